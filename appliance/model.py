@@ -1,0 +1,219 @@
+# ruff: noqa: RUF009 - setting() and its like are wrappers of dataclasses.field
+"""The model of `appliance.yaml`: frozen, typed, with each setting's meaning beside it.
+
+The parser, the JSON Schema and the documentation are derived from these classes: a setting that
+is not in here does not exist. Times are in seconds, sizes in bytes. What involves more than one
+setting at a time is checked in `checks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+
+from appliance import scalars as scalar
+from appliance.ranges import AddressRange, PortRange, TableRange
+from appliance.settings import mapping, section, sections, setting, values
+
+
+class Profile(StrEnum):
+    """What the appliance is."""
+
+    GATEWAY = "gateway"
+    GADGET = "gadget"
+    CUSTOM = "custom"
+
+
+class Share(StrEnum):
+    """Who gives whom the Internet over the USB cable."""
+
+    ROUTE = "route"
+    LOCAL = "local"
+    HOST = "host"
+    AUTO = "auto"
+
+
+class Function(StrEnum):
+    """A USB function that the gadget offers."""
+
+    ECM = "ecm"
+    RNDIS = "rndis"
+    NCM = "ncm"
+    ACM = "acm"
+
+
+class NetworkConfigurator(StrEnum):
+    """The program that configures a machine's uplinks."""
+
+    AUTO = "auto"
+    NETWORKMANAGER = "networkmanager"
+    NETPLAN = "netplan"
+    NETWORKD = "networkd"
+    IFUPDOWN = "ifupdown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ssh:
+    """Who may log in over ssh. Passwords are never accepted."""
+
+    authorized_keys: tuple[str, ...] = values(scalar.SSH_PUBLIC_KEY, "public keys that may log in, one a line")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wifi:
+    """The wireless network to join."""
+
+    ssid: str = setting(scalar.SSID, "the network's name")
+    passphrase: str | None = setting(scalar.WPA_PASSPHRASE, "its passphrase", default=None, secret=True)
+    country: str = setting(scalar.COUNTRY, "where the Pi is: the law decides which channels it may use")
+    hidden: bool = setting(scalar.BOOLEAN, "the network does not announce its name", default=False)
+    open: bool = setting(scalar.BOOLEAN, "the network has no passphrase, and that is known to be risky", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uplink:
+    """The way to the Internet. Without an address it is configured by DHCP."""
+
+    interface: str = setting(scalar.INTERFACE, "the network interface")
+    address: IPv4Interface | None = setting(
+        scalar.IPV4_INTERFACE, "the fixed address with its prefix length; left out: DHCP", default=None
+    )
+    gateway: IPv4Address | None = setting(scalar.IPV4_ADDRESS, "the router on that network", default=None)
+    dns: tuple[IPv4Address | IPv6Address, ...] = values(scalar.IP_ADDRESS, "DNS servers to ask")
+    mtu: int = setting(scalar.MTU, "largest packet in bytes; 1492 behind PPPoE", default=1500)
+    wifi: Wifi | None = section(Wifi, "the wireless network to join, where the interface is wireless")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tunnel:
+    """The 6in4 tunnel, in the words of the broker's "IPv6 Tunnel" page."""
+
+    server: IPv4Address = setting(scalar.IPV4_ADDRESS, 'the page\'s "Server IPv4 Address"')
+    address: IPv6Interface = setting(scalar.IPV6_INTERFACE, 'the page\'s "Client IPv6 Address", with /64')
+    routed: IPv6Network = setting(scalar.IPV6_NETWORK, 'the page\'s "Routed /64"')
+    interface: str = setting(scalar.INTERFACE, "what to call the tunnel's interface", default="he-ipv6")
+    mtu: int | None = setting(
+        scalar.TUNNEL_MTU, "largest packet in bytes; left out: the uplink's less 20", default=None
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dhcp4:
+    """The DHCP server for IPv4."""
+
+    range: AddressRange = setting(scalar.IPV4_RANGE, "the addresses to give out, FIRST-LAST")
+    lease: int = setting(scalar.DURATION, "how long a client may keep one", default=12 * 3600)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lan:
+    """The network that is served."""
+
+    interface: str = setting(scalar.INTERFACE, "its network interface; the uplink's own is allowed")
+    address: IPv4Interface | None = setting(
+        scalar.IPV4_INTERFACE,
+        "the Pi's own address there; left out where the LAN is on the uplink's interface",
+        default=None,
+    )
+    domain: str = setting(scalar.DOMAIN, "the domain of the names on it", default="lan")
+    dhcp4: Dhcp4 | None = section(Dhcp4, "give out IPv4 addresses; left out: somebody else does")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllowIn:
+    """A service inside that the outside may reach."""
+
+    to: IPv6Address = setting(scalar.IPV6_ADDRESS, "the address of the machine inside")
+    tcp: tuple[PortRange, ...] = values(scalar.PORTS, "TCP ports or ranges of them")
+    udp: tuple[PortRange, ...] = values(scalar.PORTS, "UDP ports or ranges of them")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Firewall:
+    """What the outside may reach. The inside may reach everything."""
+
+    allow_in: tuple[AllowIn, ...] = sections(AllowIn, "services inside that the outside may reach")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gadget:
+    """The network on the USB cable."""
+
+    network: IPv4Interface | None = setting(
+        scalar.GADGET_NETWORK,
+        "the Pi's address on the cable, or auto: derived from the Pi's serial number",
+        default=None,
+    )
+    share: Share = setting(scalar.choice(Share), "who gives whom the Internet", default=Share.ROUTE)
+    functions: tuple[Function, ...] = values(
+        scalar.choice(Function), "what the laptop sees", default=(Function.ECM, Function.RNDIS)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TablePolicy:
+    """What the route tables that an `ip rule` looks up must have."""
+
+    lookup: TableRange = setting(scalar.TABLES, "the tables meant, one or FIRST-LAST")
+    ensure: str = setting(scalar.TABLE_ENSURE, "what each must have")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SysctlPolicy:
+    """Kernel settings of every interface of that name, whenever it appears."""
+
+    interface: str = setting(scalar.INTERFACE_PATTERN, "the interfaces' names; * and ? match as in a shell")
+    set: Mapping[str, str] = mapping(scalar.SYSCTL, scalar.WORD, "setting: value; {interface} stands for the name")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangePolicy:
+    """What to do when the set of matching interfaces changed."""
+
+    interface: str = setting(scalar.INTERFACE_PATTERN, "the interfaces' names; * and ? match as in a shell")
+    settle: int = setting(scalar.DURATION, "how long nothing more must have changed", default=3)
+    at_most_every: int = setting(scalar.DURATION, "the least time from one action to the next", default=60)
+    restart: str = setting(scalar.UNIT, "the systemd unit to restart")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Routing:
+    """Policies that fill the gaps that other software leaves."""
+
+    tables: tuple[TablePolicy, ...] = sections(TablePolicy, "route tables")
+    sysctl: tuple[SysctlPolicy, ...] = sections(SysctlPolicy, "kernel settings by interface")
+    on_interface_change: tuple[ChangePolicy, ...] = sections(ChangePolicy, "reactions to interfaces that come and go")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankedUplink:
+    """One of several uplinks; the lowest metric is preferred."""
+
+    interface: str | None = setting(scalar.INTERFACE, "the network interface", default=None)
+    carrying: IPv4Network | None = setting(
+        scalar.IPV4_NETWORK, "the interface that has an address of this network, whatever its name", default=None
+    )
+    dhcp: bool = setting(scalar.BOOLEAN, "configured by DHCP", default=True)
+    metric: int = setting(scalar.METRIC, "the metric of its routes")
+    optional: bool = setting(scalar.BOOLEAN, "may be missing; booting does not wait for it", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Appliance:
+    """All that `appliance.yaml` says."""
+
+    profile: Profile = setting(scalar.choice(Profile), "what the Pi is")
+    hostname: str = setting(scalar.HOSTNAME, "its name", default="appliance")
+    ssh: Ssh = section(Ssh, "who may log in", default=Ssh())
+    manager: NetworkConfigurator = setting(
+        scalar.choice(NetworkConfigurator), "the program that configures the uplinks", default=NetworkConfigurator.AUTO
+    )
+    uplink: Uplink | None = section(Uplink, "the way to the Internet")
+    uplinks: tuple[RankedUplink, ...] = sections(RankedUplink, "several uplinks, preferred in order (custom)")
+    tunnel: Tunnel | None = section(Tunnel, "the 6in4 tunnel (gateway)")
+    lan: Lan | None = section(Lan, "the network that is served (gateway)")
+    gadget: Gadget | None = section(Gadget, "the network on the USB cable (gadget)")
+    firewall: Firewall = section(Firewall, "what the outside may reach", default=Firewall())
+    routing: Routing = section(Routing, "routing policies", default=Routing())
