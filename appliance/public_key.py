@@ -33,9 +33,10 @@ def ssh_public_key(text: str) -> str:
             "this is a PRIVATE key: remove it from this file, and use a new pair if anybody may have seen it; "
             "the public one is in the file whose name ends in .pub"
         )
+    text = text.replace("\t", " ").strip()
     if not text.isprintable():
         raise ValueError("a public key is one line")
-    kind, _, rest = text.strip().partition(" ")
+    kind, _, rest = text.partition(" ")
     body, _, comment = rest.strip().partition(" ")
     if kind == "ssh-dss":
         raise ValueError("DSA keys are no longer accepted by ssh; make one with: ssh-keygen -t ed25519")

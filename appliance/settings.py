@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, TypeVar, overload
 
 from appliance.scalars import Scalar
@@ -112,7 +111,6 @@ def mapping(key: Scalar[K], value: Scalar[T], doc: str) -> Mapping[K, T]:
     return found
 
 
-@cache
 def settings_of(model: type) -> tuple[Setting, ...]:
     """The settings of a class of the model, in the order in which they are written there."""
     return tuple(

@@ -1,0 +1,54 @@
+"""What involves more than one setting.
+
+Each check is a small generator, so that a value that could not be read (see `poison`) silences only the
+checks that need it. Paths in findings may be of settings that the file lacks; they are shown at the
+nearest section that it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+
+from appliance import network_checks, policy_checks, tunnel_checks
+from appliance.finding import Check, Finding
+from appliance.model import Appliance, Profile
+from appliance.poison import until_unread
+
+EVERY_PROFILE = ("profile", "hostname", "ssh")
+NEEDS = {Profile.GATEWAY: ("uplink", "tunnel", "lan"), Profile.GADGET: ("gadget",), Profile.CUSTOM: ()}
+TAKES = {
+    Profile.GATEWAY: (*EVERY_PROFILE, "uplink", "tunnel", "lan", "firewall"),
+    Profile.GADGET: (*EVERY_PROFILE, "uplink", "tunnel", "gadget", "firewall"),
+    Profile.CUSTOM: (*EVERY_PROFILE, "manager", "uplinks", "routing"),
+}
+SECTIONS = tuple(dict.fromkeys(name for names in TAKES.values() for name in names))
+
+
+def findings(appliance: Appliance, given: Container[str]) -> list[Finding]:
+    """Give all that is wrong or risky; `given` has the paths of the settings that are in the file."""
+    found = list(until_unread(_profile(appliance, given)))
+    for check in CHECKS:
+        found += until_unread(check(appliance))
+    return found
+
+
+def _profile(appliance: Appliance, given: Container[str]) -> Iterator[Finding]:
+    profile = appliance.profile
+    for name in NEEDS[profile]:
+        if name not in given:
+            yield Finding("profile", f"profile {profile} needs the section {name}, which is missing")
+    for name in SECTIONS:
+        if name in given and name not in TAKES[profile]:
+            others = " or ".join(other for other in Profile if name in TAKES[other])
+            message = f"{name} does not belong to profile {profile}"
+            yield Finding(name, message, f"it belongs to profile {others}; here: {', '.join(TAKES[profile])}")
+    if profile is Profile.CUSTOM and "routing" not in given and "uplinks" not in given:
+        yield Finding("profile", "profile custom does nothing without routing or uplinks", warning=True)
+
+
+def _login(appliance: Appliance) -> Iterator[Finding]:
+    if appliance.profile != Profile.CUSTOM and not appliance.ssh.authorized_keys:
+        yield Finding("ssh", "there is no ssh key: nobody can log in", "ssh.authorized_keys", warning=True)
+
+
+CHECKS: tuple[Check, ...] = (_login, *network_checks.CHECKS, *tunnel_checks.CHECKS, *policy_checks.CHECKS)

@@ -1,0 +1,165 @@
+"""The uplink, the LAN and its DHCP server: whether their addresses can work together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+from appliance.finding import Check, Finding
+from appliance.model import Appliance, Lan, Uplink
+
+LEASE_MIN_S = 120  # dnsmasq's own minimum: it raises shorter ones silently (dnsmasq(8), --dhcp-range)
+
+
+def _uplink(appliance: Appliance) -> Iterator[Finding]:
+    uplink = appliance.uplink
+    if uplink is None:
+        return
+    if uplink.address is None:
+        if uplink.gateway is not None:
+            allowed = "with uplink.address; without one, DHCP finds the gateway"
+            yield Finding("uplink.gateway", "uplink.gateway is only for a fixed address", allowed)
+        return
+    if uplink.gateway is None:
+        yield Finding("uplink.address", "uplink.gateway is missing: a fixed address needs the router's")
+    if not uplink.dns:
+        message = "uplink.dns is missing: with a fixed address nobody tells the Pi its DNS servers"
+        yield Finding("uplink.address", message, "e.g. dns: [1.1.1.1, 8.8.8.8]", warning=True)
+
+
+def _uplink_address(appliance: Appliance) -> Iterator[Finding]:
+    for path, section in (("uplink", appliance.uplink), ("lan", appliance.lan)):
+        if section is not None and section.address is not None and _unusable(section.address.ip):
+            message = f"{path}.address: {section.address.ip} is not an address for a machine on a network"
+            yield Finding(f"{path}.address", message, "an address of your own network, e.g. 192.168.1.252/24")
+
+
+def _uplink_gateway(appliance: Appliance) -> Iterator[Finding]:
+    uplink = appliance.uplink
+    if uplink is None or uplink.address is None or uplink.gateway is None:
+        return
+    network, gateway = uplink.address.network, uplink.gateway
+    if gateway not in network:
+        message = f"uplink.gateway: {gateway} is not in {network}, the network of uplink.address"
+        yield Finding("uplink.gateway", message, f"an address in {network}")
+    elif gateway == uplink.address.ip:
+        yield Finding("uplink.gateway", f"uplink.gateway: {gateway} is the Pi's own address", "the router's address")
+    elif _edge(gateway, network):
+        yield Finding("uplink.gateway", f"uplink.gateway: {gateway} is no machine's address", f"one within {network}")
+
+
+def _wireless(appliance: Appliance) -> Iterator[Finding]:
+    uplink = appliance.uplink
+    if uplink is None:
+        return
+    if uplink.wifi is None and uplink.interface.startswith("wl"):
+        message = f"uplink.wifi is missing: {uplink.interface} is wireless and needs a network to join"
+        yield Finding("uplink.interface", message, "ssid, passphrase, country")
+    if uplink.wifi is not None and uplink.interface.startswith(("eth", "en")):
+        message = f"uplink.wifi: {uplink.interface} is a wired interface"
+        yield Finding("uplink.wifi", message, "interface: wlan0 for the Pi's own radio", warning=True)
+
+
+def _wifi_security(appliance: Appliance) -> Iterator[Finding]:
+    wifi = appliance.uplink.wifi if appliance.uplink is not None else None
+    if wifi is None:
+        return
+    if wifi.open:
+        if wifi.passphrase is not None:
+            yield Finding("uplink.wifi.open", "uplink.wifi.open: an open network has no passphrase", "one of the two")
+        else:
+            message = "uplink.wifi.open: on an open network everybody nearby can read and change the traffic"
+            yield Finding("uplink.wifi.open", message, warning=True)
+    elif wifi.passphrase is None:
+        message = "uplink.wifi.passphrase is missing"
+        yield Finding("uplink.wifi", message, "a passphrase, or open: true for a network without one")
+
+
+def _arms(appliance: Appliance) -> Iterator[Finding]:
+    uplink, lan = appliance.uplink, appliance.lan
+    if uplink is None or lan is None:
+        return
+    if lan.interface != uplink.interface:
+        if lan.address is None:
+            message = f"lan.address is missing: {lan.interface} is another interface than the uplink's"
+            yield Finding("lan", message, "the Pi's own address there, e.g. 192.168.2.1/24")
+        elif uplink.address is not None and uplink.address.network.overlaps(lan.address.network):
+            message = f"lan.address: {lan.address.network} overlaps {uplink.address.network}, the uplink's network"
+            yield Finding("lan.address", message, "a network of its own")
+    elif lan.address is not None and lan.address != uplink.address:
+        message = f"lan.address: the LAN is on the uplink's interface, {lan.interface}, which has its address already"
+        yield Finding("lan.address", message, "leave it out")
+
+
+def _range_network(appliance: Appliance) -> Iterator[Finding]:
+    uplink, lan = appliance.uplink, appliance.lan
+    if uplink is None or lan is None or lan.dhcp4 is None:
+        return
+    own = _own_address(uplink, lan)
+    if own is None:
+        if lan.interface == uplink.interface:
+            message = (
+                "lan.dhcp4: the Pi has its own address by DHCP from another server on this network, "
+                "and there cannot be two"
+            )
+            yield Finding("lan.dhcp4", message, "give uplink.address, or leave lan.dhcp4 out")
+        return
+    addresses, network = lan.dhcp4.range, own.network
+    if addresses.first not in network or addresses.last not in network:
+        yield Finding("lan.dhcp4.range", f"lan.dhcp4.range: {addresses} is not within {network}", f"within {network}")
+        return
+    if _edge(addresses.first, network) or _edge(addresses.last, network):
+        allowed = f"{network[1]} to {network[-2]}"
+        yield Finding(
+            "lan.dhcp4.range", f"lan.dhcp4.range: {addresses} has an address that no machine can have", allowed
+        )
+    taken = {"the Pi's own address": own.ip, "the gateway": uplink.gateway}
+    for name, address in taken.items():
+        if address is not None and address in addresses:
+            message = f"lan.dhcp4.range: {addresses} includes {address}, {name}"
+            yield Finding("lan.dhcp4.range", message, "a range without it")
+
+
+def _lease(appliance: Appliance) -> Iterator[Finding]:
+    if appliance.lan is not None and appliance.lan.dhcp4 is not None and appliance.lan.dhcp4.lease < LEASE_MIN_S:
+        message = f"lan.dhcp4.lease: {appliance.lan.dhcp4.lease} seconds is too short"
+        yield Finding("lan.dhcp4.lease", message, f"at least {LEASE_MIN_S}s")
+
+
+def _domain(appliance: Appliance) -> Iterator[Finding]:
+    if appliance.lan is not None and appliance.lan.domain.lower() == "local":
+        message = 'lan.domain: "local" belongs to multicast DNS (RFC 6762): such names are not asked of the Pi'
+        yield Finding("lan.domain", message, "e.g. lan or home.arpa", warning=True)
+
+
+def _loopback(appliance: Appliance) -> Iterator[Finding]:
+    for path, section in (("uplink", appliance.uplink), ("lan", appliance.lan)):
+        if section is not None and section.interface == "lo":
+            yield Finding(f"{path}.interface", f"{path}.interface: lo leads nowhere", "e.g. eth0")
+
+
+def _own_address(uplink: Uplink, lan: Lan) -> IPv4Interface | None:
+    """Give the Pi's address on the LAN, where the file says it."""
+    return uplink.address if lan.interface == uplink.interface else lan.address
+
+
+def _edge(address: IPv4Address, network: IPv4Network) -> bool:
+    return network.prefixlen <= 30 and address in (network.network_address, network.broadcast_address)
+
+
+def _unusable(address: IPv4Address) -> bool:
+    return address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local
+
+
+CHECKS: tuple[Check, ...] = (
+    _uplink,
+    _uplink_address,
+    _uplink_gateway,
+    _wireless,
+    _wifi_security,
+    _arms,
+    _range_network,
+    _lease,
+    _domain,
+    _loopback,
+)

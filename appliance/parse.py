@@ -1,0 +1,185 @@
+"""From `appliance.yaml` to the model: the only place where it is read, with every problem at once."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from appliance import checks, source
+from appliance.decoding import SIZE_MAX_BYTES
+from appliance.errors import ConfigError, InputError, Mark, Problem
+from appliance.model import Appliance
+from appliance.poison import UNREAD
+from appliance.quoting import quoted
+from appliance.scalars import Scalar
+from appliance.settings import Pairs, Section, Sections, Setting, Value, Values, settings_of
+from appliance.source import BadNode, ListNode, MapNode, Node, TextNode
+
+PLACEHOLDER = re.compile(r"<.*>")  # what `appliance init` writes where only the user knows
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A valid configuration.
+
+    `marks` has the place of every setting in the file by its path, such as `firewall.allow_in[0].to`:
+    of a value where it stands, of a section or a list where its name stands.
+    """
+
+    appliance: Appliance
+    marks: Mapping[str, Mark]
+    warnings: tuple[Problem, ...]
+
+
+def load(path: Path) -> Parsed:
+    """Read a file; raises InputError where that fails, and ConfigError with all that is wrong in it."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(SIZE_MAX_BYTES + 1)
+    except OSError as error:
+        raise InputError(
+            f"{path}: {error.strerror or error}", hint="`appliance init gateway -o FILE` writes a file to start from"
+        ) from None
+    return parse_text(data, str(path))
+
+
+def parse_text(data: bytes, file: str) -> Parsed:
+    """Read a file's content; `file` is its name in messages. Raises ConfigError with all that is wrong in it."""
+    tree = source.read(data, file)
+    reader = _Reader(problems=tree.problems, warnings=tree.warnings, marks={"": Mark(file, 1, 1)})
+    appliance = reader.section(Appliance, tree.root, "", Mark(file, 1, 1))
+    for finding in checks.findings(appliance, reader.marks):
+        problem = Problem(reader.place(finding.path), finding.message, finding.allowed)
+        (reader.warnings if finding.warning else reader.problems).append(problem)
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    return Parsed(appliance, reader.marks, tuple(sorted(reader.warnings)))
+
+
+@dataclass
+class _Reader:
+    """Collects problems and places while the model is made."""
+
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    marks: dict[str, Mark] = field(default_factory=dict)
+
+    def section(self, model: type[Any], node: Node, path: str, mark: Mark) -> Any:
+        """Read a section; what cannot be read in it becomes UNREAD."""
+        if isinstance(node, BadNode):
+            return UNREAD
+        if not isinstance(node, MapNode):
+            names = ", ".join(setting.name for setting in settings_of(model))
+            return self._wrong(node.mark, f"{path}: settings are wanted here, as `name: value`", names)
+        known = {setting.name: setting for setting in settings_of(model)}
+        entries = {entry.name: entry for entry in node.entries if entry.name in known}
+        misspelt = {}
+        for entry in node.entries:
+            if entry.name not in known:
+                near = self._unknown(entry, path, known)
+                misspelt.update({near: entry} if near and near not in entries else {})
+        given = {**misspelt, **entries}
+        fields = {name: self._field(one, given.get(name), path, mark) for name, one in known.items()}
+        unsure = {name: UNREAD for name in misspelt if isinstance(known[name].shape, Value)}
+        return model(**{**fields, **unsure})
+
+    def place(self, path: str) -> Mark:
+        """Give the place of a setting, or of the nearest section around it that the file has."""
+        while path not in self.marks:
+            path = re.sub(r"(^|\.)[^.\[]*$|\[[^\]]*\]$", "", path)
+        return self.marks[path]
+
+    def _field(self, setting: Setting, entry: source.Entry | None, parent: str, section_mark: Mark) -> Any:
+        path = f"{parent}.{setting.name}" if parent else setting.name
+        shape = setting.shape
+        if entry is None:
+            if setting.required:
+                allowed = shape.scalar.allowed if isinstance(shape, Value) else ""
+                return self._wrong(section_mark, f"{path} is missing: {shape.doc}", allowed)
+            return setting.default
+        self.marks[path] = entry.node.mark if isinstance(shape, Value) else entry.mark
+        return self._read(setting, entry, path)
+
+    def _read(self, setting: Setting, entry: source.Entry, path: str) -> Any:
+        shape, node = setting.shape, entry.node
+        if isinstance(shape, Value):
+            found = self._value(shape.scalar, node, path, secret=shape.secret)
+        elif isinstance(shape, Values):
+            items = self._items(node, path)
+            found = tuple(self._value(shape.scalar, one, where, listed=True) for one, where in items)
+        elif isinstance(shape, Section):
+            empty = isinstance(node, TextNode) and node.empty
+            found = self._empty(shape, entry, path) if empty else self.section(shape.type, node, path, entry.mark)
+        elif isinstance(shape, Sections):
+            found = tuple(self.section(shape.type, one, where, one.mark) for one, where in self._items(node, path))
+        else:
+            found = self._pairs(shape, node, path)
+        return found
+
+    def _empty(self, shape: Section, entry: source.Entry, path: str) -> Any:
+        """Read a section of which only the name is there: fine where it needs nothing more."""
+        if not any(setting.required for setting in settings_of(shape.type)):
+            return shape.type()
+        names = ", ".join(setting.name for setting in settings_of(shape.type) if setting.required)
+        return self._wrong(entry.mark, f"{path} is empty: fill it in, or take the line out", f"it needs {names}")
+
+    def _items(self, node: Node, path: str) -> list[tuple[Node, str]]:
+        """Give the items of a list with their paths; one item without a list is one, nothing is none."""
+        if isinstance(node, TextNode) and node.empty:
+            return []
+        items = node.items if isinstance(node, ListNode) else (node,)
+        found = [(item, f"{path}[{number}]") for number, item in enumerate(items)]
+        self.marks.update({where: item.mark for item, where in found})
+        return found
+
+    def _value(self, scalar: Scalar[Any], node: Node, path: str, *, secret: bool = False, listed: bool = False) -> Any:
+        if isinstance(node, BadNode):
+            return UNREAD
+        if not isinstance(node, TextNode):
+            return self._wrong(node.mark, f"{path}: one value is wanted here: {scalar.name}", scalar.allowed)
+        if node.empty:
+            return self._wrong(node.mark, f"{path} has no value", scalar.allowed)
+        if node.plain and PLACEHOLDER.fullmatch(node.text):
+            return self._wrong(node.mark, f"{path} is not filled in yet: {scalar.name}", scalar.allowed)
+        try:
+            value = scalar.parse(node.text)
+        except ValueError as error:
+            allowed = "a list is written [one, two]" if listed and ", " in node.text else scalar.allowed
+            return self._wrong(node.mark, f"{path}: {error}", allowed)
+        if secret and node.cut:
+            message = f"{path}: what follows the # is a comment, not a part of it"
+            self.warnings.append(Problem(node.mark, message, "in quotes where it has a # in it"))
+        return value
+
+    def _pairs(self, shape: Pairs, node: Node, path: str) -> Any:
+        if isinstance(node, BadNode):
+            return UNREAD
+        if not isinstance(node, MapNode):
+            return self._wrong(node.mark, f"{path}: pairs are wanted here, as `name: value`", shape.key.allowed)
+        pairs = {}
+        for entry in node.entries:
+            where = f"{path}[{entry.name}]"
+            self.marks[where] = entry.node.mark
+            try:
+                key = shape.key.parse(entry.name)
+            except ValueError as error:
+                self._wrong(entry.mark, f"{path}: {error}", shape.key.allowed)
+            else:
+                pairs[key] = self._value(shape.value, entry.node, where)
+        return pairs
+
+    def _unknown(self, entry: source.Entry, path: str, known: Mapping[str, Setting]) -> str:
+        """Report a name that does not exist; gives the one that was meant, if that is plain to see."""
+        near = difflib.get_close_matches(entry.name.lower().replace("-", "_"), known, 1)
+        suggestion = f', did you mean "{near[0]}"?' if near else ""
+        where = f"{path}: " if path else ""
+        self._wrong(entry.mark, f"{where}unknown setting {quoted(entry.name)}{suggestion}", ", ".join(known))
+        return near[0] if near else ""
+
+    def _wrong(self, mark: Mark, message: str, allowed: str) -> Any:
+        self.problems.append(Problem(mark, message, allowed))
+        return UNREAD

@@ -1,0 +1,95 @@
+"""The gadget's cable, several uplinks, and routing policies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from appliance.finding import Check, Finding
+from appliance.model import Appliance, Function, RankedUplink, Share, SysctlPolicy, TablePolicy
+from appliance.poison import until_unread
+
+NETWORK_FUNCTIONS = (Function.ECM, Function.RNDIS, Function.NCM)
+KERNEL_TABLES = (253, 254, 255)  # default, main and local (/etc/iproute2/rt_tables)
+
+
+def _functions(appliance: Appliance) -> Iterator[Finding]:
+    if appliance.gadget is None:
+        return
+    path, functions = "gadget.functions", [Function(function) for function in appliance.gadget.functions]
+    for number, function in enumerate(functions):
+        if function in functions[:number]:
+            yield Finding(f"{path}[{number}]", f"{path}: {function} is there twice", "once")
+    if not any(function in NETWORK_FUNCTIONS for function in functions):
+        yield Finding(path, f"{path}: none of them is a network adapter", ", ".join(NETWORK_FUNCTIONS))
+
+
+def _cable_network(appliance: Appliance) -> Iterator[Finding]:
+    gadget, uplink = appliance.gadget, appliance.uplink
+    if gadget is None or gadget.network is None or uplink is None or uplink.address is None:
+        return
+    if gadget.network.network.overlaps(uplink.address.network):
+        message = f"gadget.network: {gadget.network.network} overlaps {uplink.address.network}, the uplink's network"
+        yield Finding("gadget.network", message, "another network, or auto")
+
+
+def _share(appliance: Appliance) -> Iterator[Finding]:
+    if appliance.gadget is not None and appliance.gadget.share == Share.ROUTE and appliance.uplink is None:
+        message = "gadget.share: route gives the laptop no Internet without an uplink"
+        yield Finding("gadget.share", message, "an uplink, or share: local", warning=True)
+
+
+def _ranked_uplinks(appliance: Appliance) -> Iterator[Finding]:
+    for number, uplink in enumerate(appliance.uplinks):
+        path = f"uplinks[{number}]"
+        yield from until_unread(_one_name(uplink, path))
+        for earlier, other in enumerate(appliance.uplinks[:number]):
+            yield from until_unread(_distinct(uplink, path, other, f"uplinks[{earlier}]"))
+
+
+def _one_name(uplink: RankedUplink, path: str) -> Iterator[Finding]:
+    if uplink.interface is None and uplink.carrying is None:
+        yield Finding(path, f"{path} says neither interface nor carrying", "one of the two")
+    elif uplink.interface is not None and uplink.carrying is not None:
+        yield Finding(path, f"{path} says both interface and carrying", "one of the two")
+
+
+def _distinct(uplink: RankedUplink, path: str, other: RankedUplink, other_path: str) -> Iterator[Finding]:
+    for name in ("interface", "carrying", "metric"):
+        value = getattr(uplink, name)
+        if value is not None and value == getattr(other, name):
+            yield Finding(f"{path}.{name}", f"{path}.{name}: {value} is that of {other_path} too", "each its own")
+
+
+def _tables(appliance: Appliance) -> Iterator[Finding]:
+    for number, policy in enumerate(appliance.routing.tables):
+        yield from until_unread(_kernel_tables(policy, f"routing.tables[{number}].lookup"))
+
+
+def _kernel_tables(policy: TablePolicy, path: str) -> Iterator[Finding]:
+    own = [str(table) for table in KERNEL_TABLES if table in policy.lookup]
+    if own:
+        yield Finding(path, f"{path}: {policy.lookup} includes {', '.join(own)}, the kernel's own", "e.g. 2-252")
+
+
+def _sysctl(appliance: Appliance) -> Iterator[Finding]:
+    for number, policy in enumerate(appliance.routing.sysctl):
+        yield from until_unread(_settings(policy, f"routing.sysctl[{number}].set"))
+
+
+def _settings(policy: SysctlPolicy, path: str) -> Iterator[Finding]:
+    if not policy.set:
+        yield Finding(path, f"{path} sets nothing", "e.g. net.ipv4.conf.{interface}.rp_filter: 2")
+    for name in policy.set:
+        if "{interface}" not in name:
+            message = f"{path}: {name} is not a setting of an interface"
+            yield Finding(f"{path}[{name}]", message, "a name with {interface} in it", warning=True)
+
+
+CHECKS: tuple[Check, ...] = (
+    _functions,
+    _cable_network,
+    _share,
+    _ranked_uplinks,
+    _tables,
+    _sysctl,
+)

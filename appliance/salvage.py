@@ -1,0 +1,84 @@
+"""What of a broken `appliance.yaml` lets its owner in: the ssh keys, and the host name.
+
+On a first boot there is no last good configuration to run, and without a key nobody could log in to see
+what is wrong. Only what stands under `authorized_keys` counts, and never a comment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from appliance import names, source
+from appliance.decoding import SIZE_MAX_BYTES, decoded
+from appliance.errors import ConfigError
+from appliance.model import Ssh
+from appliance.public_key import FIELDS, ssh_public_key
+from appliance.source import ListNode, MapNode, Node, TextNode
+
+HEADING = re.compile(r"""\s*(?:["']?ssh["']?\s*:\s*\{\s*)?["']?authorized_keys["']?\s*:(?P<rest>.*)""")
+HOSTNAME = re.compile(r"""["']?hostname["']?\s*:\s*["']?(?P<name>[A-Za-z0-9-]+)["']?\s*(#.*)?""")
+AROUND = "-[]{}, \t\u00a0\"'\u2018\u2019\u201c\u201d"  # what may stand around a key in a list
+
+
+@dataclass(frozen=True)
+class Salvaged:
+    """What could be read; the host name is None where it could not."""
+
+    hostname: str | None
+    ssh: Ssh
+
+
+def salvage(data: bytes, file: str) -> Salvaged:
+    """Read what can be read of a file's content, whatever is wrong with the rest. Never fails."""
+    try:
+        root = source.read(data, file).root
+    except ConfigError:
+        lines = decoded(data[:SIZE_MAX_BYTES]).split("\n")
+        return Salvaged(_hostname(_named(lines)), Ssh(authorized_keys=_distinct(_listed(lines))))
+    ssh = _child(root, "ssh")
+    keys = _child(ssh, "authorized_keys") if isinstance(ssh, MapNode) else None
+    texts = keys.items if isinstance(keys, ListNode) else (keys,)
+    found = _distinct(node.text for node in texts if isinstance(node, TextNode))
+    name = _child(root, "hostname")
+    return Salvaged(_hostname(name.text if isinstance(name, TextNode) else ""), Ssh(authorized_keys=found))
+
+
+def _child(section: MapNode, name: str) -> Node | None:
+    return next((entry.node for entry in section.entries if entry.name == name), None)
+
+
+def _hostname(text: str) -> str | None:
+    with suppress(ValueError):
+        return names.hostname(text)
+    return None
+
+
+def _distinct(texts: Iterator[str]) -> tuple[str, ...]:
+    keys: dict[str, None] = {}
+    for text in texts:
+        with suppress(ValueError):
+            keys[ssh_public_key(text)] = None
+    return tuple(keys)
+
+
+def _named(lines: list[str]) -> str:
+    return next((found["name"] for line in lines if (found := HOSTNAME.fullmatch(line.strip("\t\u00a0 ")))), "")
+
+
+def _listed(lines: list[str]) -> Iterator[str]:
+    """Give what looks like a key in the lines after a heading, up to the first that is anything else."""
+    inside = False
+    for line in lines:
+        code = re.split(r"(?:^|\s)#", line, maxsplit=1)[0]
+        heading = HEADING.fullmatch(code)
+        if heading:
+            inside, code = True, heading["rest"]
+        if not inside or not code.strip():
+            continue
+        texts = [text.strip(AROUND) for text in code.split(",")]
+        yield from (text for text in texts if text.startswith(tuple(FIELDS)))
+        item = code.lstrip().startswith(("-", "[", "]", ",")) or any(text.startswith(tuple(FIELDS)) for text in texts)
+        inside = item or heading is not None

@@ -1,0 +1,163 @@
+"""The tunnel and what it lets in: the mistakes that people make with the broker's page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network
+
+from appliance.finding import Check, Finding
+from appliance.model import AllowIn, Appliance
+from appliance.poison import until_unread
+from appliance.ranges import PortRange
+
+HEADER_BYTES = 20  # the IPv4 header around each packet (RFC 4213, section 3.2)
+IPV6_MTU_MIN = 1280  # RFC 8200, section 5
+# IANA's special-purpose registry, less the documentation networks, which stand in for real ones in examples.
+NO_SERVER = {
+    IPv4Network("0.0.0.0/8"): "no address of a machine",
+    IPv4Network("10.0.0.0/8"): "a private address",
+    IPv4Network("100.64.0.0/10"): "an address behind carrier-grade NAT",
+    IPv4Network("127.0.0.0/8"): "an address of every machine for itself",
+    IPv4Network("169.254.0.0/16"): "a link-local address",
+    IPv4Network("172.16.0.0/12"): "a private address",
+    IPv4Network("192.168.0.0/16"): "a private address",
+    IPv4Network("224.0.0.0/4"): "a multicast address",
+    IPv4Network("240.0.0.0/4"): "a reserved address",
+}
+CARRIER_NAT = IPv4Network("100.64.0.0/10")  # RFC 6598
+UNICAST = (IPv6Network("2000::/3"), IPv6Network("fc00::/7"))
+
+
+def _server(appliance: Appliance) -> Iterator[Finding]:
+    tunnel, uplink = appliance.tunnel, appliance.uplink
+    if tunnel is None:
+        return
+    allowed = 'the page\'s "Server IPv4 Address"'
+    for network, what in NO_SERVER.items():
+        if tunnel.server in network:
+            yield Finding("tunnel.server", f"tunnel.server: {tunnel.server} is {what}", allowed)
+    if uplink is not None and uplink.address is not None and tunnel.server == uplink.address.ip:
+        yield Finding("tunnel.server", f"tunnel.server: {tunnel.server} is the Pi's own address", allowed)
+
+
+def _address(appliance: Appliance) -> Iterator[Finding]:
+    tunnel = appliance.tunnel
+    if tunnel is None:
+        return
+    address, path = tunnel.address, "tunnel.address"
+    if address.network.prefixlen != 64:
+        message = f"tunnel.address: its network is a /64, not a /{address.network.prefixlen}"
+        yield Finding(path, message, f"{address.ip}/64")
+    elif not any(address.ip in network for network in UNICAST):
+        yield Finding(path, f"tunnel.address: {address.ip} is no global address", 'the page\'s "Client IPv6 Address"')
+    elif address.ip == address.network.network_address:
+        message = f"tunnel.address: {address.ip} is the network itself, not an address in it"
+        yield Finding(path, message, 'the page\'s "Client IPv6 Address", which ends in ::2')
+    elif address.ip == address.network[1]:
+        message = f"tunnel.address: {address.ip} looks like the server's end of the tunnel"
+        yield Finding(path, message, 'the page\'s "Client IPv6 Address", which ends in ::2', warning=True)
+
+
+def _routed(appliance: Appliance) -> Iterator[Finding]:
+    tunnel = appliance.tunnel
+    if tunnel is None:
+        return
+    routed, path = tunnel.routed, "tunnel.routed"
+    allowed = 'the page\'s "Routed /64"'
+    if not any(routed.subnet_of(network) for network in UNICAST):
+        yield Finding(path, f"tunnel.routed: {routed} is not a network of global addresses", allowed)
+    elif routed.prefixlen != 64:
+        message = f"tunnel.routed: a LAN whose machines choose their addresses needs a /64, not a /{routed.prefixlen}"
+        example = f"one /64 of it, e.g. {next(routed.subnets(new_prefix=64))}" if routed.prefixlen < 64 else allowed
+        yield Finding(path, message, example)
+
+
+def _routed_is_not_the_tunnel(appliance: Appliance) -> Iterator[Finding]:
+    tunnel = appliance.tunnel
+    if tunnel is not None and tunnel.routed.overlaps(tunnel.address.network):
+        message = f"tunnel.routed: {tunnel.routed} is the tunnel's own network, that of tunnel.address"
+        yield Finding("tunnel.routed", message, 'the page\'s "Routed /64", which is another one')
+
+
+def _mtu(appliance: Appliance) -> Iterator[Finding]:
+    tunnel, uplink = appliance.tunnel, appliance.uplink
+    if tunnel is None or uplink is None:
+        return
+    room = uplink.mtu - HEADER_BYTES
+    if room < IPV6_MTU_MIN:
+        message = f"uplink.mtu: {uplink.mtu} leaves the tunnel {room} bytes, and IPv6 needs {IPV6_MTU_MIN}"
+        yield Finding("uplink.mtu", message, f"at least {IPV6_MTU_MIN + HEADER_BYTES}")
+    elif tunnel.mtu is not None and tunnel.mtu > room:
+        message = f"tunnel.mtu: {tunnel.mtu} does not fit through the uplink, whose packets have {uplink.mtu} bytes"
+        yield Finding("tunnel.mtu", message, f"at most {room}")
+
+
+def _carrier_nat(appliance: Appliance) -> Iterator[Finding]:
+    uplink = appliance.uplink
+    if appliance.tunnel is None or uplink is None or uplink.address is None:
+        return
+    if uplink.address.ip in CARRIER_NAT:
+        message = f"uplink.address: {uplink.address.ip} is behind carrier-grade NAT, which no tunnel passes"
+        yield Finding("uplink.address", message, "ask the provider for a public address", warning=True)
+
+
+def _interface(appliance: Appliance) -> Iterator[Finding]:
+    if appliance.tunnel is None:
+        return
+    for path, section in (("uplink", appliance.uplink), ("lan", appliance.lan)):
+        if section is not None and section.interface == appliance.tunnel.interface:
+            message = f"tunnel.interface: {section.interface} is {path}.interface"
+            yield Finding("tunnel.interface", message, "a name of its own, e.g. he-ipv6")
+            return
+
+
+def _firewall(appliance: Appliance) -> Iterator[Finding]:
+    rules = appliance.firewall.allow_in
+    for number, rule in enumerate(rules):
+        path = f"firewall.allow_in[{number}]"
+        yield from until_unread(_allowed_address(appliance, rule, path))
+        if not rule.tcp and not rule.udp:
+            yield Finding(path, f"{path} allows nothing: it has no ports", "tcp: [443] or udp: [51820], or both")
+        for earlier, other in enumerate(rules[:number]):
+            yield from until_unread(_allowed_twice(rule, path, other, f"firewall.allow_in[{earlier}]"))
+
+
+def _allowed_address(appliance: Appliance, rule: AllowIn, path: str) -> Iterator[Finding]:
+    where, tunnel = f"{path}.to", appliance.tunnel
+    if tunnel is None:
+        yield Finding(where, f"{where}: without a tunnel nothing inside has an address that is known here", "a tunnel")
+    elif rule.to not in tunnel.routed:
+        message = f"{where}: {rule.to} is not in {tunnel.routed}, which is tunnel.routed"
+        yield Finding(where, message, f"an address in {tunnel.routed}")
+
+
+def _allowed_twice(rule: AllowIn, path: str, other: AllowIn, other_path: str) -> Iterator[Finding]:
+    twice = _ports_of_both(rule, other)
+    if twice:
+        yield Finding(path, f"{path}: {twice} of {rule.to} is in {other_path} too", "once")
+
+
+def _ports_of_both(rule: AllowIn, other: AllowIn) -> str:
+    if rule.to != other.to:
+        return ""
+    for protocol, these, those in (("tcp", rule.tcp, other.tcp), ("udp", rule.udp, other.udp)):
+        for ports in these:
+            if any(_overlap(ports, one) for one in those):
+                return f"{protocol} {ports}"
+    return ""
+
+
+def _overlap(one: PortRange, other: PortRange) -> bool:
+    return one.first <= other.last and other.first <= one.last
+
+
+CHECKS: tuple[Check, ...] = (
+    _server,
+    _address,
+    _routed,
+    _routed_is_not_the_tunnel,
+    _mtu,
+    _carrier_nat,
+    _interface,
+    _firewall,
+)
