@@ -1,0 +1,198 @@
+"""What can be done to the machine, as data. Only `host.Host.execute` carries an action out.
+
+An action says in `str()` what it does, for `plan`, the journal and the status; secrets stay out of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from firstboot.facts import Address, Route
+
+
+@dataclass(frozen=True)
+class AddTunnel:
+    """Make a 6in4 tunnel's interface (`sit`), up, and marked as ours."""
+
+    name: str
+    local: IPv4Address
+    remote: IPv4Address
+    ttl: int
+    mtu: int
+
+    def __str__(self) -> str:
+        return f"make tunnel {self.name} from {self.local} to {self.remote}"
+
+
+@dataclass(frozen=True)
+class RemoveLink:
+    """Remove an interface that the daemon made."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"remove interface {self.name}"
+
+
+@dataclass(frozen=True)
+class SetLink:
+    """Set an interface up and its MTU (None: leave it)."""
+
+    name: str
+    mtu: int | None = None
+
+    def __str__(self) -> str:
+        return f"set interface {self.name} up" + (f" with MTU {self.mtu}" if self.mtu else "")
+
+
+@dataclass(frozen=True)
+class AddAddress:
+    """Put an address on an interface, marked as ours."""
+
+    address: Address
+
+    def __str__(self) -> str:
+        return f"add address {self.address.address} to {self.address.interface}"
+
+
+@dataclass(frozen=True)
+class RemoveAddress:
+    """Take an address off an interface."""
+
+    address: Address
+
+    def __str__(self) -> str:
+        return f"remove address {self.address.address} from {self.address.interface}"
+
+
+@dataclass(frozen=True)
+class SetRoute:
+    """Add a route, marked as ours, or change the one of that destination and metric."""
+
+    route: Route
+
+    def __str__(self) -> str:
+        via = f" via {self.route.gateway}" if self.route.gateway else ""
+        return f"set route {self.route.destination}{via} on {self.route.interface}"
+
+
+@dataclass(frozen=True)
+class RemoveRoute:
+    """Remove a route that is ours."""
+
+    route: Route
+
+    def __str__(self) -> str:
+        return f"remove route {self.route.destination} on {self.route.interface}"
+
+
+@dataclass(frozen=True)
+class SetSysctl:
+    """Write one kernel setting, named with slashes (`net/ipv6/conf/all/forwarding`)."""
+
+    name: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"set {self.name} to {self.value}"
+
+
+@dataclass(frozen=True)
+class WriteFile:
+    """Replace a file as a whole: it has either the old content or the new, also after a power cut."""
+
+    path: Path
+    content: bytes = field(repr=False)
+    mode: int
+
+    def __str__(self) -> str:
+        return f"write {self.path}"
+
+
+@dataclass(frozen=True)
+class RemoveFile:
+    """Remove a file that the daemon wrote."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"remove {self.path}"
+
+
+@dataclass(frozen=True)
+class SetHostname:
+    """Give the machine its name: in the kernel, in /etc/hostname and in /etc/hosts."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"set the host name to {self.name}"
+
+
+@dataclass(frozen=True)
+class LoadRules:
+    """Load ufw's rule files into the kernel without a moment in which the machine is open."""
+
+    def __str__(self) -> str:
+        return "load the firewall's rules"
+
+
+@dataclass(frozen=True)
+class RestartUnit:
+    """Start a systemd unit, or restart it if it runs, and wait for the outcome."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"(re)start {self.name}"
+
+
+@dataclass(frozen=True)
+class StopUnit:
+    """Stop a systemd unit and wait for the outcome."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"stop {self.name}"
+
+
+@dataclass(frozen=True)
+class ReloadNetworkManager:
+    """Make NetworkManager read its configuration and its profiles again."""
+
+    def __str__(self) -> str:
+        return "make NetworkManager read its configuration again"
+
+
+@dataclass(frozen=True)
+class ActivateProfile:
+    """Make NetworkManager connect an interface by the profile that the daemon wrote."""
+
+    uuid: str
+    interface: str
+
+    def __str__(self) -> str:
+        return f"connect {self.interface} by the appliance's profile"
+
+
+Action = (
+    AddTunnel
+    | RemoveLink
+    | SetLink
+    | AddAddress
+    | RemoveAddress
+    | SetRoute
+    | RemoveRoute
+    | SetSysctl
+    | WriteFile
+    | RemoveFile
+    | SetHostname
+    | LoadRules
+    | RestartUnit
+    | StopUnit
+    | ReloadNetworkManager
+    | ActivateProfile
+)

@@ -1,0 +1,152 @@
+"""systemd and NetworkManager, by D-Bus: the only module that knows dbus_next.
+
+The connection lives on an asyncio loop; the calls are made from another thread (the one that
+reconciles) and block it until the answer is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from dbus_next.aio.message_bus import MessageBus
+from dbus_next.constants import BusType, MessageType
+from dbus_next.errors import DBusError
+from dbus_next.message import Message
+
+from appliance.errors import TemporaryError
+
+T = TypeVar("T")
+
+TIMEOUT_S = 30.0
+_DBUS = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
+_SYSTEMD = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")
+_NM = ("org.freedesktop.NetworkManager", "/org/freedesktop/NetworkManager", "org.freedesktop.NetworkManager")
+_NM_SETTINGS = (_NM[0], f"{_NM[1]}/Settings", f"{_NM[2]}.Settings")
+_HOSTNAMED = ("org.freedesktop.hostname1", "/org/freedesktop/hostname1", "org.freedesktop.hostname1")
+_NO_OBJECT = "/"
+
+
+class Bus:
+    """The system bus."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._bus: MessageBus | None = None
+        self._jobs: dict[str, asyncio.Future[str]] | None = None
+        self.on_unit_change: Callable[[], None] = lambda: None
+
+    async def connect(self) -> None:
+        """Connect, and ask systemd to tell when units start and stop."""
+        self._bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
+        self._bus.add_message_handler(self._on_message)
+        rule = f"type='signal',sender='{_SYSTEMD[0]}',interface='{_SYSTEMD[2]}',member='JobRemoved'"
+        await self._call(_DBUS, "AddMatch", "s", rule)
+        await self._call(_SYSTEMD, "Subscribe")
+
+    def unit_is_active(self, name: str) -> bool:
+        """Whether a unit runs; one that does not exist does not."""
+        return self._wait(self._unit_is_active(name))
+
+    def restart_unit(self, name: str) -> None:
+        """(Re)start a unit and wait; `TemporaryError` if it does not come up."""
+        self._wait(self._job("RestartUnit", name))
+
+    def stop_unit(self, name: str) -> None:
+        """Stop a unit and wait."""
+        self._wait(self._job("StopUnit", name))
+
+    def set_hostname(self, name: str) -> None:
+        """Set the machine's name, in the kernel and for the next boots (org.freedesktop.hostname1(5))."""
+        self._wait(self._call(_HOSTNAMED, "SetStaticHostname", "sb", name, False))
+
+    def networkmanager_runs(self) -> bool:
+        """Whether NetworkManager is on the bus."""
+        (runs,) = self._wait(self._call(_DBUS, "NameHasOwner", "s", _NM[0]))
+        return bool(runs)
+
+    def networkmanager_manages(self, interface: str) -> bool:
+        """Whether NetworkManager looks after an interface."""
+        return bool(self._wait(self._device_property(interface, "Managed")))
+
+    def active_profile(self, interface: str) -> str:
+        """The name of the profile that an interface is connected by; "" for none."""
+        return str(self._wait(self._active_profile(interface)))
+
+    def reload_networkmanager(self) -> None:
+        """Make NetworkManager read its configuration and profiles again."""
+        self._wait(self._call(_NM, "Reload", "u", 0))
+        self._wait(self._call(_NM_SETTINGS, "ReloadConnections"))
+
+    def activate_profile(self, uuid: str, interface: str) -> None:
+        """Connect an interface by a profile; the outcome shows later."""
+        self._wait(self._activate_profile(uuid, interface))
+
+    def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        future = asyncio.run_coroutine_threadsafe(asyncio.wait_for(coroutine, TIMEOUT_S), self._loop)
+        try:
+            return future.result()
+        except TimeoutError as error:
+            raise TemporaryError(f"no answer on D-Bus within {TIMEOUT_S:.0f} s") from error
+        except (DBusError, EOFError, OSError) as error:
+            raise TemporaryError(f"D-Bus: {error}") from error
+
+    async def _call(self, where: tuple[str, str, str], member: str, signature: str = "", *body: Any) -> list[Any]:
+        if self._bus is None:
+            raise TemporaryError("the system bus is not connected")
+        destination, path, interface = where
+        message = Message(
+            destination=destination, path=path, interface=interface, member=member, signature=signature, body=list(body)
+        )
+        reply = await self._bus.call(message)
+        if reply is None or reply.message_type is MessageType.ERROR:
+            raise TemporaryError(f"{destination} {member}: {reply.body[0] if reply and reply.body else 'no answer'}")
+        return list(reply.body)
+
+    async def _property(self, service: str, path: str, interface: str, name: str) -> Any:
+        where = (service, path, "org.freedesktop.DBus.Properties")
+        (value,) = await self._call(where, "Get", "ss", interface, name)
+        return value.value
+
+    async def _unit_is_active(self, name: str) -> bool:
+        (path,) = await self._call(_SYSTEMD, "LoadUnit", "s", name)
+        state = await self._property(_SYSTEMD[0], path, "org.freedesktop.systemd1.Unit", "ActiveState")
+        return state in ("active", "reloading")
+
+    async def _job(self, method: str, unit: str) -> None:
+        self._jobs = {}  # also of jobs that end before the answer that names ours has been looked at
+        try:
+            (job,) = await self._call(_SYSTEMD, method, "ss", unit, "replace")
+            result = await self._outcome(job)
+        finally:
+            self._jobs = None
+        if result != "done":
+            raise TemporaryError(f"{unit}: {method} ended as {result}", hint=f"systemctl status {unit} says why")
+
+    def _outcome(self, job: str) -> asyncio.Future[str]:
+        assert self._jobs is not None
+        return self._jobs.setdefault(job, self._loop.create_future())
+
+    def _on_message(self, message: Message) -> None:
+        if message.message_type is not MessageType.SIGNAL or message.member != "JobRemoved":
+            return
+        _, job, _, result = message.body
+        if self._jobs is not None and not (outcome := self._outcome(job)).done():
+            outcome.set_result(result)
+        self.on_unit_change()
+
+    async def _device_property(self, interface: str, name: str) -> Any:
+        (path,) = await self._call(_NM, "GetDeviceByIpIface", "s", interface)
+        return await self._property(_NM[0], path, f"{_NM[2]}.Device", name)
+
+    async def _active_profile(self, interface: str) -> str:
+        path = await self._device_property(interface, "ActiveConnection")
+        if path == _NO_OBJECT:
+            return ""
+        return str(await self._property(_NM[0], path, f"{_NM[2]}.Connection.Active", "Id"))
+
+    async def _activate_profile(self, uuid: str, interface: str) -> None:
+        (profile,) = await self._call(_NM_SETTINGS, "GetConnectionByUuid", "s", uuid)
+        (device,) = await self._call(_NM, "GetDeviceByIpIface", "s", interface)
+        await self._call(_NM, "ActivateConnection", "ooo", profile, device, _NO_OBJECT)

@@ -1,0 +1,36 @@
+"""`appliance apply`: look and put right now, instead of when something changes or a minute is over."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from appliance.errors import TemporaryError
+from firstboot.cli import status
+from firstboot.command import run as run_program
+from firstboot.paths import STATUS
+
+WAIT_S = 60.0
+_LOOK_EVERY_S = 0.2
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options."""
+    parser.description = "Make the daemon read appliance.yaml again and put everything right now; then tell the status."
+    parser.add_argument("--json", action="store_true", help="for programs: the whole status as one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Wake the daemon, wait until it has looked, and print the status."""
+    before = _told_at()
+    run_program(["systemctl", "reload", "appliance.service"])
+    deadline = time.monotonic() + WAIT_S
+    while _told_at() == before:
+        if time.monotonic() > deadline:
+            raise TemporaryError(f"the daemon did not answer within {WAIT_S:.0f} s", hint="journalctl -u appliance")
+        time.sleep(_LOOK_EVERY_S)
+    return status.run(arguments)
+
+
+def _told_at() -> int:
+    return STATUS.stat().st_mtime_ns if STATUS.exists() else 0

@@ -1,0 +1,87 @@
+"""Being woken when the network changes. What changed is not read: the machine is looked at again as a whole."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import Protocol
+
+import pyudev
+
+SOL_NETLINK = 270
+NETLINK_ADD_MEMBERSHIP = 1
+GROUPS = {
+    "link": 1,
+    "ipv4 address": 5,
+    "ipv4 route": 7,
+    "ipv4 rule": 8,
+    "ipv6 address": 9,
+    "ipv6 route": 11,
+    "ipv6 rule": 19,
+    "ipv4 netconf": 24,
+    "ipv6 netconf": 25,
+}
+"""rtnetlink's multicast groups (linux/rtnetlink.h, RTNLGRP_*)."""
+
+_BUFFER_BYTES = 1 << 20
+_MESSAGE_BYTES = 1 << 16
+
+
+class Events(Protocol):
+    """Something that wakes: readable when it has happened, and then to be drained."""
+
+    def fileno(self) -> int:
+        """The descriptor to wait on."""
+        ...
+
+    def drain(self) -> None:
+        """Throw away what has arrived."""
+        ...
+
+
+class NetworkEvents:
+    """rtnetlink's messages about links, addresses, routes, rules and per-interface settings."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+        self._socket.bind((0, 0))
+        for group in GROUPS.values():
+            self._socket.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
+
+    def fileno(self) -> int:
+        """The descriptor to wait on."""
+        return self._socket.fileno()
+
+    def drain(self) -> None:
+        """Throw away what has arrived; after an overrun (ENOBUFS) too, everything is looked at again anyway."""
+        while True:
+            try:
+                self._socket.recv(_MESSAGE_BYTES)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+
+class DeviceEvents:
+    """udev's messages about network devices: after them an interface has its final name."""
+
+    def __init__(self) -> None:
+        self._monitor = pyudev.Monitor.from_netlink(pyudev.Context())
+        self._monitor.filter_by("net")
+        self._monitor.start()
+
+    def fileno(self) -> int:
+        """The descriptor to wait on."""
+        return int(self._monitor.fileno())
+
+    def drain(self) -> None:
+        """Throw away what has arrived."""
+        while self._monitor.poll(timeout=0) is not None:
+            pass

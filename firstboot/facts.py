@@ -1,0 +1,88 @@
+"""What the machine is like right now, as far as the kinds of resource need to know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+
+Interface = IPv4Interface | IPv6Interface
+Network = IPv4Network | IPv6Network
+Gateway = IPv4Address | IPv6Address
+
+OURS = 97
+"""Marks what the daemon made: the route protocol, the address protocol and the link group.
+
+Linux leaves 97 unassigned in all three (include/uapi/linux/rtnetlink.h, iproute2's rt_protos).
+"""
+
+MAIN_TABLE = 254
+
+
+@dataclass(frozen=True)
+class Link:
+    """A network interface. `kind` is the kernel's ("" for hardware), `mtu` in bytes."""
+
+    name: str
+    kind: str = ""
+    up: bool = False
+    carrier: bool = False
+    mtu: int = 1500
+    group: int = 0
+    mac: str = ""
+    local: IPv4Address | None = None
+    remote: IPv4Address | None = None
+    ttl: int = 0
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address on an interface; `protocol` tells who put it there (`OURS`: the daemon)."""
+
+    interface: str
+    address: Interface
+    protocol: int = 0
+    duplicate: bool = False
+
+
+@dataclass(frozen=True)
+class Route:
+    """A unicast route; `destination` None is the default route."""
+
+    destination: Network
+    interface: str
+    gateway: Gateway | None = None
+    metric: int = 0
+    table: int = MAIN_TABLE
+    protocol: int = 0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One look at the machine's network."""
+
+    links: Mapping[str, Link] = field(default_factory=dict)
+    addresses: tuple[Address, ...] = ()
+    routes: tuple[Route, ...] = ()
+    networkmanager: bool = False
+    """NetworkManager runs, so an interface is either its or ours."""
+
+    def ipv4_on(self, interface: str) -> IPv4Interface | None:
+        """The first global IPv4 address of an interface."""
+        for address in self.addresses:
+            if address.interface == interface and isinstance(address.address, IPv4Interface):
+                return address.address
+        return None
+
+    def ipv4_gateway_on(self, interface: str) -> IPv4Address | None:
+        """The router that the interface's best IPv4 default route in the main table leads to."""
+        candidates = [
+            route
+            for route in self.routes
+            if route.interface == interface
+            and route.destination == IPv4Network("0.0.0.0/0")
+            and route.table == MAIN_TABLE
+            and isinstance(route.gateway, IPv4Address)
+        ]
+        best = min(candidates, key=lambda route: route.metric, default=None)
+        return best.gateway if best and isinstance(best.gateway, IPv4Address) else None

@@ -1,0 +1,30 @@
+"""The kinds of resource, in the order in which they are put right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from firstboot.kind import Kind
+from firstboot.resources.addresses import Addresses
+from firstboot.resources.files import Files
+from firstboot.resources.firewall import Firewall
+from firstboot.resources.hostname import Hostname
+from firstboot.resources.links import Links
+from firstboot.resources.managed import ManagedInterfaces
+from firstboot.resources.routes import Routes
+from firstboot.resources.sysctls import Sysctls
+from firstboot.resources.tunnel import Tunnel
+from firstboot.resources.units import Units
+
+KINDS: tuple[Kind[Any], ...] = (
+    Hostname(),
+    Files(),
+    Firewall(),  # before anything is reachable
+    ManagedInterfaces(),
+    Links(),
+    Tunnel(),
+    Addresses(),
+    Routes(),
+    Sysctls(),  # those of an interface exist once the interface does
+    Units(),
+)

@@ -1,0 +1,66 @@
+"""Who looks after the uplink's interface: NetworkManager by our profile, or we."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from appliance.errors import TemporaryError
+from appliance.model import Appliance
+from firstboot.actions import Action, ActivateProfile, ReloadNetworkManager
+from firstboot.facts import Facts
+from firstboot.kind import Machine
+from firstboot.plan import Change
+from firstboot.rendered.networkmanager import PROFILE_ID, PROFILE_UUID, ours
+from firstboot.topology import is_static
+
+
+@dataclass(frozen=True)
+class Managed:
+    """An interface, whether NetworkManager looks after it, and by which profile."""
+
+    interface: str
+    managed: bool
+    profile: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The interface's name."""
+        return self.interface
+
+
+class ManagedInterfaces:
+    """The interfaces that NetworkManager shall and shall not look after."""
+
+    name = "networkmanager"
+
+    def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Managed]:
+        """Ours are left alone; a DHCP uplink is connected by our profile."""
+        uplink = appliance.uplink
+        has_lease = uplink is not None and not is_static(uplink)
+        if not facts.networkmanager:
+            if has_lease:
+                raise TemporaryError("NetworkManager does not run", hint="systemctl status NetworkManager says why")
+            return ()
+        wanted = [Managed(name, managed=False) for name in ours(appliance) if name in facts.links]
+        if uplink is not None and has_lease:
+            wanted.append(Managed(uplink.interface, managed=True, profile=PROFILE_ID))
+        return tuple(wanted)
+
+    def observe(self, machine: Machine, wanted: Sequence[Managed]) -> Sequence[Managed]:
+        """Those of the wanted interfaces that exist."""
+        links = machine.facts().links
+        return [
+            Managed(name, machine.networkmanager_manages(name), machine.active_profile(name))
+            for name in (want.interface for want in wanted)
+            if name in links
+        ]
+
+    def actions(self, change: Change[Managed]) -> Sequence[Action]:
+        """Make it read what the daemon wrote; then connect."""
+        want = change.want
+        if want is None or change.have is None:
+            return []
+        if not want.managed:
+            return [ReloadNetworkManager()]
+        return [ReloadNetworkManager(), ActivateProfile(PROFILE_UUID, want.interface)]

@@ -1,0 +1,68 @@
+"""Services that run, each with the configuration that was written for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from appliance.model import Appliance
+from firstboot.actions import Action, RestartUnit, StopUnit
+from firstboot.facts import Facts
+from firstboot.kind import Machine
+from firstboot.plan import Change
+from firstboot.rendered import dnsmasq
+
+DNSMASQ = "appliance-dnsmasq.service"
+DNSMASQ_LOADED = Path("/run/appliance-dnsmasq/dnsmasq.conf")
+"""The copy of its configuration that the unit makes when it starts, and that the process read."""
+
+SSH = "ssh.service"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A systemd unit. `loaded`: the digest of the configuration that the running process has read."""
+
+    name: str
+    active: bool
+    loaded: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The unit's name."""
+        return self.name
+
+
+class Units:
+    """The services that the appliance is made of."""
+
+    name = "units"
+
+    def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Unit]:
+        """dnsmasq where there is a LAN, with its present configuration; sshd where somebody may log in."""
+        wanted = [
+            Unit(DNSMASQ, active=True, loaded=_digest(file.content)) for file in dnsmasq.files(appliance, facts)
+        ] or [Unit(DNSMASQ, active=False)]
+        if appliance.ssh.authorized_keys:
+            wanted.append(Unit(SSH, active=True))
+        return tuple(wanted)
+
+    def observe(self, machine: Machine, wanted: Sequence[Unit]) -> Sequence[Unit]:
+        """The wanted units as they are."""
+        found = []
+        for name in (want.name for want in wanted):
+            copy = machine.read(DNSMASQ_LOADED) if name == DNSMASQ else None
+            found.append(Unit(name, machine.unit_is_active(name), _digest(copy.content) if copy else None))
+        return found
+
+    def actions(self, change: Change[Unit]) -> Sequence[Action]:
+        """Start, restart, or stop."""
+        if change.want is None:
+            return []
+        return [RestartUnit(change.key) if change.want.active else StopUnit(change.key)]
+
+
+def _digest(content: bytes) -> str:
+    return sha256(content).hexdigest()[:12]

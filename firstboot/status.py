@@ -1,0 +1,135 @@
+"""What is told to people and programs: status.json, and appliance-status.txt on the FAT partition. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from appliance.errors import Problem
+from appliance.model import Appliance
+from firstboot.facts import Facts
+from firstboot.reconcile import Outcome, State
+
+
+class Overall(StrEnum):
+    """The appliance in one word."""
+
+    READY = "ready"
+    WAITING = "waiting"
+    FAILED = "failed"
+    CONFIG_ERROR = "config-error"
+
+
+class Source(StrEnum):
+    """Which configuration is in force."""
+
+    FILE = "appliance.yaml"
+    LAST_GOOD = "last good configuration"
+    RESCUE = "rescue: DHCP and ssh only"
+
+
+@dataclass(frozen=True)
+class Status:
+    """Everything that there is to tell. `problems` are those of the appliance.yaml that is on the card now."""
+
+    appliance: Appliance
+    source: Source
+    outcomes: tuple[Outcome, ...]
+    facts: Facts
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    trouble: str = ""
+    """Why the configuration could not be read at all."""
+
+    @property
+    def overall(self) -> Overall:
+        """The worst of everything."""
+        if self.problems or self.trouble:
+            return Overall.CONFIG_ERROR
+        states = {outcome.state for outcome in self.outcomes}
+        if State.FAILED in states:
+            return Overall.FAILED
+        return Overall.WAITING if State.WAITING in states else Overall.READY
+
+
+def to_json(status: Status) -> str:
+    """The status for programs; stable keys, one object."""
+    content: Mapping[str, Any] = {
+        "state": status.overall,
+        "hostname": status.appliance.hostname,
+        "profile": status.appliance.profile,
+        "configuration": status.source,
+        "problems": [_problem(problem) for problem in status.problems],
+        "warnings": [_problem(problem) for problem in status.warnings],
+        "trouble": status.trouble,
+        "interfaces": {name: list(addresses) for name, addresses in _addresses(status.facts).items()},
+        "kinds": [asdict(outcome) for outcome in status.outcomes],
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+def to_text(status: Status) -> str:
+    """The report for a person who has nothing but the card: CRLF, so that Notepad of any age shows lines."""
+    return (
+        "\r\n".join([*_headline(status), "", *_configuration(status), "", *_network(status), *_kinds(status)]) + "\r\n"
+    )
+
+
+_HEADLINES = {
+    Overall.READY: "UP: everything is as appliance.yaml wants it.",
+    Overall.WAITING: "NOT UP YET: something is being waited for, see below.",
+    Overall.FAILED: "NOT UP: something could not be done, see below.",
+    Overall.CONFIG_ERROR: "CHECK appliance.yaml: it has mistakes and was not used.",
+}
+
+
+def _headline(status: Status) -> Sequence[str]:
+    return [f"{status.appliance.hostname} ({status.appliance.profile})", _HEADLINES[status.overall]]
+
+
+def _configuration(status: Status) -> list[str]:
+    lines = [f"Configuration in force: {status.source}"]
+    if status.trouble:
+        lines.append(f"  ERROR {status.trouble}")
+    for label, problems in (("ERROR", status.problems), ("warning", status.warnings)):
+        for problem in problems:
+            lines.append(f"  {label} line {problem.mark.line}, column {problem.mark.column}: {problem.message}")
+            if problem.allowed:
+                lines.append(f"    hint: {problem.allowed}")
+    return lines
+
+
+def _network(status: Status) -> list[str]:
+    lines = ["Addresses:"]
+    addresses = _addresses(status.facts)
+    lines += [f"  {name}: {', '.join(found)}" for name, found in addresses.items()]
+    return [*lines, ""] if addresses else ["Addresses: none", ""]
+
+
+def _kinds(status: Status) -> list[str]:
+    lines = ["Parts:"]
+    for outcome in status.outcomes:
+        lines.append(f"  {outcome.kind}: {outcome.state}" + (f": {outcome.error}" if outcome.error else ""))
+        if outcome.hint:
+            lines.append(f"    hint: {outcome.hint}")
+    return lines
+
+
+def _addresses(facts: Facts) -> Mapping[str, Sequence[str]]:
+    found: dict[str, list[str]] = {}
+    for address in facts.addresses:
+        if address.interface != "lo":
+            found.setdefault(address.interface, []).append(str(address.address))
+    return dict(sorted(found.items()))
+
+
+def _problem(problem: Problem) -> Mapping[str, Any]:
+    return {
+        "line": problem.mark.line,
+        "column": problem.mark.column,
+        "message": problem.message,
+        "allowed": problem.allowed,
+    }
