@@ -1,0 +1,103 @@
+"""A booted machine, spoken to over a serial line of its own: never over its console, and without changing its image.
+
+systemd takes a unit from the kernel's command line (systemd.system-credentials(7), `systemd.extra-unit.*`);
+that unit opens the line, says hello, and runs the text of `agent` that it is sent.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from appliance.errors import PermanentError
+
+HELLO = b"lab-hello\n"
+UNIT = "lab-agent.service"
+BOOTSTRAP = (
+    "import os,time,tty\n"
+    "while not os.path.exists('{device}'): time.sleep(0.5)\n"
+    "line=open('{device}','r+b',0)\n"
+    "if line.isatty(): tty.setraw(line)\n"
+    "line.write({hello})\n"
+    "exec(line.readline())\n"
+)
+
+
+def unit(device: str) -> str:
+    """The unit that runs the agent on a serial device of the guest, as soon as the system is up enough."""
+    program = BOOTSTRAP.format(device=device, hello=HELLO).encode().hex()
+    return f"""[Unit]
+After=basic.target
+[Service]
+ExecStart=/usr/bin/python3 -c "exec(bytes.fromhex('{program}'))"
+"""
+
+
+def kernel_parameters(device: str) -> list[str]:
+    """What the kernel's command line needs so that the agent runs."""
+    credential = base64.b64encode(unit(device).encode()).decode()
+    return [f"systemd.set_credential_binary=systemd.extra-unit.{UNIT}:{credential}", f"systemd.wants={UNIT}"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a program in the guest printed (stdout and stderr), and its exit code; None: it did not end or start."""
+
+    code: int | None
+    output: str
+
+
+class Guest:
+    """The guest's end of the line, held by us. `alive` raises when the machine is gone."""
+
+    def __init__(self, line: socket.socket, alive: Callable[[], None], card: Path) -> None:
+        """`line` is connected; `card` is the file that the machine has as its disk."""
+        self.line = line
+        self.alive = alive
+        self.card = card
+        self.buffer = b""
+
+    def wait(self, *, timeout_s: float) -> None:
+        """Wait until the agent runs; TimeoutError if it does not, PermanentError if the machine ends."""
+        while not self.read_line(timeout_s).endswith(HELLO):
+            pass  # whatever the firmware or kernel may have written on it
+        text = (Path(__file__).parent / "agent.py").read_bytes()
+        program = base64.b64encode(zlib.compress(text)).decode()
+        self.line.sendall(f"import base64,zlib;exec(zlib.decompress(base64.b64decode('{program}')))\n".encode())
+
+    def ask(self, argv: Sequence[str], *, stdin: str | None = None, timeout_s: float = 60) -> Answer:
+        """Run a program in the guest. TimeoutError if no answer comes, PermanentError if the machine ends."""
+        request: dict[str, Any] = {"argv": list(argv), "stdin": stdin, "timeout_s": timeout_s}
+        self.line.sendall(base64.b64encode(zlib.compress(json.dumps(request).encode())) + b"\n")
+        while not (reply := self.read_line(timeout_s + 15)).startswith(b"lab "):
+            pass
+        return Answer(**json.loads(zlib.decompress(base64.b64decode(reply[4:]))))
+
+    def run(self, *argv: str, timeout_s: float = 60) -> str:
+        """What a program in the guest printed; PermanentError if it failed."""
+        answer = self.ask(argv, timeout_s=timeout_s)
+        if answer.code != 0:
+            raise PermanentError(f"in the guest: {' '.join(argv)} ended with {answer.code}\n{answer.output}")
+        return answer.output
+
+    def read_line(self, timeout_s: float) -> bytes:
+        """The next line; TimeoutError after that many seconds, PermanentError if the machine ended."""
+        deadline = time.monotonic() + timeout_s
+        self.line.settimeout(0.5)
+        while b"\n" not in self.buffer:
+            self.alive()
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the guest said nothing for {timeout_s:g} s")
+            try:
+                self.buffer += self.line.recv(65536)
+            except TimeoutError:
+                continue
+        line, _, self.buffer = self.buffer.partition(b"\n")
+        return line + b"\n"

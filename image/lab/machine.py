@@ -1,0 +1,65 @@
+"""The machines that QEMU can be: a real board's model, and a faster one that no board is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Machine:
+    """How QEMU plays one machine.
+
+    `line` is the guest's device for talking to the lab, `chardev` QEMU's words to make it of the
+    character device `lab`. `boot_s` is how long it may take to boot here, with room to spare.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    disk: tuple[str, ...]
+    card: str
+    chardev: tuple[str, ...]
+    line: str
+    parameters: tuple[str, ...]
+    dtb: str | None
+    boot_s: float
+
+    def nic(self, number: int, tap: str) -> list[str]:
+        """A network card on a TAP device. Not locally administered, or the kernel would call a USB one usb0."""
+        netdev = f"tap,id=net{number},ifname={tap},script=no,downscript=no"
+        return ["-netdev", netdev, "-device", f"{self.card},netdev=net{number},mac=b8:27:eb:5e:ed:{number:02x}"]
+
+    def storage(self, path: Path) -> list[str]:
+        """The words for the card in the file `path`."""
+        return [word.format(path=path) for word in self.disk]
+
+
+VIRT = Machine(
+    name="virt",
+    words=("-M", "virt", "-cpu", "cortex-a53", "-smp", "2", "-m", "1024"),
+    disk=("-drive", "if=none,id=card,format=raw,cache=unsafe,file={path}", "-device", "virtio-blk-pci,drive=card"),
+    card="virtio-net-pci,romfile=",
+    chardev=("-device", "virtio-serial-pci", "-device", "virtserialport,chardev=lab,name=lab"),
+    line="/dev/virtio-ports/lab",
+    parameters=("console=ttyAMA0", "net.ifnames=0"),
+    dtb=None,
+    boot_s=240,
+)
+
+RASPI3B = Machine(
+    name="raspi3b",
+    words=("-M", "raspi3b"),
+    disk=("-drive", "if=sd,format=raw,cache=unsafe,file={path}"),
+    card="usb-net",
+    chardev=("-serial", "chardev:lab"),
+    line="/dev/ttyS1",
+    parameters=("console=ttyAMA0",),
+    dtb="bcm2837-rpi-3-b.dtb",
+    boot_s=600,
+)
+
+
+def nics(machine: Machine, taps: Sequence[str]) -> list[str]:
+    """The words for all of a machine's network cards, eth0 first."""
+    return [word for number, tap in enumerate(taps) for word in machine.nic(number, tap)]

@@ -1,0 +1,84 @@
+"""QEMU boots a card in the lab."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from appliance.errors import PermanentError
+from image import run as door
+from image.lab.card import Card, boot_files
+from image.lab.gateway import Lab
+from image.lab.guest import Guest, kernel_parameters
+from image.lab.machine import Machine, nics
+from image.lab.topology import WIRES
+
+QUIET = ("-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot")
+CONSOLE_LINES = 40
+
+
+@contextmanager
+def booted(lab: Lab, card: Card, machine: Machine) -> Iterator[Guest]:
+    """The card, booted in the lab, its agent answering; the console is kept in the lab's logs.
+
+    Raises PermanentError with the end of the console's text if the machine ends or its kernel panics.
+    """
+    console = lab.world.log("console")
+    with tempfile.TemporaryDirectory(prefix="lab-") as folder:
+        path = Path(folder) / "line"
+        argv = [*command(card, machine, console, Path(folder)), *nics(machine, lab.cards)]
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+            listener.listen()
+            with lab.world.running(WIRES, [*argv, "-chardev", f"socket,id=lab,path={path}"], log="qemu") as child:
+                alive = watch(child, console, lab.world.log("qemu"))
+                with accepted(listener, alive) as line:
+                    guest = Guest(line, alive, card.path)
+                    guest.wait(timeout_s=machine.boot_s)
+                    yield guest
+
+
+def command(card: Card, machine: Machine, console: Path, folder: Path) -> Sequence[door.Word]:
+    """The words of QEMU, but for the network and the channel."""
+    files = boot_files(card, folder)
+    dtb: list[door.Word] = ["-dtb", card.take(machine.dtb, folder)] if machine.dtb else []
+    added = [*machine.parameters, "panic=-1", *kernel_parameters(machine.line)]
+    return [
+        "qemu-system-aarch64", *machine.words, *QUIET, "-accel", "tcg,thread=multi",
+        "-kernel", files.kernel, "-initrd", files.initrd,
+        *dtb,
+        "-append", " ".join([files.command_line, *added]),
+        *machine.storage(card.path),
+        "-serial", f"file:{console}",
+        *machine.chardev,
+    ]  # fmt: skip
+
+
+def watch(child: door.Child, console: Path, log: Path) -> Callable[[], None]:
+    """A function that raises PermanentError once the machine has ended or its kernel has panicked."""
+
+    def alive() -> None:
+        text = console.read_text(errors="replace") if console.exists() else ""
+        if child.poll() is not None or "Kernel panic" in text:
+            last = "\n".join([log.read_text(errors="replace"), *text.splitlines()[-CONSOLE_LINES:]])
+            raise PermanentError(f"the machine ended\n{last}", hint=f"its console is in {console}")
+
+    return alive
+
+
+@contextmanager
+def accepted(listener: socket.socket, alive: Callable[[], None]) -> Iterator[socket.socket]:
+    """QEMU's end of the line."""
+    listener.settimeout(0.5)
+    while True:
+        alive()
+        try:
+            line, _ = listener.accept()
+        except TimeoutError:
+            continue
+        with line:
+            yield line
+        return

@@ -1,0 +1,56 @@
+"""What runs in the lab beside the appliance: the tunnel server, resolvers, and a web server beyond the tunnel."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from image import run as door
+from image.lab import site as places
+from image.lab.site import Site
+from image.lab.topology import INTERNET, PROVIDER, TUNNEL_DEVICE
+from image.lab.world import World
+
+PAGE = "You have reached the IPv6 Internet.\n"
+TUNNEL_LOG = "tunnel-server"
+
+
+@contextmanager
+def services(world: World, site: Site) -> Iterator[None]:
+    """All of them, while the block runs."""
+    with ExitStack() as stack:
+        stack.enter_context(world.running(PROVIDER, tunnel_server(site), log=TUNNEL_LOG))
+        stack.enter_context(world.running(INTERNET, resolvers(site), log="resolvers"))
+        stack.enter_context(world.running(INTERNET, web_server(world), log="web-server"))
+        yield
+
+
+def tunnel_server(site: Site) -> Sequence[door.Word]:
+    """The broker's end of the tunnel. It knows the client by the home router's public address."""
+    return [
+        sys.executable, "-m", "image.lab.tunnel_server",
+        "--server", str(site.tunnel_server),
+        "--endpoint", str(places.WAN_ROUTER.ip),
+        "--prefix", str(site.tunnel_client.network),
+        "--prefix", str(site.routed),
+        "--device", TUNNEL_DEVICE,
+    ]  # fmt: skip
+
+
+def resolvers(site: Site) -> Sequence[door.Word]:
+    """A dnsmasq that is all of the DNS servers that the appliance is told to ask; its log names each question."""
+    return [
+        "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--log-queries",
+        "--bind-interfaces", *(f"--listen-address={address}" for address in site.resolvers),
+        f"--host-record={places.SERVER_NAME},{places.SERVER_IPV4},{places.SERVER.ip}",
+        "--local=/#/",
+    ]  # fmt: skip
+
+
+def web_server(world: World) -> Sequence[door.Word]:
+    """An HTTP server with one page, reachable over IPv6 only."""
+    pages = world.logs / "www"
+    pages.mkdir(exist_ok=True)
+    (pages / "index.html").write_text(PAGE)
+    return [sys.executable, "-m", "http.server", "--bind", str(places.SERVER.ip), "--directory", str(pages), "80"]

@@ -1,0 +1,80 @@
+"""Where everything in the lab is: taken from the appliance's own configuration, so that any of them can be tried."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+
+from appliance.errors import InputError
+from appliance.model import Appliance, Lan, Tunnel, Uplink
+
+# The Internet of the lab: documentation prefixes (RFC 5737, RFC 3849).
+WAN_ROUTER = IPv4Interface("203.0.113.2/30")
+"""The home router's public address: what the broker knows as the client's."""
+WAN_PROVIDER = IPv4Interface("203.0.113.1/30")
+TRANSIT_PROVIDER = IPv4Interface("203.0.113.5/30")
+TRANSIT_INTERNET = IPv4Interface("203.0.113.6/30")
+STRANGER = IPv4Address("198.51.100.66")
+"""An IPv4 host on the Internet that is not the tunnel server."""
+SERVER = IPv6Interface("2001:db8:ffff::80/64")
+"""A web server on the IPv6 Internet."""
+SERVER_ROUTER = IPv6Interface("2001:db8:ffff::1/64")
+SERVER_NAME = "www.example.net"
+SERVER_IPV4 = IPv4Address("203.0.113.80")
+
+
+@dataclass(frozen=True)
+class Site:
+    """The places that one appliance's configuration names."""
+
+    pi_uplink: IPv4Interface
+    router: IPv4Address
+    resolvers: tuple[IPv4Address | IPv6Address, ...]
+    tunnel_server: IPv4Address
+    tunnel_client: IPv6Interface
+    routed: IPv6Network
+    pi_lan: IPv4Interface
+    two_armed: bool
+
+    @property
+    def broker_side(self) -> IPv6Interface:
+        """The tunnel server's own address inside the tunnel: the first of its prefix."""
+        network = self.tunnel_client.network
+        return IPv6Interface((network.network_address + 1, network.prefixlen))
+
+    @property
+    def web_host(self) -> IPv6Interface:
+        """A machine on the LAN with a fixed address, for what the firewall lets in."""
+        return IPv6Interface((self.routed.network_address + 2, self.routed.prefixlen))
+
+    @property
+    def lan(self) -> IPv4Network:
+        """The IPv4 network that the LAN's clients are on."""
+        return self.pi_lan.network
+
+
+def site_of(appliance: Appliance) -> Site:
+    """The site that a gateway's configuration describes; `InputError` when the lab cannot play it."""
+    uplink, tunnel, lan = gateway_parts(appliance)
+    if uplink.address is None or uplink.gateway is None:
+        raise InputError("the lab's router gives out no addresses", hint="set uplink.address and uplink.gateway")
+    two_armed = lan.interface != uplink.interface
+    if two_armed and lan.address is None:
+        raise InputError("lan.address is missing", hint="a LAN on its own interface needs the Pi's address there")
+    return Site(
+        pi_uplink=uplink.address,
+        router=uplink.gateway,
+        resolvers=uplink.dns,
+        tunnel_server=tunnel.server,
+        tunnel_client=tunnel.address,
+        routed=tunnel.routed,
+        pi_lan=lan.address or uplink.address,
+        two_armed=two_armed,
+    )
+
+
+def gateway_parts(appliance: Appliance) -> tuple[Uplink, Tunnel, Lan]:
+    """What a gateway must have; `InputError` for another profile."""
+    if appliance.uplink is None or appliance.tunnel is None or appliance.lan is None:
+        raise InputError(f"the lab cannot play the profile {appliance.profile}", hint="it plays gateway")
+    return appliance.uplink, appliance.tunnel, appliance.lan

@@ -1,0 +1,150 @@
+"""The networks around the Pi, each in a namespace of its own.
+
+```
+ one-armed                                     two-armed
+   Pi eth0 ─┐                                    Pi eth1 ─┐
+   client ──┼─ bridge lan                        client ──┼─ bridge lan
+   web ─────┤                                    web ─────┘
+   router ──┘                                    Pi eth0 ─┬─ bridge uplink
+                                                 router ──┘
+ router ─(IPv4, NAT)─ provider (tunnel server) ─ internet (web server, resolvers, a stranger)
+```
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Interface, IPv6Interface
+
+from image.lab import site as places
+from image.lab.site import Site
+from image.lab.world import World
+
+WIRES = "wires"
+"""The namespace of the bridges and of the Pi's ends of the cables."""
+CLIENT, WEB, ROUTER, PROVIDER, INTERNET = "client", "web", "router", "provider", "internet"
+TUNNEL_DEVICE = "tunnel"
+NIC = "eth0"
+"""What each host calls its interface toward the Pi or the provider."""
+
+
+def cards(site: Site) -> tuple[str, ...]:
+    """The TAP devices that are the Pi's network cards, eth0 first."""
+    return ("pi0", "pi1") if site.two_armed else ("pi0",)
+
+
+def lay(world: World, site: Site) -> None:
+    """Make all of the networks; nothing runs on them yet."""
+    for namespace in (WIRES, CLIENT, WEB, ROUTER, PROVIDER, INTERNET):
+        world.add_namespace(namespace)
+    lay_lan(world, site)
+    lay_router(world, site)
+    lay_provider(world, site)
+    lay_internet(world, site)
+
+
+def lay_lan(world: World, site: Site) -> None:
+    """The switches, with the Pi's cards, and the hosts plugged into them."""
+    world.run(WIRES, ["sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1"])
+    add_switch(world, "lan")
+    if site.two_armed:
+        add_switch(world, "uplink")
+    for host in (CLIENT, WEB):
+        plug(world, host, switch="lan")
+    plug(world, ROUTER, switch="uplink" if site.two_armed else "lan")
+    for card in cards(site):
+        ip(world, WIRES, "tuntap", "add", card, "mode", "tap")
+        ip(world, WIRES, "link", "set", card, "master", switch_of(site, card), "up")
+
+
+def switch_of(site: Site, card: str) -> str:
+    """The switch that one of the Pi's cards is plugged into."""
+    return "uplink" if site.two_armed and card == "pi0" else "lan"
+
+
+def lay_router(world: World, site: Site) -> None:
+    """The home router: IPv4 with NAT, and protocol 41 forwarded to the Pi, as the user must set it up."""
+    address(world, ROUTER, NIC, IPv4Interface((site.router, site.pi_uplink.network.prefixlen)))
+    connect(world, ROUTER, PROVIDER, places.WAN_ROUTER, places.WAN_PROVIDER)
+    default_route(world, ROUTER, places.WAN_PROVIDER)
+    world.run(ROUTER, ["sysctl", "-qw", "net.ipv4.ip_forward=1"])
+    world.run(ROUTER, ["nft", "-f", "-"], stdin=router_rules(site))
+
+
+def router_rules(site: Site) -> str:
+    """The home router's nftables rules; the chain `faults` is for `faults`."""
+    return f"""
+table ip nat {{
+    chain out {{ type nat hook postrouting priority srcnat; oifname "to-{PROVIDER}" masquerade; }}
+    chain in {{
+        type nat hook prerouting priority dstnat;
+        iifname "to-{PROVIDER}" ip protocol 41 dnat to {site.pi_uplink.ip};
+    }}
+}}
+table ip faults {{
+    chain forward {{ type filter hook forward priority filter; }}
+}}
+"""
+
+
+def lay_provider(world: World, site: Site) -> None:
+    """The provider's router, which is the tunnel server as well."""
+    connect(world, PROVIDER, INTERNET, places.TRANSIT_PROVIDER, places.TRANSIT_INTERNET)
+    address(world, PROVIDER, f"to-{INTERNET}", places.SERVER_ROUTER)
+    for host in (*(str(a) for a in site.resolvers if a.version == 4), str(places.STRANGER), str(places.SERVER_IPV4)):
+        ip(world, PROVIDER, "route", "add", host, "via", str(places.TRANSIT_INTERNET.ip))
+    address(world, PROVIDER, "lo", IPv4Interface(site.tunnel_server))
+    ip(world, PROVIDER, "tuntap", "add", TUNNEL_DEVICE, "mode", "tun")
+    ip(world, PROVIDER, "link", "set", TUNNEL_DEVICE, "mtu", "1480", "up")
+    address(world, PROVIDER, TUNNEL_DEVICE, site.broker_side)
+    ip(world, PROVIDER, "route", "add", str(site.routed), "dev", TUNNEL_DEVICE)
+    world.run(PROVIDER, ["sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"])
+
+
+def lay_internet(world: World, site: Site) -> None:
+    """Everything beyond the provider, on one host."""
+    uplink = f"to-{PROVIDER}"
+    address(world, INTERNET, uplink, places.SERVER)
+    default_route(world, INTERNET, places.SERVER_ROUTER)
+    default_route(world, INTERNET, places.TRANSIT_PROVIDER)
+    for host in (*site.resolvers, places.STRANGER, places.SERVER_IPV4):
+        ip(world, INTERNET, "address", "add", str(host), "dev", "lo")
+
+
+def add_switch(world: World, name: str) -> None:
+    """An Ethernet switch: a bridge that floods multicast, as there is no querier on it."""
+    ip(world, WIRES, "link", "add", name, "type", "bridge", "mcast_snooping", "0")
+    ip(world, WIRES, "link", "set", name, "up")
+
+
+def plug(world: World, host: str, *, switch: str) -> None:
+    """A cable from a host's `eth0` to a switch."""
+    ip(world, WIRES, "link", "add", host, "type", "veth", "peer", "name", NIC, "netns", f"/run/netns/{host}")
+    ip(world, WIRES, "link", "set", host, "master", switch, "up")
+    ip(world, host, "link", "set", NIC, "up")
+
+
+def connect(world: World, one: str, other: str, address_one: IPv4Interface, address_other: IPv4Interface) -> None:
+    """A cable between two hosts: `to-OTHER` on the one, `to-ONE` on the other."""
+    ip(
+        world, one, "link", "add", f"to-{other}", "type", "veth",
+        "peer", "name", f"to-{one}", "netns", f"/run/netns/{other}",
+    )  # fmt: skip
+    for host, far, near in ((one, other, address_one), (other, one, address_other)):
+        ip(world, host, "link", "set", f"to-{far}", "up")
+        address(world, host, f"to-{far}", near)
+
+
+def address(world: World, host: str, interface: str, to_add: IPv4Interface | IPv6Interface) -> None:
+    """Give an interface an address, at once (no duplicate address detection on a cable that we laid)."""
+    nodad = ("nodad",) if to_add.version == 6 else ()
+    ip(world, host, "address", "add", str(to_add), "dev", interface, *nodad)
+
+
+def default_route(world: World, host: str, via: IPv4Interface | IPv6Interface) -> None:
+    """Send everything else to `via`."""
+    ip(world, host, f"-{via.version}", "route", "add", "default", "via", str(via.ip))
+
+
+def ip(world: World, host: str, *words: str) -> str:
+    """Run iproute2 on one of the hosts."""
+    return world.run(host, ["ip", *words])

@@ -1,0 +1,103 @@
+"""What a gateway must do for its LAN, seen from outside of it: each function checks one thing, and changes nothing."""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address
+
+from appliance.model import Appliance
+from image.lab import site as places
+from image.lab.client import Client
+from image.lab.gateway import Lab
+from image.lab.outside import watching_syns
+from image.lab.services import PAGE
+from image.lab.topology import INTERNET, NIC, PROVIDER, ip
+
+CLOSED = "timed-out"
+"""What a dropped connection attempt looks like from the far end: nothing at all."""
+CLAMPED_MSS = 1480 - 40 - 20
+
+
+def gives_slaac_address(lab: Lab, *, timeout_s: float = 30) -> None:
+    lab.client.replug()
+    assert lab.client.slaac_address(timeout_s=timeout_s) in lab.site.routed
+
+
+def advertises(lab: Lab) -> None:
+    """The router advertisement itself: prefix, MTU, DNS server and domain (RFC 4861, RFC 8106)."""
+    text = lab.client.router_advertisement()
+    assert str(lab.site.routed) in text
+    assert "MTU" in text
+    assert "1480" in text
+    assert "Recursive DNS server" in text
+
+
+def gives_lease(lab: Lab, appliance: Appliance, *, timeout_s: float = 30) -> None:
+    lease = lab.client.dhcp_lease(timeout_s=timeout_s)
+    assert appliance.lan is not None
+    assert appliance.lan.dhcp4 is not None
+    allowed = appliance.lan.dhcp4.range
+    assert allowed.first <= lease.address.ip <= allowed.last
+    assert lease.address.network == lab.site.lan
+    assert lease.routers == ((lab.site.pi_lan.ip if lab.site.two_armed else lab.site.router),)
+    assert lease.dns == (lab.site.pi_lan.ip,)
+    assert lease.domain == appliance.lan.domain
+    assert lease.lease_s == appliance.lan.dhcp4.lease
+
+
+def resolves(lab: Lab) -> None:
+    server = str(lab.site.pi_lan.ip)
+    assert lab.client.resolve(places.SERVER_NAME, "AAAA", server=server) == [str(places.SERVER.ip)]
+    assert lab.client.resolve(places.SERVER_NAME, "A", server=server) == [str(places.SERVER_IPV4)]
+
+
+def resolves_over_ipv6(lab: Lab, server: str) -> None:
+    assert lab.client.resolve(places.SERVER_NAME, "AAAA", server=server) == [str(places.SERVER.ip)]
+
+
+def reaches_the_internet(lab: Lab, *, timeout_s: int = 10) -> None:
+    assert lab.client.fetch(places.SERVER.ip, timeout_s=timeout_s) == PAGE
+
+
+def keeps_others_out(lab: Lab, host: Client, address: IPv6Address, port: int = 8080) -> None:
+    """The server cannot open a connection to a listening host, although its neighbour on the LAN can."""
+    neighbour = lab.web if host == lab.client else lab.client
+    with host.listening(port):
+        assert neighbour.fetch(address, port=port)
+        assert lab.outside.knock(address, port) == CLOSED
+
+
+def keeps_out(lab: Lab, address: IPv6Address, port: int) -> None:
+    assert lab.outside.knock(address, port) == CLOSED
+
+
+def lets_in(lab: Lab, *ports: int) -> None:
+    """The configured ports of the web host are open, and no others."""
+    address = give_web_host_its_address(lab)
+    with lab.web.listening(*ports, 8080):
+        for port in ports:
+            assert lab.outside.knock(address, port) == "connected"
+        assert lab.outside.knock(address, 8080) == CLOSED
+
+
+def give_web_host_its_address(lab: Lab) -> IPv6Address:
+    address = lab.site.web_host
+    ip(lab.world, lab.web.name, "address", "replace", str(address), "dev", NIC, "nodad")
+    return address.ip
+
+
+def passes_full_packets(lab: Lab) -> None:
+    lab.client.ping(places.SERVER.ip, size_bytes=1480)
+
+
+def clamps_mss(lab: Lab) -> None:
+    """Both ways, for hosts that do not heed the advertised MTU, and would ask for segments of 1440 bytes."""
+    client = lab.client
+    client.run("sysctl", "-qw", f"net.ipv6.conf.{NIC}.accept_ra_mtu=0", f"net.ipv6.conf.{NIC}.mtu=1500")
+    server = places.SERVER.ip
+    with watching_syns(lab.world, INTERNET, f"to-{PROVIDER}", to=server) as asked:
+        assert client.fetch(server) == PAGE
+        assert asked() == {CLAMPED_MSS}
+    address = give_web_host_its_address(lab)
+    with lab.web.listening(80), watching_syns(lab.world, lab.web.name, NIC, to=address) as asked:
+        assert lab.outside.knock(address, 80) == "connected"
+        assert asked() == {CLAMPED_MSS}

@@ -1,0 +1,80 @@
+"""A world needs no privileges, and nothing of it is left behind, however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from image.lab.waiting import until
+from image.lab.world import SOURCES, world
+
+pytestmark = pytest.mark.netns
+NOBODY = 65534
+MARK = "86399.25"
+PROGRAM = f"""
+import sys
+from pathlib import Path
+from image.lab.world import world
+with world(Path(sys.argv[1])) as made:
+    made.add_namespace("one")
+    with made.running("one", ["sleep", "{MARK}"], log="sleep"):
+        print("ready", flush=True)
+        sys.stdin.read()
+"""
+
+
+def sleepers() -> list[str]:
+    """The processes that the program above starts, wherever they are."""
+    return [path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if MARK.encode() in read(path)]
+
+
+def read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def started(folder: Path, *before: str) -> subprocess.Popen[str]:
+    argv = [*before, sys.executable, "-B", "-c", PROGRAM, str(folder)]
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=SOURCES)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_leaves_nothing(tmp_path: Path, number: int) -> None:
+    mounts = Path("/proc/mounts").read_text()
+    child = started(tmp_path)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    assert sleepers()
+    os.kill(child.pid, number)
+    child.wait()
+    until(lambda: not sleepers(), "nothing is left running", timeout_s=5)
+    assert Path("/proc/mounts").read_text() == mounts
+    assert not Path("/run/netns/one").exists()
+
+
+def test_program_ends_with_its_block(tmp_path: Path) -> None:
+    with world(tmp_path) as made:
+        made.add_namespace("one")
+        with made.running("one", ["sleep", MARK], log="sleep"):
+            until(sleepers, "it runs", timeout_s=5)
+        assert not sleepers()
+
+
+@pytest.mark.parametrize(("mode", "printed"), [("666", "203.0.113.80"), ("600", "hint: sudo chmod 0666 /dev/net/tun")])
+def test_ordinary_user(mode: str, printed: str) -> None:
+    """As `nobody`, with the TUN device as udev leaves it on Debian, and as a bare container has it."""
+    if os.getuid() != 0:
+        pytest.skip("only root can become another user")
+    with tempfile.TemporaryDirectory() as logs:
+        os.chown(logs, NOBODY, NOBODY)
+        argv = ["unshare", "--mount", sys.executable, "-B", "-m", "tests.lab.as_a_user", logs, mode, str(NOBODY)]
+        done = subprocess.run(argv, capture_output=True, text=True, cwd=SOURCES, check=False)
+    assert printed in done.stdout, done.stderr
