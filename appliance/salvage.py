@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from appliance import names, source
 from appliance.decoding import SIZE_MAX_BYTES, decoded
 from appliance.errors import ConfigError
-from appliance.model import Ssh
 from appliance.public_key import FIELDS, ssh_public_key
 from appliance.source import ListNode, MapNode, Node, TextNode
 
@@ -28,7 +27,7 @@ class Salvaged:
     """What could be read; the host name is None where it could not."""
 
     hostname: str | None
-    ssh: Ssh
+    authorized_keys: tuple[str, ...]
 
 
 def salvage(data: bytes, file: str) -> Salvaged:
@@ -37,13 +36,13 @@ def salvage(data: bytes, file: str) -> Salvaged:
         root = source.read(data, file).root
     except ConfigError:
         lines = decoded(data[:SIZE_MAX_BYTES]).split("\n")
-        return Salvaged(_hostname(_named(lines)), Ssh(authorized_keys=_distinct(_listed(lines))))
+        return Salvaged(_hostname(_named(lines)), _distinct(_listed(lines)))
     ssh = _child(root, "ssh")
     keys = _child(ssh, "authorized_keys") if isinstance(ssh, MapNode) else None
     texts = keys.items if isinstance(keys, ListNode) else (keys,)
     found = _distinct(node.text for node in texts if isinstance(node, TextNode))
     name = _child(root, "hostname")
-    return Salvaged(_hostname(name.text if isinstance(name, TextNode) else ""), Ssh(authorized_keys=found))
+    return Salvaged(_hostname(name.text if isinstance(name, TextNode) else ""), found)
 
 
 def _child(section: MapNode, name: str) -> Node | None:

@@ -1,0 +1,151 @@
+"""The command line: the composition root, and the only place that knows of both sides.
+
+A command is a module with two functions:
+
+    configure(parser: argparse.ArgumentParser) -> None    its options, description and examples
+    run(arguments: argparse.Namespace) -> int             does it; gives the exit code
+
+`COMMANDS` names the modules. One is imported only when its command is called, so that on a Pi Zero
+`appliance status` does not pay for PyYAML, and `appliance check` for neither side. A command whose
+module is not installed (the build host's on the device, and the other way round) is not listed.
+
+Exit codes: 0 done, 1 failed, 2 the input is wrong. An error is one message and one hint on stderr;
+APPLIANCE_TRACEBACK=1 shows where an unexpected one came from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+
+from appliance.errors import ApplianceError, ConfigError, InputError
+from appliance.terminal import Colour, painted
+
+DONE, FAILED, WRONG_INPUT = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command's name, the module that does it, and what it does in one line."""
+
+    name: str
+    module: str
+    summary: str
+
+
+COMMANDS = (
+    Command("init", "appliance.init", "write an appliance.yaml to start from"),
+    Command("check", "appliance.validate", "say what is wrong in an appliance.yaml"),
+    Command("schema", "appliance.schema", "print the JSON Schema of appliance.yaml, for editors"),
+    Command("build", "image.cli.build", "build an SD card image"),
+    Command("lab", "image.lab.cli", "boot an image here, with a network around it"),
+    Command("status", "firstboot.cli.status", "on the Pi: what is up, and what is not and why"),
+    Command("apply", "firstboot.cli.apply", "on the Pi: make everything as appliance.yaml says, now"),
+    Command("daemon", "firstboot.cli.daemon", "on the Pi: the service that keeps it so"),
+)
+
+EXAMPLES = """\
+examples:
+  appliance init gateway              writes appliance.yaml: fill in what stands in <angle brackets>
+  appliance check appliance.yaml      says what is wrong with it, and on which line
+
+`appliance COMMAND --help` says more about a command.
+Exit codes: 0 done, 1 failed, 2 the input is wrong.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; gives the exit code."""
+    try:
+        code = _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+    except ApplianceError as error:
+        _report(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:  # whoever read our output has had enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
+        return FAILED
+    except Exception as error:
+        if os.environ.get("APPLIANCE_TRACEBACK"):
+            raise
+        hint = "this is a bug in appliance; APPLIANCE_TRACEBACK=1 shows where, please report it with that"
+        _report(ApplianceError(f"{type(error).__name__}: {error}", hint=hint))
+        return FAILED
+    return code
+
+
+def _run(argv: Sequence[str]) -> int:
+    installed = [command for command in COMMANDS if _installed(command.module)]
+    called = next((word for word in argv if not word.startswith("-")), None)
+    if called is not None and called not in {command.name for command in installed}:
+        raise _unknown(called, installed)
+    parser = _parser()
+    subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    run = None
+    for command in installed:
+        one = subparsers.add_parser(
+            command.name, help=command.summary, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if command.name == called:
+            module = importlib.import_module(command.module)
+            module.configure(one)
+            run = module.run
+    if not argv:
+        parser.print_help()
+        return WRONG_INPUT
+    arguments = parser.parse_args(argv)
+    return int(run(arguments)) if run is not None else WRONG_INPUT
+
+
+def _parser() -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog="appliance",
+        description="A Raspberry Pi network appliance: flash an image, edit one file, plug it in.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _installed(module: str) -> bool:
+    """Say whether a module can be found, importing nothing, not even the packages that it is in."""
+    package, *rest = module.split(".")
+    spec = importlib.util.find_spec(package)
+    name = package
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return False
+        name = f"{name}.{part}"
+        spec = PathFinder.find_spec(name, spec.submodule_search_locations)
+    return spec is not None
+
+
+def _unknown(called: str, installed: Sequence[Command]) -> InputError:
+    elsewhere = {command.name: command for command in COMMANDS if command not in installed}
+    if called in elsewhere:
+        side = "the Pi" if elsewhere[called].module.startswith("firstboot") else "the machine that builds images"
+        return InputError(f"`appliance {called}` is not installed here", hint=f"it is a command for {side}")
+    names = [command.name for command in installed]
+    near = difflib.get_close_matches(called, names, 1)
+    hint = f"did you mean `appliance {near[0]}`?" if near else f"there are: {', '.join(names)}"
+    return InputError(f"there is no command {called!r}", hint=hint)
+
+
+def _report(error: ApplianceError) -> None:
+    if isinstance(error, ConfigError):  # FILE:LINE:COL at the beginning of the line, where editors look for it
+        print(error, file=sys.stderr)
+        count = len(error.problems)
+        print(painted(f"{count} problem{'s' if count > 1 else ''}", Colour.RED, sys.stderr), file=sys.stderr)
+        return
+    print(f"{painted('error:', Colour.RED, sys.stderr)} {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"{painted('hint:', Colour.YELLOW, sys.stderr)} {error.hint}", file=sys.stderr)

@@ -1,0 +1,89 @@
+"""`appliance init`: write a configuration to start from, and the schema that editors check it with."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from appliance import schema
+from appliance.errors import InputError, PermanentError
+from appliance.he import BrokerTunnel, read_stanza
+from appliance.model import Profile
+from appliance.starting import starting_config
+
+SCHEMA_NAME = "appliance.schema.json"
+PAGE_MAX_BYTES = 1 << 16
+STDOUT = Path("-")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Say what `appliance init` takes."""
+    parser.description = (
+        "Writes a configuration to start from, with the meaning of each setting beside it.\n"
+        "Fill in what stands in <angle brackets>; `appliance check` says what is still missing."
+    )
+    parser.epilog = (
+        "examples:\n"
+        "  appliance init gateway\n"
+        "  appliance init gateway --from-he debian.txt -o gw.yaml\n"
+        "  appliance init gadget -o -                  (to the terminal)\n\n"
+        '--from-he takes what the tunnel broker shows under "Example Configurations", "Debian/Ubuntu".'
+    )
+    parser.add_argument("profile", choices=[Profile.GATEWAY.value, Profile.GADGET.value], help="what the Pi will be")
+    parser.add_argument("--from-he", metavar="FILE", type=Path, help="take the tunnel from the broker's example")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, default=Path("appliance.yaml"), help="default: appliance.yaml"
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite a file that is there")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the file; InputError where it exists, or the broker's example cannot be read."""
+    profile = Profile(arguments.profile)
+    tunnel = None
+    if arguments.from_he is not None:
+        if profile is not Profile.GATEWAY:
+            raise InputError(
+                "--from-he is about a tunnel, which a gadget's first file does not have", hint="init gateway"
+            )
+        tunnel = read_stanza(_content(arguments.from_he), str(arguments.from_he))
+    known = {"tunnel": {"server": str(tunnel.server), "address": str(tunnel.address)}} if tunnel is not None else {}
+    text = starting_config(profile, known)
+    if arguments.output == STDOUT:
+        sys.stdout.write(text)
+    else:
+        _write(arguments.output, text, overwrite=arguments.force)
+        _write(arguments.output.parent / SCHEMA_NAME, json.dumps(schema.document(), indent=2) + "\n", overwrite=True)
+        print(f"wrote {arguments.output}, and {SCHEMA_NAME} for editors")
+    _advise(arguments.output, tunnel)
+    return 0
+
+
+def _content(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(PAGE_MAX_BYTES).decode("utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}", hint="the file with the broker's example") from None
+
+
+def _write(path: Path, text: str, *, overwrite: bool) -> None:
+    try:
+        with path.open("w" if overwrite else "x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError:
+        raise InputError(f"{path} is there already", hint="-o FILE writes another one, --force overwrites it") from None
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        raise InputError(f"{path}: {error.strerror}", hint="-o FILE writes elsewhere") from None
+    except OSError as error:
+        raise PermanentError(f"{path}: {error.strerror}") from None
+
+
+def _advise(output: Path, tunnel: BrokerTunnel | None) -> None:
+    name = "FILE" if output == STDOUT else output
+    print(f"next: fill in what stands in <angle brackets>, then: appliance check {name}", file=sys.stderr)
+    if tunnel is not None:
+        where = 'the tunnel\'s page has it as "Routed /64", under "Routed IPv6 Prefixes"'
+        print(f"tunnel.routed is not in the broker's example: {where}", file=sys.stderr)
