@@ -1,0 +1,200 @@
+"""A machine in memory that refuses what Linux, systemd and NetworkManager would refuse."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from functools import singledispatchmethod
+from pathlib import Path
+
+from appliance.errors import TemporaryError
+from firstboot import actions
+from firstboot.facts import OURS, Address, Facts, Link, Route
+from firstboot.kind import FileState
+from firstboot.paths import ETC
+from firstboot.rendered.dnsmasq import CONFIG
+from firstboot.rendered.networkmanager import CONFIG as NM_CONFIG
+from firstboot.rendered.networkmanager import PROFILE, PROFILE_ID
+from firstboot.rendered.ufw import FAMILIES, path_of
+from firstboot.resources.firewall import HOOKS
+from firstboot.resources.hostname import hosts_with
+from firstboot.resources.units import DNSMASQ, DNSMASQ_LOADED
+
+
+class MemoryMachine:
+    """Starts as a freshly booted Pi: one wire, NetworkManager in charge, the firewall not loaded."""
+
+    def __init__(self, *interfaces: str, networkmanager: bool = True) -> None:
+        self.links = {name: Link(name, carrier=True) for name in interfaces or ("eth0",)}
+        self.addresses: list[Address] = []
+        self.routes: list[Route] = []
+        self.files: dict[Path, FileState] = {}
+        self.sysctls = {"net/ipv4/ip_forward": "0", "net/ipv6/conf/all/forwarding": "0"}
+        self.kernel_name = "raspberrypi"
+        self.kernel_rules: dict[int, str] = {}
+        self.active_units: set[str] = set()
+        self.networkmanager = networkmanager
+        self.nm_config = ""
+        self.profiles: dict[str, str] = {}
+        self.log: list[actions.Action] = []
+
+    def facts(self) -> Facts:
+        return Facts(dict(self.links), tuple(self.addresses), tuple(self.routes), self.networkmanager)
+
+    def sysctl(self, name: str) -> str | None:
+        if name in self.sysctls:
+            return self.sysctls[name]
+        parts = name.split("/")
+        return "1" if parts[:3] == ["net", "ipv6", "conf"] and parts[3] in self.links else None
+
+    def read(self, path: Path) -> FileState | None:
+        return self.files.get(path)
+
+    def hostname(self) -> str:
+        return self.kernel_name
+
+    def rules(self, family: int) -> str | None:
+        return self.kernel_rules.get(family, "")
+
+    def unit_is_active(self, name: str) -> bool:
+        return name in self.active_units
+
+    def networkmanager_manages(self, interface: str) -> bool:
+        return f"interface-name:{interface}\n" not in self.nm_config
+
+    def active_profile(self, interface: str) -> str:
+        return self.profiles.get(interface, "")
+
+    def _link(self, name: str) -> Link:
+        if name not in self.links:
+            raise TemporaryError(f"there is no interface {name}")
+        return self.links[name]
+
+    @singledispatchmethod
+    def execute(self, action: actions.Action) -> None:
+        raise AssertionError(f"unknown action {action}")
+
+    @execute.register
+    def _(self, action: actions.AddTunnel) -> None:
+        assert action.name not in self.links, "File exists"
+        self.log.append(action)
+        self.links[action.name] = Link(
+            action.name, "sit", True, True, action.mtu, OURS, "", action.local, action.remote, action.ttl
+        )
+
+    @execute.register
+    def _(self, action: actions.RemoveLink) -> None:
+        assert self._link(action.name).kind, "hardware cannot be removed"
+        self.log.append(action)
+        del self.links[action.name]
+        self.addresses = [a for a in self.addresses if a.interface != action.name]
+        self.routes = [r for r in self.routes if r.interface != action.name]
+
+    @execute.register
+    def _(self, action: actions.SetLink) -> None:
+        link = self._link(action.name)
+        self.log.append(action)
+        self.links[action.name] = replace(link, up=True, mtu=action.mtu or link.mtu)
+
+    @execute.register
+    def _(self, action: actions.AddAddress) -> None:
+        self._link(action.address.interface)
+        self.log.append(action)
+        self.addresses.append(replace(action.address, protocol=OURS))
+
+    @execute.register
+    def _(self, action: actions.RemoveAddress) -> None:
+        self._link(action.address.interface)
+        self.log.append(action)
+        same = (action.address.interface, action.address.address)
+        self.addresses = [a for a in self.addresses if (a.interface, a.address) != same]
+
+    @execute.register
+    def _(self, action: actions.SetRoute) -> None:
+        route = action.route
+        if not self._link(route.interface).up:
+            raise TemporaryError("Network is down")
+        if route.gateway is not None and not self._reaches(route):
+            raise TemporaryError("Nexthop has invalid gateway")
+        self.log.append(action)
+        same = (route.destination, route.metric, route.table)
+        self.routes = [r for r in self.routes if (r.destination, r.metric, r.table) != same]
+        self.routes.append(replace(route, protocol=OURS))
+
+    def _reaches(self, route: Route) -> bool:
+        return any(a.interface == route.interface and route.gateway in a.address.network for a in self.addresses)
+
+    @execute.register
+    def _(self, action: actions.RemoveRoute) -> None:
+        self.log.append(action)
+        self.routes.remove(action.route)
+
+    @execute.register
+    def _(self, action: actions.SetSysctl) -> None:
+        if self.sysctl(action.name) is None:
+            raise TemporaryError("No such file or directory")
+        self.log.append(action)
+        self.sysctls[action.name] = action.value
+
+    @execute.register
+    def _(self, action: actions.WriteFile) -> None:
+        self.log.append(action)
+        self.files[action.path] = FileState(action.content, action.mode)
+
+    @execute.register
+    def _(self, action: actions.RemoveFile) -> None:
+        self.log.append(action)
+        del self.files[action.path]
+
+    @execute.register
+    def _(self, action: actions.SetHostname) -> None:
+        self.log.append(action)
+        self.kernel_name = action.name
+        hosts = self.files.get(ETC / "hosts", FileState(b"127.0.0.1\tlocalhost\n", 0o644))
+        self.files[ETC / "hosts"] = FileState(hosts_with(hosts.content.decode(), action.name).encode(), 0o644)
+        self.files[ETC / "hostname"] = FileState(f"{action.name}\n".encode(), 0o644)
+
+    @execute.register
+    def _(self, action: actions.LoadRules) -> None:
+        self.log.append(action)
+        for family in FAMILIES:
+            self.kernel_rules[family] = as_saved(self.files[path_of(family)].content.decode(), family)
+
+    @execute.register
+    def _(self, action: actions.RestartUnit) -> None:
+        self.log.append(action)
+        if action.name == DNSMASQ:
+            self.files[DNSMASQ_LOADED] = self.files[CONFIG]
+        self.active_units.add(action.name)
+
+    @execute.register
+    def _(self, action: actions.StopUnit) -> None:
+        self.log.append(action)
+        self.active_units.discard(action.name)
+
+    @execute.register
+    def _(self, action: actions.ReloadNetworkManager) -> None:
+        self.log.append(action)
+        self.nm_config = self.files[NM_CONFIG].content.decode()
+
+    @execute.register
+    def _(self, action: actions.ActivateProfile) -> None:
+        assert PROFILE in self.files, "no such profile"
+        self.log.append(action)
+        self.links[action.interface] = replace(self._link(action.interface), up=True)
+        self.profiles[action.interface] = PROFILE_ID
+
+
+def as_saved(text: str, family: int) -> str:
+    """Rules as iptables-save prints them once ufw has started and the file is loaded."""
+    chain = "ufw" if family == 4 else "ufw6"
+    lines = ["*filter", ":INPUT DROP [0:0]", ":FORWARD DROP [0:0]", ":OUTPUT ACCEPT [0:0]"]
+    lines += [f"-A {builtin} -j {chain}-before-{builtin.lower()}" for builtin in ("INPUT", "FORWARD", "OUTPUT")]
+    for table, builtin, target in HOOKS:
+        lines += [f"*{table}", f":{builtin} ACCEPT [0:0]", f"-A {builtin} -j {target}"]
+    return "\n".join([*lines, text])
+
+
+def count(machine: MemoryMachine) -> Counter[type]:
+    """How often each sort of action was carried out."""
+    return Counter(type(action) for action in machine.log)
