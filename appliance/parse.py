@@ -160,17 +160,19 @@ class _Reader:
             return UNREAD
         if not isinstance(node, MapNode):
             return self._wrong(node.mark, f"{path}: pairs are wanted here, as `name: value`", shape.key.allowed)
-        pairs = {}
+        pairs: Any = {}
+        unread = False
         for entry in node.entries:
             where = f"{path}[{entry.name}]"
             self.marks[where] = entry.node.mark
             try:
                 key = shape.key.parse(entry.name)
             except ValueError as error:
+                unread = True
                 self._wrong(entry.mark, f"{path}: {error}", shape.key.allowed)
             else:
                 pairs[key] = self._value(shape.value, entry.node, where)
-        return pairs
+        return UNREAD if unread else pairs
 
     def _unknown(self, entry: source.Entry, path: str, known: Mapping[str, Setting]) -> str:
         """Report a name that does not exist; gives the one that was meant, if that is plain to see."""

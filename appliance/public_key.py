@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 
 FIELDS = {  # how many fields follow the type
     "ssh-ed25519": 1,
@@ -19,7 +18,8 @@ FIELDS = {  # how many fields follow the type
     "sk-ssh-ed25519@openssh.com": 2,
     "sk-ecdsa-sha2-nistp256@openssh.com": 3,
 }
-PATTERN = rf"^({'|'.join(map(re.escape, FIELDS))}) +[A-Za-z0-9+/]+=*( .*)?$"
+KINDS = "|".join(FIELDS).replace(".", r"\.")
+PATTERN = rf"^({KINDS}) +[A-Za-z0-9+/]+=*( .*)?$"
 ED25519_BYTES = 32
 
 

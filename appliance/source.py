@@ -121,7 +121,8 @@ class _Builder:
                 message = "a second document begins here"
                 raise ConfigError([Problem(self._mark(after), message, "one file has one; leave out the line ---")])
         except MarkedYAMLError as error:
-            raise ConfigError([*self.problems, *syntax.explained(error, self.text, self.file)]) from None
+            found = [*self.problems, *syntax.explained(error, self.text, self.file)]
+            raise ConfigError(list(dict.fromkeys(found))) from None
         except (ValueError, OverflowError):  # PyYAML lets chr() of a nonsensical \U escape through
             mark = self._mark_of(self.reader.get_mark())
             message = "a backslash in double quotes has a special meaning"

@@ -48,7 +48,8 @@ def explained(error: MarkedYAMLError, text: str, file: str) -> list[Problem]:
     line, column = (place.line, place.column) if place is not None else (0, 0)
     if wording == scanner.TAB_INDENTS:
         return _tabs(lines, file)
-    nearby = range(line, min(error.problem_mark.line if error.problem_mark else line, len(lines) - 1) + 1)
+    # From the line before: a name without its ": " makes PyYAML read on into the next line.
+    nearby = range(max(0, line - 1), min(error.problem_mark.line if error.problem_mark else line, len(lines) - 1) + 1)
     strange = [problem for number in nearby for problem in _strange_characters(lines[number], number, file)]
     if strange:
         return strange

@@ -1,0 +1,1 @@
+"""The model, its parser and the command line: no effects, milliseconds."""
