@@ -39,6 +39,7 @@ PACKAGES = {
     "newgidmap": "uidmap",
     "newuidmap": "uidmap",
     "nft": "nftables",
+    "qemu-aarch64-static": "qemu-user-static",
     "qemu-system-aarch64": "qemu-system-arm",
     "sfdisk": "fdisk",
     "umount": "mount",
@@ -174,5 +175,5 @@ def _check(argv: Sequence[Word], code: int, output: bytes, log: Path | None = No
         return
     how = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
     last = output.decode(errors="replace").strip().splitlines()[-LAST_LINES:]
-    message = "\n".join([f"{shlex.join(map(os.fspath, argv))} {how}", *(f"  {line}" for line in last)])
+    message = "\n".join([f"{shlex.join(os.fspath(word) for word in argv)} {how}", *(f"  {line}" for line in last)])
     raise PermanentError(message, hint=f"all of its output is in {log}" if log else "")

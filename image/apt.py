@@ -1,0 +1,105 @@
+"""The host's apt, working for an image: its architecture, its sources and keys, its installed packages.
+
+Resolving and downloading are native; signatures are always checked, whatever the host's apt says.
+"""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from appliance.errors import InputError, PermanentError
+from image import sources
+from image.run import run
+
+
+@dataclass(frozen=True)
+class Apt:
+    """apt for one image.
+
+    `index` is a folder with `etc/apt/` (sources) and `lists/`, `archives` where packages are kept between
+    builds, `status` the image's dpkg status file, `architectures` the image's own first.
+    """
+
+    index: Path
+    archives: Path
+    status: Path
+    architectures: tuple[str, ...]
+    log: Path
+
+    def update(self) -> None:
+        """Fetch the package lists. Raises PermanentError if an archive cannot be reached or its signature is bad."""
+        (self.index / "lists/partial").mkdir(parents=True, exist_ok=True)
+        with self._configured() as config:
+            run(
+                ["apt-get", "update", "-o", "APT::Update::Error-Mode=any"],
+                env={"APT_CONFIG": str(config)},
+                log=self.log,
+            )
+
+    def download(self, packages: Sequence[str]) -> list[Path]:
+        """Download what installing `packages` needs, and return the .deb files, dependencies included.
+
+        Raises InputError for a package that does not exist or would need another one removed.
+        """
+        (self.archives / "partial").mkdir(parents=True, exist_ok=True)
+        with self._configured() as config, tempfile.TemporaryDirectory() as empty:
+            environment = {"APT_CONFIG": str(config)}
+            argv = ["apt-get", "install", "--yes", "--no-install-recommends", "--no-remove"]
+            Path(empty, "partial").mkdir()
+            try:
+                # With an empty archive folder, all of the files are listed and not only the new ones.
+                listed = run([*argv, "--print-uris", "-o", f"Dir::Cache::archives={empty}", *packages], env=environment)
+            except PermanentError as error:
+                raise InputError(f"these packages cannot be installed: {error.message}") from error
+            try:
+                run([*argv, "--download-only", *packages], env=environment, log=self.log)
+            except PermanentError as error:
+                raise PermanentError(
+                    error.message, hint="if a file was not found, the package lists are old: build with --refresh"
+                ) from error
+        return [self.archives / name for name in file_names(listed)]
+
+    @contextmanager
+    def _configured(self) -> Iterator[Path]:
+        """An apt.conf for the block; readable by us alone, because a proxy's address may hold a password."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "apt.conf")
+            file.touch(mode=0o600)
+            file.write_text(sources.transport_settings() + self._settings())
+            yield file
+
+    def _settings(self) -> str:
+        settings = {
+            "APT::Architecture": self.architectures[0],
+            "APT::Sandbox::User": "root",
+            "Acquire::AllowInsecureRepositories": "false",
+            "Acquire::AllowWeakRepositories": "false",
+            "Acquire::AllowDowngradeToInsecureRepositories": "false",
+            "APT::Get::AllowUnauthenticated": "false",
+            "Dir::Etc": f"{self.index}/etc/apt",
+            "Dir::Etc::main": "/dev/null",
+            "Dir::Etc::parts": "/dev/null",
+            "Dir::Etc::netrc": "/etc/apt/auth.conf",
+            "Dir::Etc::netrcparts": "/etc/apt/auth.conf.d",
+            "Dir::State": f"{self.index}/state",
+            "Dir::State::lists": f"{self.index}/lists",
+            "Dir::State::status": str(self.status),
+            "Dir::Cache": f"{self.archives.parent}/apt",
+            "Dir::Cache::archives": str(self.archives),
+            "Dir::Log": "/dev/null",
+        }
+        lists = {"APT::Architectures": self.architectures, "Acquire::Languages": ("none",)}
+        lines = [f'{name} "{value}";' for name, value in settings.items()]
+        for name, values in lists.items():
+            lines += [f"#clear {name};", *(f'{name}:: "{value}";' for value in values)]
+        return "".join(f"{line}\n" for line in lines)
+
+
+def file_names(listed: str) -> list[str]:
+    """The file names in the output of `apt-get --print-uris`: lines of 'URI' NAME SIZE HASH."""
+    return [shlex.split(line)[1] for line in listed.splitlines() if line.startswith("'")]

@@ -1,0 +1,115 @@
+"""The build: which stages there are, in which order, and how each is skipped or run."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from appliance.errors import InputError, PermanentError
+from image import emulation, namespaces, output
+from image.events import Events
+from image.keys import Keys
+from image.recipe import ARCHITECTURE, Recipe
+from image.stage import Makes, Stage, Work, layered
+from image.stages import assemble, boot, bootstrap, compress, daemon, index, overlay, packages, rootfs
+from image.store import Entry, Store
+
+
+def stages(recipe: Recipe, store: Store) -> tuple[Stage, ...]:
+    """The table of contents."""
+    base = (index.for_debian(recipe), bootstrap.stage())
+    return (
+        *base,
+        packages.stage(recipe),  # apt: the profile's packages
+        overlay.stage(recipe),  # our static files
+        daemon.stage(),  # our Python packages
+        rootfs.stage(),  # ext4
+        boot.stage(recipe, store),  # FAT, with appliance.yaml
+        assemble.stage(),  # partition table; .img
+        compress.stage(),  # .img.zst and checksums
+    )
+
+
+def build(recipe: Recipe, store: Store, events: Events) -> None:
+    """Build the image that `recipe` describes; what is unchanged is not made again.
+
+    Raises InputError or PermanentError; then no output is half-written.
+    """
+    began = time.monotonic()
+    store.prepare()
+    with store.locked(lambda: events.note(f"waiting for another build that uses {store.folder}")):
+        steps = stages(recipe, store)
+        keys = Keys(steps, recipe, store)
+        if not all(keys.fresh(stage.name) for stage in steps):
+            namespaces.inside(lambda: _make_all(steps, recipe, store, events))
+    seconds = round(time.monotonic() - began, 3)
+    events.result(image=str(recipe.image), size_bytes=recipe.image.stat().st_size, seconds=seconds)
+
+
+def _make_all(steps: Sequence[Stage], recipe: Recipe, store: Store, events: Events) -> None:
+    """Run what has to run. In namespaces of our own."""
+    store.clean()
+    output.clean(recipe.output)
+    emulation.enable(ARCHITECTURE)
+    keys = Keys(steps, recipe, store)
+    with ExitStack() as scratch, _full_disk_explained(recipe, store):
+        folders: dict[str, Path] = {}
+        for stage in steps:
+            if keys.fresh(stage.name):
+                events.cached(stage.name)
+            else:
+                events.started(stage.name)
+                began = time.monotonic()
+                place = scratch.enter_context(store.workplace())
+                _make(stage, place, keys, folders, events)
+                events.finished(stage.name, time.monotonic() - began)
+                folders[stage.name] = place / "tree"
+            if stage.makes in (Makes.FILES, Makes.ROOT):
+                folders[stage.name] = store.tree(keys.key(stage.name) or "")
+
+
+def _make(stage: Stage, place: Path, keys: Keys, folders: dict[str, Path], events: Events) -> None:
+    store, key, began = keys.store, keys.key(stage.name), time.monotonic()
+    assert key is not None  # all that it needs is made
+    log = store.logs / f"{stage.name}.log"
+    log.unlink(missing_ok=True)
+    roots = keys.roots(stage.name)
+    with ExitStack() as stack:
+        result = stack.enter_context(layered(store, roots if stage.makes is Makes.ROOT else (), place))
+        made = stage.make(Work(keys.recipe, store, events, log, result, folders, roots))
+    if stage.makes is Makes.ROOT and "index" in folders:
+        _clamp_times(place / "tree", index.epoch(keys.recipe, folders))
+    if stage.makes in (Makes.FILES, Makes.ROOT):
+        store.keep(place, Entry(stage.name, key, str(made or key), round(time.monotonic() - began, 3)))
+        keys.renewed.discard(stage.name)
+    if stage.makes is Makes.OUTPUT:
+        assert isinstance(made, Sequence)
+        store.note_output(keys.recipe.image, stage.name, key, [Path(file) for file in made])
+
+
+def _clamp_times(tree: Path, epoch: int) -> None:
+    """No file is newer than `epoch`: the same inputs give the same bytes, whenever they are built."""
+    for folder, folders, files in os.walk(tree, topdown=False):
+        for name in (*files, *folders):
+            path = Path(folder, name)
+            if path.lstat().st_mtime > epoch:
+                os.utime(path, (epoch, epoch), follow_symlinks=False)
+
+
+@contextmanager
+def _full_disk_explained(recipe: Recipe, store: Store) -> Iterator[None]:
+    """Turn every way in which a full disk shows itself into one error."""
+    try:
+        yield
+    except (OSError, PermanentError) as error:
+        full = os.strerror(errno.ENOSPC)
+        if full not in str(error):
+            raise
+        raise InputError(
+            f"the disk is full: {error}",
+            hint=f"make room where {store.folder} and {recipe.output} are, about 6 GB; nothing half-written is left",
+        ) from error

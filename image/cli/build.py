@@ -1,0 +1,108 @@
+"""`appliance build`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from appliance import parse
+from appliance.errors import InputError
+from appliance.model import Profile
+from appliance.starting import starting_config
+from image.build import build
+from image.events import Events
+from image.packages import PROFILES
+from image.plan import show
+from image.recipe import BOARDS, DEBIAN, Recipe
+from image.store import Store
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to its parser."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help="the appliance.yaml to put on the card")
+    parser.add_argument(
+        "--profile", choices=sorted(PROFILES), help="what the image is for (default: as FILE says, or gateway)"
+    )
+    parser.add_argument("--board", choices=BOARDS, help="the Raspberry Pi; one image serves all of these")
+    parser.add_argument(
+        "--base",
+        default=DEBIAN,
+        metavar="BASE",
+        help="what to start from: `debian`, an image file (.img, .xz, .zst, .gz, .zip) or https://…#sha256=…",
+    )
+    parser.add_argument("--sha256", default="", metavar="HEX", help="the SHA-256 that the base's file must have")
+    parser.add_argument(
+        "--mirror", default="", metavar="URL", help="the Debian archive to use (default: this machine's)"
+    )
+    parser.add_argument("--refresh", action="store_true", help="look for newer packages")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("dist"), metavar="DIR", help="where the image goes (default: dist)"
+    )
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=default_cache(),
+        metavar="DIR",
+        help="where results are kept (default: %(default)s)",
+    )
+    parser.add_argument("--plan", action="store_true", help="only say what would be done and what is there already")
+    parser.add_argument("--json", action="store_true", help="progress as JSON, one object a line, on standard output")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Build what the arguments say. Returns the exit code; raises ApplianceError."""
+    recipe, store = recipe_of(arguments), Store(arguments.cache.absolute())
+    events = Events(sys.stdout if arguments.json else sys.stderr, as_json=arguments.json)
+    if arguments.plan:
+        show(recipe, store, events)
+    else:
+        build(recipe, store, events)
+    return 0
+
+
+def recipe_of(arguments: argparse.Namespace) -> Recipe:
+    """The recipe that the arguments ask for. Raises InputError or ConfigError."""
+    profile, config = _configuration(arguments.config, arguments.profile)
+    base, _, fragment = arguments.base.partition("#")
+    sha256 = (arguments.sha256 or fragment.removeprefix("sha256=")).lower()
+    return Recipe(
+        profile=profile,
+        base=base,
+        base_sha256=sha256,
+        mirror=arguments.mirror,
+        config=config,
+        output=arguments.output.absolute(),
+        epoch=_epoch(),
+        refresh=arguments.refresh,
+    )
+
+
+def default_cache() -> Path:
+    """Where results are kept, by the XDG Base Directory Specification."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "appliance"
+
+
+def _configuration(file: Path | None, profile: str | None) -> tuple[str, bytes]:
+    """The profile, and the content of the appliance.yaml for it."""
+    if file is None:
+        chosen = profile or "gateway"
+        return chosen, starting_config(Profile(chosen), {}).encode()
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}") from error
+    said = parse.parse_text(content, str(file)).appliance.profile
+    if profile is not None and profile != said:
+        raise InputError(f"{file} is for the profile {said}, not {profile}", hint="leave --profile out")
+    if said not in PROFILES:
+        raise InputError(f"no image can be built yet for the profile {said}", hint=f"these can: {', '.join(PROFILES)}")
+    return said, content
+
+
+def _epoch() -> int | None:
+    text = os.environ.get("SOURCE_DATE_EPOCH")
+    if text is not None and not text.isdecimal():
+        raise InputError(f"SOURCE_DATE_EPOCH is {text!r}, not a number of seconds since 1970")
+    return int(text) if text is not None else None

@@ -1,0 +1,63 @@
+"""What a build tells while it runs: progress on a terminal, plain lines elsewhere, or JSON events."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TextIO
+
+REDRAW_S = 0.2
+
+
+@dataclass
+class Events:
+    """Where a build's progress goes. As JSON, one object a line: `event`, and what belongs to it."""
+
+    stream: TextIO = field(default_factory=lambda: sys.stderr)
+    as_json: bool = False
+    _drawn_at: float = 0.0
+    _line_open: bool = False
+
+    def started(self, stage: str) -> None:
+        """A stage begins."""
+        self._tell({"event": "start", "stage": stage}, f"{stage} …")
+
+    def planned(self, stage: str) -> None:
+        """A stage would run."""
+        self._tell({"event": "planned", "stage": stage}, f"{stage}: would run")
+
+    def cached(self, stage: str) -> None:
+        """A stage's result was there already."""
+        self._tell({"event": "cached", "stage": stage}, f"{stage}: unchanged")
+
+    def finished(self, stage: str, seconds: float) -> None:
+        """A stage is done."""
+        self._tell({"event": "done", "stage": stage, "seconds": round(seconds, 3)}, f"{stage}: {seconds:.1f} s")
+
+    def note(self, text: str) -> None:
+        """Something that the user should know."""
+        self._tell({"event": "note", "text": text}, text)
+
+    def result(self, **facts: str | int | float) -> None:
+        """What the build left behind."""
+        self._tell({"event": "result", **facts}, "\n".join(f"{name}: {value}" for name, value in facts.items()))
+
+    def progress(self, what: str, done: int, total: int | None) -> None:
+        """How far something is, in bytes; redrawn in place on a terminal, and silent elsewhere."""
+        now = time.monotonic()
+        if self.as_json or not self.stream.isatty() or now - self._drawn_at < REDRAW_S:
+            return
+        self._drawn_at = now
+        share = f"{done * 100 // total:3d} %  " if total else ""
+        self.stream.write(f"\r\x1b[K  {what}: {share}{done / 1e6:.0f} MB")
+        self.stream.flush()
+        self._line_open = True
+
+    def _tell(self, event: dict[str, str | int | float], text: str) -> None:
+        if self._line_open:
+            self.stream.write("\r\x1b[K")
+            self._line_open = False
+        self.stream.write((json.dumps(event) if self.as_json else text) + "\n")
+        self.stream.flush()

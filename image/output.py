@@ -1,0 +1,45 @@
+"""Files that are there completely or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PREFIX, SUFFIX = ".appliance-", ".part"
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """A temporary file for the block, which then takes the place of `path`; after an error, nothing has changed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    number, name = tempfile.mkstemp(prefix=PREFIX, suffix=SUFFIX, dir=path.parent)
+    temporary = Path(name)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX)  # tells `clean` that somebody is at work on it
+        yield temporary
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        os.fsync(number)
+        temporary.rename(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        os.fsync(folder)
+        os.close(folder)
+    finally:
+        temporary.unlink(missing_ok=True)
+        os.close(number)
+
+
+def clean(folder: Path) -> None:
+    """Remove the temporary files in `folder` that killed builds left behind."""
+    for leftover in folder.glob(f"{PREFIX}*{SUFFIX}"):
+        with leftover.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            leftover.unlink()

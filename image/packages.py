@@ -1,0 +1,49 @@
+"""Which packages go into an image."""
+
+from __future__ import annotations
+
+DEBIAN_BASE = (
+    # a bootable Raspberry Pi
+    "initramfs-tools",
+    "linux-image-arm64",
+    "raspi-firmware",
+    "zstd",  # the initrd is compressed with it
+    "e2fsprogs",
+    "cloud-guest-utils",  # growpart
+    "fdisk",
+    # its radio
+    "firmware-brcm80211",
+    "rfkill",
+    "wireless-regdb",
+    "wpasupplicant",
+    # the system, as Raspberry Pi OS has it
+    "avahi-daemon",
+    "apt",
+    "ca-certificates",
+    "dbus",
+    "debian-archive-keyring",
+    "init",
+    "iproute2",
+    "iputils-ping",
+    "kmod",
+    "libnss-mdns",
+    "libpam-systemd",
+    "less",
+    "nano",
+    "network-manager",
+    "nftables",
+    "openssh-server",
+    "procps",
+    "python3",
+    "sudo",
+    "systemd-timesyncd",
+    "udev",
+)
+"""The `debian` base, beside what is essential or of priority required."""
+
+DAEMON = ("python3", "python3-dbus-next", "python3-jinja2", "python3-pyroute2", "python3-pyudev", "python3-yaml")
+
+PROFILES = {
+    "gateway": (*DAEMON, "dnsmasq-base", "iptables", "ufw"),
+}
+"""What each profile adds to its base."""

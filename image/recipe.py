@@ -1,0 +1,38 @@
+"""What is to be built: frozen, and all that a build depends on beside the project's own files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ARCHITECTURE = "arm64"
+BOARDS = ("3", "4", "zero2")
+SUITE = "trixie"
+DEBIAN = "debian"
+
+PROJECT = Path(__file__).resolve().parent.parent
+"""Where the packages and overlays lie that go into the image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What is to be built, and where it goes."""
+
+    profile: str = "gateway"
+    base: str = DEBIAN
+    """`debian`, the path of an image file, or its https address."""
+    base_sha256: str = ""
+    mirror: str = ""
+    """Address of a Debian archive for the `debian` base; empty: the host's."""
+    config: bytes = field(repr=False)
+    """The appliance.yaml for the FAT partition, checked; may hold secrets."""
+    output: Path = Path("dist")
+    epoch: int | None = None
+    """Seconds since 1970 (SOURCE_DATE_EPOCH): no file in the image is newer. None: the date of the package lists."""
+    refresh: bool = False
+    """Fetch new package lists."""
+
+    @property
+    def image(self) -> Path:
+        """The image file that is made; others lie beside it."""
+        return self.output / f"appliance-{self.profile}-{ARCHITECTURE}.img"

@@ -1,0 +1,88 @@
+"""What a stage is, and what it is given to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from image.events import Events
+from image.mounts import stacked
+from image.recipe import Recipe
+from image.store import Store
+
+
+class Makes(Enum):
+    """What a stage's result is, and where it is kept."""
+
+    FILES = "files"
+    """A folder of files, in the cache."""
+    ROOT = "root"
+    """What it changed in the root file system, in the cache."""
+    SCRATCH = "scratch"
+    """A folder of files that is gone after the build: it may hold secrets."""
+    OUTPUT = "output"
+    """Files in the output folder."""
+
+
+Made = str | Sequence[Path] | None
+"""What `make` may return: a digest of its result, or the files of an OUTPUT."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one stage works with while it runs."""
+
+    recipe: Recipe
+    store: Store
+    events: Events
+    log: Path
+    result: Path
+    """An empty folder for the result; for Makes.ROOT the root file system, ready to be changed."""
+    results: Mapping[str, Path]
+    """Results of the stages before, by name."""
+    roots: Sequence[str]
+    """Keys of the layers of the root file system so far, the lowest first."""
+
+    @contextmanager
+    def root(self) -> Iterator[Path]:
+        """The finished root file system, for looking at it: changes are thrown away."""
+        with self.store.workplace() as place, layered(self.store, self.roots, place) as root:
+            yield root
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the build."""
+
+    name: str
+    makes: Makes
+    needs: tuple[str, ...]
+    """The stages whose results it uses, where the build has them."""
+    inputs: Mapping[str, object]
+    """Everything else that its result depends on, as JSON can hold it."""
+    make: Callable[[Work], Made]
+    """Makes the result."""
+    code: tuple[Path, ...]
+    """The source files whose change may change the result."""
+    sees_root: bool = False
+    """Whether it depends on the root file system as it is when the stage begins; of course so for Makes.ROOT."""
+    tells_digest: bool = False
+    """Whether `make` returns a digest of the result, which then stands for it in the keys of what needs it."""
+
+
+@contextmanager
+def layered(store: Store, keys: Sequence[str], place: Path) -> Iterator[Path]:
+    """The layers stacked on each other; what is changed lands in `place/tree`."""
+    for name in ("tree", "work", "root"):
+        (place / name).mkdir()
+    (place / "tree").chmod(0o755)
+    if not keys:
+        yield place / "tree"
+        return
+    relative = place.relative_to(store.folder)
+    lowers = [f"layers/{key}/tree" for key in keys]
+    with stacked(store.folder, lowers, relative / "tree", relative / "work", place / "root") as root:
+        yield root

@@ -1,0 +1,1 @@
+"""The steps of the build, one file each; `image.build` lists them."""

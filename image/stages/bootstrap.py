@@ -1,0 +1,172 @@
+"""Makes the `debian` base: a bootable Debian, laid out as Raspberry Pi OS is."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from appliance.errors import PermanentError
+from image import chroot, dpkg, layout, packages
+from image.chroot import Chroot
+from image.recipe import ARCHITECTURE
+from image.stage import Makes, Stage, Work
+from image.stages.index import packages_from
+from image.tidy import tidy
+
+ESSENTIAL = ("?essential", "base-files", "base-passwd")
+REQUIRED = "?priority(required)"
+
+FSTAB = """\
+proc            /proc           proc    defaults          0       0
+PARTUUID={boot}  /boot/firmware  vfat    defaults          0       2
+PARTUUID={root}  /               ext4    defaults,noatime  0       1
+"""
+
+# Read by raspi-firmware's hook, which writes cmdline.txt and config.txt at every kernel update.
+# serial0 is what the Pi's firmware calls its serial port and replaces by the kernel's name; ttyS1 is
+# that name on the Pi 3 and 4 for a kernel which was not started by it.
+# A fixed CMA area keeps a Pi 4 from booting, the hook says; one image serves all boards.
+FIRMWARE_SETTINGS = """
+ROOTPART="PARTUUID={root} rootfstype=ext4"
+CMA=0
+CONSOLES="serial0,115200 ttyS1,115200 tty1"
+"""
+
+DPKG_EXCLUDES = """\
+# Keeps the card small. Remove this file to get manuals and translations with future updates.
+path-exclude=/usr/share/doc/*
+path-include=/usr/share/doc/*/copyright
+path-exclude=/usr/share/man/*
+path-exclude=/usr/share/info/*
+path-exclude=/usr/share/locale/*
+path-exclude=/usr/share/lintian/*
+"""
+
+USER_GROUPS = (
+    "adm",
+    "dialout",
+    "cdrom",
+    "sudo",
+    "audio",
+    "video",
+    "plugdev",
+    "games",
+    "users",
+    "input",
+    "render",
+    "netdev",
+)
+
+MADE_ON_FIRST_BOOT = ("etc/ssh/ssh_host_*", "var/lib/dbus/machine-id", "var/lib/systemd/random-seed")
+
+
+def stage() -> Stage:
+    """Makes the root file system out of packages."""
+    inputs = {"packages": packages.DEBIAN_BASE, "architecture": ARCHITECTURE}
+    code = (Path(__file__), Path(dpkg.__file__), Path(chroot.__file__), Path(layout.__file__))
+    return Stage("bootstrap", Makes.ROOT, ("index",), inputs, _make, code)
+
+
+def _make(work: Work) -> None:
+    root = work.result
+    _lay_out(root)
+    apt = packages_from(work, root / "var/lib/dpkg/status")
+    everything = apt.download([*ESSENTIAL, REQUIRED, *packages.DEBIAN_BASE])
+    essential = apt.download(ESSENTIAL)
+    _extract_essential(essential, root)
+    with chroot.entered(root, work.log) as inside:
+        dpkg.unpack(_first_things_first(essential), inside)
+        dpkg.configure(inside)
+        dpkg.unpack([package for package in everything if package not in essential], inside)
+        dpkg.configure(inside, env={"INITRD": "No"})  # once, when everything that goes into it is there
+        _make_bootable(inside)
+        _add_user(inside)
+    _write_sources(work)
+    _make_unique_later(root)
+    tidy(root)
+    _check(root)
+
+
+def _lay_out(root: Path) -> None:
+    """What must exist before the first package does."""
+    for folder in ("var/lib/dpkg/info", "var/lib/dpkg/updates", "var/log", "etc/dpkg/dpkg.cfg.d", "boot/firmware"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    for file in ("var/lib/dpkg/status", "var/lib/dpkg/available"):
+        (root / file).touch()
+    names = {"boot": layout.DEBIAN.partuuid(1), "root": layout.DEBIAN.partuuid(2)}
+    (root / "etc/fstab").write_text(FSTAB.format(**names))
+    (root / "etc/dpkg/dpkg.cfg.d/small-card").write_text(DPKG_EXCLUDES)
+    # Which fsck goes into the initrd; else its hook looks at the device, which is not there yet.
+    (root / "etc/initramfs-tools/conf.d").mkdir(parents=True)
+    (root / "etc/initramfs-tools/conf.d/root-type").write_text("FSTYPE=ext4\n")
+    (root / "etc/hostname").write_text("appliance\n")
+    (root / "etc/hosts").write_text(
+        "127.0.0.1\tlocalhost\n::1\t\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\tappliance\n"
+    )
+
+
+def _extract_essential(essential: Sequence[Path], root: Path) -> None:
+    """Files without scripts, so that there is a shell for the scripts to run in."""
+    for package in _first_things_first(essential):
+        dpkg.extract(package, root)
+
+
+def _first_things_first(essential: Sequence[Path]) -> list[Path]:
+    """base-files makes the symbolic links that others' files go through; base-passwd the users they belong to."""
+    first = ("base-files_", "base-passwd_")
+    return sorted(essential, key=lambda file: (not file.name.startswith(first), file.name))
+
+
+def _make_bootable(inside: Chroot) -> None:
+    """Make the initrd; its hook then copies it to the FAT partition, and writes cmdline.txt and config.txt."""
+    settings = inside.root / "etc/default/raspi-firmware"
+    settings.write_text(settings.read_text() + FIRMWARE_SETTINGS.format(root=layout.DEBIAN.partuuid(2)))
+    for kernel in sorted((inside.root / "boot").glob("vmlinuz-*")):
+        inside.run("update-initramfs", "-c", "-k", kernel.name.removeprefix("vmlinuz-"))
+
+
+def _add_user(inside: Chroot) -> None:
+    """The user `pi`, as on Raspberry Pi OS: no password, sudo without one."""
+    known = {line.split(":")[0] for line in (inside.root / "etc/group").read_text().splitlines()}
+    groups = ",".join(group for group in USER_GROUPS if group in known)
+    inside.run("useradd", "--create-home", "--uid=1000", "--shell=/bin/bash", f"--groups={groups}", "pi")
+    inside.run("usermod", "--lock", "root")
+
+
+def _write_sources(work: Work) -> None:
+    folder = work.result / "etc/apt/sources.list.d"
+    shutil.copy(work.results["index"] / "etc/apt/sources.list.d/debian.sources", folder / "debian.sources")
+
+
+def _make_unique_later(root: Path) -> None:
+    """Remove what must not be the same on two devices."""
+    for pattern in MADE_ON_FIRST_BOOT:
+        for file in root.glob(pattern):
+            file.unlink()
+    (root / "etc/machine-id").write_text("uninitialized\n")
+
+
+def _check(root: Path) -> None:
+    """Nothing half-done: in a foreign root, triggers have been known to do nothing and say nothing."""
+    boot = root / "boot/firmware"
+    config = (boot / "config.txt").read_text() if (boot / "config.txt").exists() else ""
+    cmdline = (boot / "cmdline.txt").read_text() if (boot / "cmdline.txt").exists() else ""
+    named = [line.split()[1] for line in config.splitlines() if line.startswith("initramfs ")]
+    kernels = [line.split("=")[1] for line in config.splitlines() if line.startswith("kernel=")]
+    lacking = [
+        what
+        for what, there in {
+            "the kernel that config.txt names": bool(kernels) and (boot / kernels[-1]).is_file(),
+            "the initrd that config.txt names": bool(named) and (boot / named[-1]).stat().st_size > 1_000_000,
+            "device trees": bool(list(boot.glob("bcm2837*.dtb"))) and bool(list(boot.glob("bcm2711*.dtb"))),
+            "the Pi's firmware": (boot / "start4.elf").is_file() and (boot / "bootcode.bin").is_file(),
+            "the root partition in cmdline.txt": f"root=PARTUUID={layout.DEBIAN.partuuid(2)} " in cmdline,
+        }.items()
+        if not there
+    ]
+    lacking += [
+        f"package {name}, half-installed" for name in dpkg.unfinished((root / "var/lib/dpkg/status").read_text())
+    ]
+    if lacking:
+        raise PermanentError(f"the base was not made completely: {', '.join(lacking)}")

@@ -1,0 +1,42 @@
+"""Installs the Python packages that run on the device, `appliance` and `firstboot`, and compiles them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from image import chroot, layout
+from image.recipe import PROJECT
+from image.stage import Makes, Stage, Work
+from image.store import digest_of_files
+
+LIBRARY = "usr/lib/appliance"
+PACKAGES = ("appliance", "firstboot")
+
+
+def stage() -> Stage:
+    """Adds the daemon."""
+    inputs = {str(file): digest_of_files(PROJECT / file) for file in sources()}
+    return Stage("daemon", Makes.ROOT, ("inspect",), inputs, _make, (Path(__file__), Path(chroot.__file__)))
+
+
+def sources() -> list[Path]:
+    """The files that go into the image, sorted, relative to the project."""
+    found = [file for package in PACKAGES for file in (PROJECT / package).rglob("*.py")]
+    found += [file for file in (PROJECT / "firstboot/templates").rglob("*") if file.is_file()]
+    return sorted(file.relative_to(PROJECT) for file in found if "__pycache__" not in file.parts)
+
+
+def _make(work: Work) -> None:
+    for name in sources():
+        target = work.result / LIBRARY / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(PROJECT / name, target)
+        target.chmod(0o644)
+    with chroot.entered(work.result, work.log) as inside:
+        # By content and never checked: the files' times are not real ones, and nobody edits them in place.
+        inside.run("python3", "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", f"/{LIBRARY}")
+    if layout.of(work.results).boot_mount == "boot/firmware":
+        link = work.result / "boot/appliance.yaml"
+        link.unlink(missing_ok=True)
+        link.symlink_to("firmware/appliance.yaml")

@@ -1,0 +1,85 @@
+"""Fetches the package lists: what there is to install, as of now."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from image import apt, sources
+from image.mounts import bound
+from image.recipe import ARCHITECTURE, SUITE, Recipe
+from image.stage import Makes, Stage, Work
+
+KEYRINGS = Path("/usr/share/keyrings")
+
+
+def for_debian(recipe: Recipe) -> Stage:
+    """The lists of the archive that a `debian` base is made from."""
+    inputs = {"sources": sources.deb822(chosen_sources(recipe)), "architecture": ARCHITECTURE}
+    return Stage("index", Makes.FILES, (), inputs, _make_debian, _code(), tells_digest=True)
+
+
+def for_image() -> Stage:
+    """The lists of the archives that an existing image is configured for, checked with its own keys."""
+    return Stage("index", Makes.FILES, (), {}, _make_of_image, _code(), sees_root=True, tells_digest=True)
+
+
+def chosen_sources(recipe: Recipe) -> tuple[sources.Source, ...]:
+    """What a `debian` base is made from: the mirror that was given, or the host's."""
+    if recipe.mirror:
+        return (sources.Source(recipe.mirror.rstrip("/"), (SUITE, f"{SUITE}-updates")),)
+    return sources.host_sources(SUITE)
+
+
+def packages_from(work: Work, status: Path, architectures: tuple[str, ...] = (ARCHITECTURE,)) -> apt.Apt:
+    """apt on the lists that this stage fetched."""
+    return apt.Apt(work.results["index"], work.store.archives, status, architectures, work.log)
+
+
+def epoch(recipe: Recipe, results: Mapping[str, Path]) -> int:
+    """No file that the build makes is newer: SOURCE_DATE_EPOCH, or when the newest of the lists was made."""
+    return recipe.epoch if recipe.epoch is not None else int((results["index"] / "date").read_text())
+
+
+def _make_debian(work: Work) -> str:
+    folder = work.result / "etc/apt/sources.list.d"
+    folder.mkdir(parents=True)
+    (folder / "debian.sources").write_text(sources.deb822(chosen_sources(work.recipe)))
+    if work.recipe.mirror:
+        work.events.note("with --mirror, the image has no archive of security updates configured")
+    return _update(work, (ARCHITECTURE,))
+
+
+def _make_of_image(work: Work) -> str:
+    with work.root() as root, ExitStack() as stack:
+        shutil.copytree(root / "etc/apt", work.result / "etc/apt", symlinks=True)
+        known = root / "var/lib/dpkg/arch"
+        foreign = known.read_text().split() if known.exists() else []
+        # Sources name their keys by paths that are meant inside the image.
+        for folder in (KEYRINGS, Path("/etc/apt/keyrings")):
+            if (root / folder.relative_to("/")).is_dir() and folder.is_dir():
+                stack.enter_context(bound(root / folder.relative_to("/"), folder))
+        return _update(work, tuple(dict.fromkeys([ARCHITECTURE, *foreign])))
+
+
+def _update(work: Work, architectures: tuple[str, ...]) -> str:
+    status = work.result / "no-status"
+    status.touch()
+    apt.Apt(work.result, work.store.archives, status, architectures, work.log).update()
+    lists = sorted((work.result / "lists").glob("*Release"))
+    dates = [
+        int(parsedate_to_datetime(line.removeprefix("Date: ")).timestamp())
+        for file in lists
+        for line in file.read_text().splitlines()
+        if line.startswith("Date: ")
+    ]
+    (work.result / "date").write_text(f"{max(dates, default=0)}\n")
+    return hashlib.sha256(b"".join(file.read_bytes() for file in lists)).hexdigest()
+
+
+def _code() -> tuple[Path, ...]:
+    return (Path(__file__), Path(apt.__file__), Path(sources.__file__))

@@ -1,0 +1,32 @@
+"""Installs the profile's packages: resolved, downloaded and unpacked natively, configured inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from appliance.errors import PermanentError
+from image import chroot, dpkg
+from image.packages import PROFILES
+from image.recipe import Recipe
+from image.stage import Makes, Stage, Work
+from image.stages.index import packages_from
+from image.tidy import tidy
+
+
+def stage(recipe: Recipe) -> Stage:
+    """Adds packages to the base."""
+    inputs = {"packages": PROFILES[recipe.profile]}
+    code = (Path(__file__), Path(dpkg.__file__), Path(chroot.__file__))
+    return Stage("packages", Makes.ROOT, ("index",), inputs, _make, code)
+
+
+def _make(work: Work) -> None:
+    status = work.result / "var/lib/dpkg/status"
+    files = packages_from(work, status).download(PROFILES[work.recipe.profile])
+    if files:
+        with chroot.entered(work.result, work.log) as inside:
+            dpkg.unpack(files, inside)
+            dpkg.configure(inside)
+    tidy(work.result)
+    if unfinished := dpkg.unfinished(status.read_text()):
+        raise PermanentError(f"these packages are installed only halfway: {', '.join(unfinished)}")

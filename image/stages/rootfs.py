@@ -1,0 +1,38 @@
+"""Makes the root partition's ext4 file system out of the layers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from image import ext4, layout
+from image.mounts import mounted
+from image.stage import Makes, Stage, Work
+from image.stages.index import epoch
+
+FREE_BYTES = 256 << 20
+"""What is free on the image as it is; on its first boot it grows to the card."""
+
+FILE = "rootfs.ext4"
+
+
+def stage() -> Stage:
+    """Makes the second partition's content."""
+    inputs = {"free_bytes": FREE_BYTES}
+    code = (Path(__file__), Path(ext4.__file__), Path(layout.__file__))
+    return Stage("rootfs", Makes.FILES, ("index", "inspect", "unpack"), inputs, _make, code, sees_root=True)
+
+
+def _make(work: Work) -> None:
+    about = layout.of(work.results)
+    # What is on the FAT partition does not belong on this one: an empty folder hides it.
+    with work.root() as root, mounted(root / about.boot_mount, "-t", "tmpfs", "-o", "mode=755", "tmpfs"):
+        size, inodes = ext4.size_for(root, FREE_BYTES)
+        ext4.make(
+            work.result / FILE,
+            root,
+            size_bytes=size,
+            inodes=inodes,
+            label=about.root_label,
+            uuid=about.root_uuid,
+            epoch=epoch(work.recipe, work.results),
+        )

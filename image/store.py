@@ -1,0 +1,173 @@
+"""The cache: each stage's result under a key made from everything that went into it.
+
+layers/KEY/tree        the result: a folder of files, or what a stage changed in the root file system
+layers/KEY/entry.json  which stage, how long it took, its digest
+archives/              .deb files
+downloads/             base images that were downloaded
+logs/                  what each stage's programs said the last time
+outputs/               which keys made the files that lie in output folders
+work/                  unfinished things; whatever is in there when a build starts is a dead build's
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from image.output import written
+
+Key = str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a stored result."""
+
+    stage: str
+    key: Key
+    digest: str
+    """Stands for the result in the keys of what is made from it."""
+    seconds: float
+
+
+class Store:
+    """One cache folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.layers = folder / "layers"
+        self.archives = folder / "archives"
+        self.downloads = folder / "downloads"
+        self.work = folder / "work"
+        self.outputs = folder / "outputs"
+        self.logs = folder / "logs"
+
+    def prepare(self) -> None:
+        """Make the folders; only their owner may look into them."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        for folder in (self.layers, self.archives, self.downloads, self.work, self.outputs, self.logs):
+            folder.mkdir(exist_ok=True)
+
+    @contextmanager
+    def locked(self, waiting: Callable[[], None]) -> Iterator[None]:
+        """The cache to ourselves for the block; `waiting` is called once if another build has it."""
+        with (self.folder / "lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waiting()
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def clean(self) -> None:
+        """Remove what builds left behind that were killed."""
+        for leftover in self.work.iterdir():
+            remove(leftover)
+
+    @contextmanager
+    def workplace(self) -> Iterator[Path]:
+        """An empty folder that is gone after the block, on the same file system as the results."""
+        folder = Path(tempfile.mkdtemp(dir=self.work))
+        try:
+            yield folder
+        finally:
+            if folder.exists():
+                remove(folder)
+
+    def find(self, key: Key) -> Entry | None:
+        """What is stored under `key`."""
+        try:
+            fields = json.loads((self.layers / key / "entry.json").read_text())
+        except FileNotFoundError:
+            return None
+        return Entry(**{name: fields[name] for name in Entry.__dataclass_fields__})
+
+    def tree(self, key: Key) -> Path:
+        """The folder with a stored result."""
+        return self.layers / key / "tree"
+
+    def keep(self, folder: Path, entry: Entry) -> None:
+        """Take `tree/` from `folder` into the store under the entry's key."""
+        for other in [path for path in folder.iterdir() if path.name != "tree"]:
+            remove(other)
+        (folder / "entry.json").write_text(json.dumps(asdict(entry), indent=1) + "\n")
+        self.forget(entry.key)
+        folder.rename(self.layers / entry.key)
+
+    def forget(self, key: Key) -> None:
+        """Remove what is stored under `key`."""
+        if (self.layers / key).exists():
+            remove(self.layers / key)
+
+    def made_output(self, image: Path, stage: str, key: Key) -> bool:
+        """Whether the files that `stage` left beside `image` are still those that it made under `key`."""
+        try:
+            made = json.loads(self._record(image, stage).read_text())
+            return bool(
+                made["key"] == key and all(_state(Path(file)) == state for file, state in made["files"].items())
+            )
+        except FileNotFoundError:
+            return False
+
+    def note_output(self, image: Path, stage: str, key: Key, files: Sequence[Path]) -> None:
+        """Remember that `stage` made `files`, which lie beside `image`, under `key`."""
+        made = {"key": key, "files": {str(file.absolute()): _state(file) for file in files}}
+        with written(self._record(image, stage)) as record:
+            record.write_text(json.dumps(made))
+
+    def _record(self, image: Path, stage: str) -> Path:
+        return self.outputs / f"{stage}-{hashlib.sha256(bytes(image.absolute())).hexdigest()[:16]}.json"
+
+    def sealed(self, content: bytes) -> str:
+        """A digest of something secret that nobody can check guesses against without this cache's own key."""
+        file = self.folder / "seal"
+        if not file.exists():
+            file.touch(mode=0o600)
+            file.write_bytes(secrets.token_bytes(32))
+        return hmac.new(file.read_bytes(), content, hashlib.sha256).hexdigest()
+
+
+def _state(file: Path) -> list[int]:
+    """What changes when somebody writes to a file."""
+    known = file.stat()
+    return [known.st_ino, known.st_size, known.st_mtime_ns]
+
+
+def key_of(inputs: Mapping[str, object]) -> Key:
+    """The key for a result made from `inputs`, which JSON can hold."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def digest_of_files(*paths: Path) -> str:
+    """A digest of files and folders: names, modes (executable or not) and content; bytecode is left out."""
+    digest = hashlib.sha256()
+    for path in paths:
+        below = sorted(path.rglob("*")) if path.is_dir() and not path.is_symlink() else [path]
+        for file in below:
+            if "__pycache__" in file.parts or (file.is_dir() and not file.is_symlink()):
+                continue
+            content = bytes(file.readlink()) if file.is_symlink() else file.read_bytes()
+            kind = "l" if file.is_symlink() else "x" if file.stat().st_mode & stat.S_IXUSR else "-"
+            name = file.relative_to(path) if file != path else path.name
+            digest.update(f"{kind} {name} {len(content)}\n".encode())
+            digest.update(content)
+    return digest.hexdigest()
+
+
+def remove(path: Path) -> None:
+    """Remove a folder even if files in it forbid it, as overlayfs's work folder does (mode 0)."""
+    for folder, _, _ in os.walk(path):
+        os.chmod(folder, 0o700)  # noqa: PTH101 (os.walk yields names)
+    shutil.rmtree(path)
