@@ -87,7 +87,7 @@ def rescue(data: bytes, links: Mapping[str, Link]) -> Appliance:
     return Appliance(
         profile=Profile.CUSTOM,
         hostname=saved.hostname or "appliance",
-        ssh=saved.ssh,
+        ssh=Ssh(authorized_keys=saved.authorized_keys),
         uplink=Uplink(interface=wired[0] if wired else FIRST_WIRED),
     )
 

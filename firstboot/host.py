@@ -16,10 +16,10 @@ from firstboot.netlink import Netlink
 from firstboot.paths import ETC
 from firstboot.rendered.ufw import path_of
 from firstboot.resources.hostname import hosts_with
+from firstboot.rulesets import parse, restoring
 
 SYSCTL = Path("/proc/sys")
 UFW_INIT = "/usr/lib/ufw/ufw-init"
-UFW_HOOKS = ETC / "ufw" / "after.init"
 _PROGRAMS = {4: "iptables", 6: "ip6tables"}
 
 
@@ -54,7 +54,7 @@ class Host:
         """The name that the kernel has."""
         return socket.gethostname()
 
-    def rules(self, family: int) -> str | None:
+    def rules(self, family: int) -> str:
         """The firewall's rules as iptables-save prints them."""
         return run([f"{_PROGRAMS[family]}-save"])
 
@@ -138,14 +138,11 @@ class Host:
         # `ufw reload` stops before it starts, and in between everything is accepted. iptables-restore
         # exchanges the chains that a file declares in one step, and ufw reads the same file at boot.
         for family, program in _PROGRAMS.items():
-            chain = "ufw" if family == 4 else "ufw6"
-            if f"-A INPUT -j {chain}-before-input" not in (self.rules(family) or ""):
+            if ":ufw-user-input " not in self.rules(4) or ":ufw6-user-input " not in self.rules(6):
                 run([UFW_INIT, "start"])
-            for builtin in ("INPUT", "FORWARD"):
-                run([program, "--wait", "-P", builtin, "DROP"])
-            text = files.read(path_of(family))
-            run([f"{program}-restore", "--wait", "--noflush"], stdin=text.content.decode() if text else "")
-        run([str(UFW_HOOKS), "start"])
+            file = files.read(path_of(family))
+            text = restoring(file.content.decode() if file else "", parse(self.rules(family)), family)
+            run([f"{program}-restore", "--wait", "--noflush"], stdin=text)
 
     @execute.register
     def _(self, action: actions.RestartUnit) -> None:

@@ -42,7 +42,7 @@ class Machine(Protocol):
         """The name that the kernel has."""
         ...
 
-    def rules(self, family: int) -> str | None:
+    def rules(self, family: int) -> str:
         """The firewall's rules (family 4 or 6) as iptables-save prints them."""
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,18 +12,15 @@ from firstboot.facts import Facts
 from firstboot.kind import Machine
 from firstboot.plan import Change
 from firstboot.rendered.ufw import FAMILIES, rules_of
-from firstboot.rulesets import Ruleset, parse
-
-HOOKS = (("mangle", "FORWARD", "appliance-mss"), ("nat", "POSTROUTING", "appliance-nat"))
-"""The jumps into the chains of ours that ufw has no place for: (table, chain, target)."""
+from firstboot.rulesets import Ruleset, hooks, parse
 
 
 @dataclass(frozen=True)
 class Loaded:
     """One family's rules in the kernel.
 
-    `closed`: ufw's chains are in place and what they do not decide is dropped; `hooked`: our other chains
-    are reached, once; `rules`: the number of rules by (table, chain), of the chains that the file fills.
+    `closed`: what no rule decides is dropped; `hooked`: ufw's chains, the user's rules and ours are reached,
+    each once; `rules`: the number of rules by (table, chain), of the chains that the file fills, jumps aside.
     """
 
     family: int
@@ -47,21 +45,20 @@ class Firewall:
         wanted = []
         for family in FAMILIES:
             rules = rules_of(appliance, facts, family)
-            wanted.append(Loaded(family, rules.version, closed=True, hooked=True, rules=_counts(parse(rules.text))))
+            wanted.append(
+                Loaded(family, rules.version, closed=True, hooked=True, rules=_counts(parse(rules.text), family))
+            )
         return tuple(wanted)
 
     def observe(self, machine: Machine, wanted: Sequence[Loaded]) -> Sequence[Loaded]:
         """What the kernel has, of the chains that the files fill."""
         found = []
         for want in wanted:
-            text = machine.rules(want.family)
-            if text is None:
-                continue
-            kernel = parse(text)
+            kernel = parse(machine.rules(want.family))
             chains = {(table, chain) for table, chain, _ in want.rules}
-            rules = frozenset((table, chain, n) for table, chain, n in _counts(kernel) if (table, chain) in chains)
-            hooked = all(kernel.jumps[hook] == 1 for hook in HOOKS)
-            found.append(Loaded(want.family, kernel.version, _is_closed(kernel, want.family), hooked, rules))
+            rules = frozenset(rule for rule in _counts(kernel, want.family) if rule[:2] in chains)
+            hooked = all(kernel.jumps[hook] == 1 for hook in hooks(want.family))
+            found.append(Loaded(want.family, kernel.version, _is_closed(kernel), hooked, rules))
         return found
 
     def actions(self, change: Change[Loaded]) -> Sequence[Action]:
@@ -69,14 +66,12 @@ class Firewall:
         return [LoadRules()]
 
 
-def _counts(rules: Ruleset) -> frozenset[tuple[str, str, int]]:
-    return frozenset((table, chain, count) for (table, chain), count in rules.counts.items())
+def _counts(rules: Ruleset, family: int) -> frozenset[tuple[str, str, int]]:
+    counts = Counter(rules.counts)
+    for table, chain, target in hooks(family):
+        counts[table, chain] -= rules.jumps[table, chain, target]
+    return frozenset((table, chain, count) for (table, chain), count in counts.items() if count > 0)
 
 
-def _is_closed(kernel: Ruleset, family: int) -> bool:
-    chain = "ufw" if family == 4 else "ufw6"
-    return all(
-        kernel.policies.get(("filter", builtin)) == "DROP"
-        and kernel.jumps["filter", builtin, f"{chain}-before-{builtin.lower()}"] >= 1
-        for builtin in ("INPUT", "FORWARD")
-    )
+def _is_closed(kernel: Ruleset) -> bool:
+    return all(kernel.policies.get(("filter", chain)) == "DROP" for chain in ("INPUT", "FORWARD"))

@@ -51,5 +51,5 @@ class Links:
         ]
 
     def actions(self, change: Change[LinkUp]) -> Sequence[Action]:
-        """Set it up; an interface that is missing cannot be made."""
-        return [SetLink(change.want.interface, change.want.mtu)] if change.want and change.have else []
+        """Set it up; of one that is missing, the attempt says so."""
+        return [SetLink(change.want.interface, change.want.mtu)] if change.want else []

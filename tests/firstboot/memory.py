@@ -16,9 +16,9 @@ from firstboot.rendered.dnsmasq import CONFIG
 from firstboot.rendered.networkmanager import CONFIG as NM_CONFIG
 from firstboot.rendered.networkmanager import PROFILE, PROFILE_ID
 from firstboot.rendered.ufw import FAMILIES, path_of
-from firstboot.resources.firewall import HOOKS
 from firstboot.resources.hostname import hosts_with
 from firstboot.resources.units import DNSMASQ, DNSMASQ_LOADED
+from firstboot.rulesets import Ruleset, restoring
 
 
 class MemoryMachine:
@@ -53,7 +53,7 @@ class MemoryMachine:
     def hostname(self) -> str:
         return self.kernel_name
 
-    def rules(self, family: int) -> str | None:
+    def rules(self, family: int) -> str:
         return self.kernel_rules.get(family, "")
 
     def unit_is_active(self, name: str) -> bool:
@@ -186,13 +186,8 @@ class MemoryMachine:
 
 
 def as_saved(text: str, family: int) -> str:
-    """Rules as iptables-save prints them once ufw has started and the file is loaded."""
-    chain = "ufw" if family == 4 else "ufw6"
-    lines = ["*filter", ":INPUT DROP [0:0]", ":FORWARD DROP [0:0]", ":OUTPUT ACCEPT [0:0]"]
-    lines += [f"-A {builtin} -j {chain}-before-{builtin.lower()}" for builtin in ("INPUT", "FORWARD", "OUTPUT")]
-    for table, builtin, target in HOOKS:
-        lines += [f"*{table}", f":{builtin} ACCEPT [0:0]", f"-A {builtin} -j {target}"]
-    return "\n".join([*lines, text])
+    """Rules as iptables-save prints them once the file is loaded into a kernel that had none."""
+    return restoring(text, Ruleset(), family)
 
 
 def count(machine: MemoryMachine) -> Counter[type]:

@@ -1,0 +1,108 @@
+"""Which configuration is in force, whatever is on the card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from appliance.model import Profile
+from firstboot.configuration import Configurations
+from firstboot.facts import Facts, Link
+from firstboot.paths import CONFIG_NAME
+from firstboot.status import Source
+
+GOOD = (Path(__file__).parent.parent / "appliance" / "examples" / "gateway.yaml").read_bytes()
+BROKEN = GOOD.replace(b"198.51.100.100", b"198.51.100.400")
+FACTS = Facts(links={name: Link(name) for name in ("lo", "wlan0", "eth1", "eth0")})
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOzrN1bdD2E6kuR3y6QuopXcvzkCPQdR/t88rdA+g0Eb me@laptop"
+
+
+@pytest.fixture
+def fat(tmp_path: Path) -> Path:
+    (tmp_path / "fat").mkdir()
+    return tmp_path / "fat"
+
+
+@pytest.fixture
+def last_good(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "last-good.yaml"
+
+
+@pytest.fixture
+def configurations(fat: Path, last_good: Path) -> Configurations:
+    return Configurations(fat, last_good)
+
+
+def write(fat: Path, content: bytes) -> None:
+    (fat / CONFIG_NAME).write_bytes(content)
+
+
+def test_the_cards_file_is_in_force(configurations: Configurations, fat: Path) -> None:
+    write(fat, GOOD)
+    current = configurations.current(FACTS)
+    assert (current.source, current.problems, current.appliance.hostname) == (Source.FILE, (), "ipv6gw")
+
+
+def test_what_worked_stays_when_the_file_breaks(configurations: Configurations, fat: Path, last_good: Path) -> None:
+    write(fat, GOOD)
+    good = configurations.current(FACTS).appliance
+    configurations.remember()
+    assert last_good.stat().st_mode & 0o777 == 0o600  # it may hold a passphrase
+
+    write(fat, BROKEN)
+    for current in (configurations.current(FACTS), Configurations(fat, last_good).current(FACTS)):
+        assert (current.source, current.appliance) == (Source.LAST_GOOD, good)
+        assert [problem.mark.line for problem in current.problems] == [16]
+
+    configurations.remember()
+    assert last_good.read_bytes() == GOOD
+
+
+def test_what_never_worked_is_not_remembered(configurations: Configurations, fat: Path, last_good: Path) -> None:
+    write(fat, GOOD)
+    configurations.current(FACTS)
+    assert not last_good.exists()
+
+
+def test_a_corrected_file_is_in_force_again(configurations: Configurations, fat: Path) -> None:
+    write(fat, BROKEN)
+    assert configurations.current(FACTS).source is Source.RESCUE
+    write(fat, GOOD)
+    assert configurations.current(FACTS).source is Source.FILE
+
+
+@pytest.mark.parametrize("content", [BROKEN, GOOD + b"\n]: {", b"\xef\xbb\xbf" + BROKEN.replace(b"\n", b"\r\n")])
+def test_a_first_boot_with_a_broken_file_lets_in_the_keys_that_can_be_read(
+    configurations: Configurations, fat: Path, content: bytes
+) -> None:
+    write(fat, content)
+    current = configurations.current(FACTS)
+    assert current.source is Source.RESCUE
+    assert current.problems
+    rescue = current.appliance
+    assert (rescue.profile, rescue.hostname, rescue.ssh.authorized_keys) == (Profile.CUSTOM, "ipv6gw", (KEY,))
+    assert rescue.uplink is not None
+    assert (rescue.uplink.interface, rescue.uplink.address) == ("eth0", None)
+    assert rescue.tunnel is None
+
+
+def test_without_a_file_there_is_a_rescue_that_says_so(configurations: Configurations) -> None:
+    current = configurations.current(FACTS)
+    assert (current.source, current.trouble) == (Source.RESCUE, "there is no appliance.yaml on the card")
+
+
+def test_a_card_that_cannot_be_read_takes_nothing_away(configurations: Configurations, fat: Path) -> None:
+    write(fat, GOOD)
+    configurations.current(FACTS)
+    configurations.remember()
+    (fat / CONFIG_NAME).unlink()
+    (fat / CONFIG_NAME).mkdir()
+    current = configurations.current(FACTS)
+    assert current.source is Source.LAST_GOOD
+    assert "cannot be read" in current.trouble
+
+
+def test_an_unchanged_file_is_not_parsed_again(configurations: Configurations, fat: Path) -> None:
+    write(fat, GOOD)
+    assert configurations.current(FACTS) is configurations.current(FACTS)

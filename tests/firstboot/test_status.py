@@ -1,0 +1,84 @@
+"""What is told to a person who has nothing but the card, and to programs."""
+
+from __future__ import annotations
+
+import json
+from ipaddress import IPv4Interface, IPv6Interface
+from pathlib import Path
+
+from appliance.errors import Mark, Problem
+from appliance.parse import load
+from firstboot.facts import Address, Facts
+from firstboot.reconcile import Outcome, State
+from firstboot.status import Overall, Source, Status, to_json, to_text
+
+EXAMPLE = Path(__file__).parent.parent / "appliance" / "examples" / "gateway.yaml"
+FACTS = Facts(
+    addresses=(
+        Address("lo", IPv4Interface("127.0.0.1/8")),
+        Address("he-ipv6", IPv6Interface("2001:db8:123c:abd::2/64")),
+        Address("eth0", IPv4Interface("192.168.1.252/24")),
+        Address("eth0", IPv6Interface("2001:db8:123d:abc::1/64")),
+    )
+)
+WAITING = Outcome("tunnel", State.WAITING, error="eth0 has no IPv4 address yet", hint="is the cable in?")
+PROBLEM = Problem(Mark("appliance.yaml", 16, 11), "`1.2.3.400` is not an IPv4 address", "for example 192.168.1.254")
+
+
+def status(*outcomes: Outcome, problems: tuple[Problem, ...] = (), trouble: str = "") -> Status:
+    source = Source.LAST_GOOD if problems else Source.FILE
+    return Status(load(EXAMPLE).appliance, source, outcomes, FACTS, problems, (), trouble)
+
+
+def test_a_working_gateway_says_so_first_and_then_its_addresses() -> None:
+    text = to_text(status(Outcome("tunnel", State.OK), Outcome("routes", State.OK)))
+    assert text.splitlines() == [
+        "ipv6gw (gateway)",
+        "UP: everything is as appliance.yaml wants it.",
+        "",
+        "Configuration in force: appliance.yaml",
+        "",
+        "Addresses:",
+        "  eth0: 192.168.1.252/24, 2001:db8:123d:abc::1/64",
+        "  he-ipv6: 2001:db8:123c:abd::2/64",
+        "",
+        "Parts:",
+        "  tunnel: ok",
+        "  routes: ok",
+    ]
+
+
+def test_each_line_ends_as_notepad_wants_it() -> None:
+    text = to_text(status(WAITING))
+    assert text.count("\n") == text.count("\r\n") == len(text.splitlines())
+
+
+def test_a_mistake_is_told_with_its_line_and_hint() -> None:
+    lines = to_text(status(Outcome("tunnel", State.OK), problems=(PROBLEM,))).splitlines()
+    assert lines[1] == "CHECK appliance.yaml: it has mistakes and was not used."
+    assert "Configuration in force: last good configuration" in lines
+    assert "  ERROR line 16, column 11: `1.2.3.400` is not an IPv4 address" in lines
+    assert "    hint: for example 192.168.1.254" in lines
+
+
+def test_what_is_waited_for_is_told_with_its_hint() -> None:
+    lines = to_text(status(WAITING)).splitlines()
+    assert lines[1].startswith("NOT UP YET")
+    assert lines[-2:] == ["  tunnel: waiting: eth0 has no IPv4 address yet", "    hint: is the cable in?"]
+
+
+def test_the_worst_decides() -> None:
+    ok, failed = Outcome("a", State.OK), Outcome("b", State.FAILED, error="broken")
+    assert status(ok).overall is Overall.READY
+    assert status(ok, WAITING).overall is Overall.WAITING
+    assert status(ok, WAITING, failed).overall is Overall.FAILED
+    assert status(failed, problems=(PROBLEM,)).overall is Overall.CONFIG_ERROR
+    assert status(ok, trouble="there is no appliance.yaml on the card").overall is Overall.CONFIG_ERROR
+
+
+def test_programs_get_the_same_as_json() -> None:
+    told = json.loads(to_json(status(WAITING, problems=(PROBLEM,))))
+    assert (told["state"], told["hostname"], told["profile"]) == ("config-error", "ipv6gw", "gateway")
+    assert told["problems"][0]["line"] == 16
+    assert told["kinds"][0]["error"] == "eth0 has no IPv4 address yet"
+    assert told["interfaces"]["eth0"] == ["192.168.1.252/24", "2001:db8:123d:abc::1/64"]

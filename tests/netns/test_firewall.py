@@ -1,0 +1,297 @@
+"""The rendered rules with real packets: ufw starts them, iptables-restore exchanges them.
+
+The router under test has the inside on eth0, and the outside on a wire that is called as the tunnel is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.model import Appliance, Uplink
+from appliance.parse import load
+from firstboot.actions import LoadRules
+from firstboot.host import Host
+from firstboot.kind import FileState, Kind
+from firstboot.netlink import Netlink
+from firstboot.plan import Change
+from firstboot.reconcile import plan
+from firstboot.resources.files import Files
+from firstboot.resources.firewall import Firewall
+from tests.netns.namespace import Namespace
+
+pytestmark = pytest.mark.netns
+
+ROOT = Path(__file__).parent.parent.parent
+EXAMPLE = ROOT / "tests" / "appliance" / "examples" / "gateway.yaml"
+CLIENT, SERVICE, OUTSIDE = "2001:db8:123d:abc::50", "2001:db8:123d:abc::2", "2001:db8:ffff::80"
+PI_LAN, PI_TUNNEL, PI_IPV4 = "2001:db8:123d:abc::1", "2001:db8:123c:abd::2", "192.168.1.252"
+TIMEOUT_S = 0.4
+
+
+@dataclass
+class Site:
+    inside: Namespace
+    router: Namespace
+    outside: Namespace
+    host: Host
+    appliance: Appliance
+
+    def load(self, appliance: Appliance) -> None:
+        """Write the files and load the rules, as the daemon does."""
+        self.appliance = appliance
+        kinds: tuple[Kind[Any], ...] = (Files(), Firewall())
+        for kind in kinds:
+            for change in self.differences(kind):
+                for action in kind.actions(change):
+                    if isinstance(action, LoadRules) or "ufw" in str(action):
+                        self.router.call(self.host.execute, action)
+
+    def differences(self, kind: Kind[Any]) -> tuple[Change[Any], ...]:
+        return self.router.call(plan, self.appliance, kind, self.host)
+
+
+@pytest.fixture
+def gateway() -> Appliance:
+    return load(EXAMPLE).appliance
+
+
+@pytest.fixture
+def site(tmp_path: Path, gateway: Appliance) -> Iterator[Site]:
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces of a thread need root")
+    with Namespace() as inside, Namespace() as router, Namespace() as outside:
+        _own_ufw_files(router, tmp_path)
+        _wire(inside, router, outside)
+        made = Site(inside, router, outside, router.call(lambda: Host(Netlink(), None)), gateway)
+        made.load(gateway)
+        yield made
+
+
+def _own_ufw_files(router: Namespace, folder: Path) -> None:
+    """ufw's files as they are in the image: the package's, with the overlay's over them."""
+    (folder / "ufw").mkdir()
+    for name in ("before.rules", "before6.rules", "after.rules", "after6.rules"):
+        shutil.copy(Path("/usr/share/ufw/iptables") / name, folder / "ufw" / name)
+    shutil.copytree(ROOT / "overlays" / "base" / "etc" / "ufw", folder / "ufw", dirs_exist_ok=True)
+    router.program("mount", "--bind", str(folder / "ufw"), "/etc/ufw")
+    router.program("mount", "--bind", str(ROOT / "overlays" / "base" / "etc" / "default" / "ufw"), "/etc/default/ufw")
+
+
+def _wire(inside: Namespace, router: Namespace, outside: Namespace) -> None:
+    for namespace in (inside, router, outside):  # nothing here has to wait for duplicate address detection
+        namespace.program("sysctl", "-q", "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.all.accept_dad=0")
+    router.connect("eth0", inside, "eth0")
+    router.connect("he-ipv6", outside, "he-ipv6")
+    _addresses(router, "eth0", f"{PI_LAN}/64", f"{PI_IPV4}/24")
+    _addresses(router, "he-ipv6", f"{PI_TUNNEL}/64")
+    _addresses(inside, "eth0", f"{CLIENT}/64", f"{SERVICE}/64", "192.168.1.50/24")
+    _addresses(outside, "he-ipv6", "2001:db8:123c:abd::1/64", f"{OUTSIDE}/128", "203.0.113.9/24")
+    _addresses(router, "he-ipv6", "203.0.113.5/24")
+    inside.program("ip", "-6", "route", "add", "default", "via", PI_LAN)
+    outside.program("ip", "-6", "route", "add", "2001:db8:123d:abc::/64", "via", PI_TUNNEL)
+    router.program("ip", "-6", "route", "add", "default", "via", "2001:db8:123c:abd::1")
+    router.program("sysctl", "-q", "net.ipv6.conf.all.forwarding=1")
+
+
+def _addresses(namespace: Namespace, interface: str, *addresses: str) -> None:
+    for address in addresses:
+        nodad = ["nodad"] if ":" in address else []
+        namespace.program("ip", "addr", "add", address, "dev", interface, *nodad)
+
+
+def tcp(client: Namespace, server: Namespace, address: str, port: int, source: str = "") -> bool:
+    """Whether a connection comes about."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+
+    def listen() -> socket.socket:
+        made = socket.socket(family)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((address, port))
+        made.listen()
+        return made
+
+    def connect() -> bool:
+        with closing(socket.socket(family)) as made:
+            made.settimeout(TIMEOUT_S)
+            if source:
+                made.bind((source, 0))
+            with suppress(OSError):
+                made.connect((address, port))
+                return True
+        return False
+
+    with closing(server.call(listen)):
+        return client.call(connect)
+
+
+def reaches(client: Namespace, address: str, *options: str) -> bool:
+    try:
+        client.program("ping", "-c", "1", "-W", "1", *options, address)
+    except AssertionError:
+        return False
+    return True
+
+
+def test_the_inside_reaches_the_pi_and_everything_outside(site: Site) -> None:
+    assert tcp(site.inside, site.router, PI_LAN, 22)
+    assert tcp(site.inside, site.router, PI_IPV4, 53)
+    assert tcp(site.inside, site.outside, OUTSIDE, 443)
+
+
+def test_the_outside_reaches_only_what_is_allowed_in(site: Site) -> None:
+    assert tcp(site.outside, site.inside, SERVICE, 80)
+    assert tcp(site.outside, site.inside, SERVICE, 443)
+    assert not tcp(site.outside, site.inside, SERVICE, 22)
+    assert not tcp(site.outside, site.inside, CLIENT, 80)
+    assert not tcp(site.outside, site.router, PI_LAN, 22)
+    assert not tcp(site.outside, site.router, PI_TUNNEL, 22)
+    assert not tcp(site.outside, site.router, "203.0.113.5", 22)
+
+
+def test_without_the_rules_the_same_attempts_succeed(site: Site) -> None:
+    """The test before this one can fail: it is the rules that make the difference."""
+    for program in ("iptables", "ip6tables"):
+        for chain in ("INPUT", "FORWARD"):
+            site.router.program(program, "-P", chain, "ACCEPT")
+            site.router.program(program, "-F", chain)
+    assert tcp(site.outside, site.inside, CLIENT, 80)
+    assert tcp(site.outside, site.router, PI_TUNNEL, 22)
+    assert tcp(site.outside, site.router, "203.0.113.5", 22)
+
+
+def test_an_inside_address_from_outside_is_not_believed(site: Site) -> None:
+    _addresses(site.outside, "he-ipv6", "2001:db8:123d:abc::99/128")
+    assert not tcp(site.outside, site.router, PI_TUNNEL, 22, source="2001:db8:123d:abc::99")
+
+
+def test_an_outside_address_from_inside_is_not_forwarded(site: Site) -> None:
+    _addresses(site.inside, "eth0", "2001:db8:bad::1/128")
+    site.outside.program("ip", "-6", "route", "add", "2001:db8:bad::/48", "via", PI_TUNNEL)
+    site.router.program("ip", "-6", "route", "add", "2001:db8:bad::/48", "dev", "eth0")
+    assert not tcp(site.inside, site.outside, OUTSIDE, 443, source="2001:db8:bad::1")
+
+
+def test_control_messages_pass_both_ways(site: Site) -> None:
+    assert reaches(site.inside, OUTSIDE)
+    assert reaches(site.outside, CLIENT)
+    assert reaches(site.outside, PI_TUNNEL)
+    # 1,500 bytes do not fit a path of 1,480: the client learns it from the Pi.
+    site.router.program("ip", "link", "set", "he-ipv6", "mtu", "1480")
+    site.outside.program("ip", "link", "set", "he-ipv6", "mtu", "1480")
+    assert reaches(site.inside, OUTSIDE, "-M", "do", "-s", "1432")
+    with pytest.raises(AssertionError, match="Packet too big: mtu=1480"):
+        site.inside.program("ping", "-c", "1", "-W", "1", "-M", "do", "-s", "1433", OUTSIDE)
+
+
+def test_the_tunnels_protocol_is_accepted_from_its_server_only(site: Site) -> None:
+    _addresses(site.inside, "eth0", "198.51.100.100/32", "198.51.100.101/32")
+    site.router.program("ip", "route", "add", "198.51.100.0/24", "dev", "eth0")
+
+    def receive() -> socket.socket:
+        made = socket.socket(socket.AF_INET, socket.SOCK_RAW, 41)
+        made.settimeout(TIMEOUT_S)
+        return made
+
+    def send(source: str) -> None:
+        with closing(socket.socket(socket.AF_INET, socket.SOCK_RAW, 41)) as made:
+            made.bind((source, 0))
+            made.sendto(b"\x60" + bytes(39), (PI_IPV4, 0))
+
+    with closing(site.router.call(receive)) as receiver:
+        for source in ("198.51.100.101", "192.168.1.50", "198.51.100.100"):
+            site.inside.call(send, source)
+        assert receiver.recvfrom(100)[1][0] == "198.51.100.100"
+
+
+def test_the_segment_size_is_clamped_both_ways(site: Site) -> None:
+    site.router.program("ip", "link", "set", "he-ipv6", "mtu", "1480")
+
+    def segment_size(client: Namespace, server: Namespace, address: str) -> int:
+        def listen() -> socket.socket:
+            made = socket.socket(socket.AF_INET6)
+            made.bind((address, 80))
+            made.listen()
+            return made
+
+        def connect() -> socket.socket:
+            made = socket.socket(socket.AF_INET6)
+            made.settimeout(2)
+            made.connect((address, 80))
+            return made
+
+        with closing(server.call(listen)) as listener, closing(client.call(connect)):
+            accepted, _ = server.call(listener.accept)
+            with closing(accepted):
+                return accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+
+    # 1,480 less 40 of IPv6 and 20 of TCP; timestamps take 12 more of each segment.
+    assert segment_size(site.inside, site.outside, OUTSIDE) == 1420 - 12
+    assert segment_size(site.outside, site.inside, SERVICE) == 1420 - 12
+
+
+def test_loading_again_changes_nothing(site: Site) -> None:
+    def rules() -> list[str]:
+        saved = [site.router.call(site.host.rules, family) for family in (4, 6)]
+        return [re.sub(r"\[\d+:\d+\]|^#.*$", "", text, flags=re.M) for text in saved]
+
+    before = rules()
+    assert site.differences(Firewall()) == ()
+    for _ in range(20):
+        site.router.call(site.host.execute, LoadRules())
+    assert rules() == before
+
+
+def test_the_users_own_ufw_rules_stay(site: Site) -> None:
+    assert not tcp(site.outside, site.router, PI_TUNNEL, 8080)
+    # What `ufw allow 8080/tcp` puts into the kernel; the command itself needs the whole of /etc.
+    site.router.program("ip6tables", "-A", "ufw6-user-input", "-p", "tcp", "--dport", "8080", "-j", "ACCEPT")
+    site.router.call(site.host.execute, LoadRules())
+    assert tcp(site.outside, site.router, PI_TUNNEL, 8080)
+
+
+@pytest.mark.parametrize(
+    "disturbance",
+    [
+        ("ip6tables", "-P", "INPUT", "ACCEPT"),
+        ("ip6tables", "-F", "INPUT"),
+        ("iptables", "-D", "INPUT", "-j", "ufw-before-input"),
+        ("ip6tables", "-F", "ufw6-before-forward"),
+        ("ip6tables", "-t", "mangle", "-F", "appliance-mss"),
+        ("ip6tables", "-t", "mangle", "-F", "FORWARD"),
+        ("ip6tables", "-t", "mangle", "-A", "FORWARD", "-j", "appliance-mss"),
+        ("iptables", "-I", "ufw-before-input", "-j", "ACCEPT"),
+    ],
+    ids=" ".join,
+)
+def test_drift_is_seen_and_repaired(site: Site, disturbance: tuple[str, ...]) -> None:
+    site.router.program(*disturbance)
+    assert site.differences(Firewall())
+    site.load(site.appliance)
+    assert site.differences(Firewall()) == ()
+    assert not tcp(site.outside, site.router, PI_TUNNEL, 22)
+    assert tcp(site.inside, site.outside, OUTSIDE, 443)
+
+
+def test_a_pi_without_a_lan_admits_ssh_from_its_own_network_only(site: Site, gateway: Appliance) -> None:
+    rescue = replace(gateway, uplink=Uplink(interface="eth0"), lan=None, tunnel=None)
+    site.load(rescue)
+    assert tcp(site.inside, site.router, PI_IPV4, 22)
+    assert not tcp(site.inside, site.router, PI_IPV4, 53)
+    assert not tcp(site.inside, site.router, PI_LAN, 22)
+    assert not tcp(site.outside, site.router, "203.0.113.5", 22)
+
+
+def test_file_state_is_what_the_daemon_wrote(site: Site) -> None:
+    state = site.router.call(site.host.read, Path("/etc/ufw/before.rules"))
+    assert isinstance(state, FileState)
+    assert state.mode == 0o640

@@ -1,0 +1,146 @@
+"""What `Netlink` says and does, against the real kernel."""
+
+from __future__ import annotations
+
+import json
+import select
+import time
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
+
+import pytest
+
+from appliance.errors import TemporaryError
+from firstboot.events import NetworkEvents
+from firstboot.facts import OURS, Address, Route
+from firstboot.netlink import Netlink
+from tests.netns.namespace import Namespace
+
+pytestmark = pytest.mark.netns
+
+
+@pytest.fixture
+def netlink(namespace: Namespace) -> Iterator[Netlink]:
+    namespace.program("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "far")
+    namespace.program("ip", "link", "set", "far", "up")
+    made = namespace.call(Netlink)
+    yield made
+    namespace.call(made.close)
+
+
+def addresses(namespace: Namespace, netlink: Netlink) -> set[Address]:
+    return namespace.call(lambda: set(netlink.addresses()))
+
+
+def test_a_link_is_set_up_with_its_mtu(namespace: Namespace, netlink: Netlink) -> None:
+    namespace.call(lambda: netlink.set_link("eth0", mtu=1492))
+    (link,) = namespace.call(lambda: [link for link in netlink.links() if link.name == "eth0"])
+    assert (link.up, link.carrier, link.mtu, link.kind) == (True, True, 1492, "veth")
+
+
+def test_addresses_come_marked_as_ours_and_go(namespace: Namespace, netlink: Netlink) -> None:
+    namespace.call(lambda: netlink.set_link("eth0", mtu=None))
+    namespace.program("ip", "addr", "add", "192.168.7.1/24", "dev", "eth0")
+    ours = [
+        Address("eth0", IPv4Interface("192.168.1.252/24"), OURS),
+        Address("eth0", IPv6Interface("2001:db8:123d:abc::1/64"), OURS),
+    ]
+    for address in ours:
+        namespace.call(netlink.add_address, address)
+        namespace.call(netlink.add_address, address)  # a second time is fine
+
+    foreign = Address("eth0", IPv4Interface("192.168.7.1/24"), 0)
+    assert addresses(namespace, netlink) == {*ours, foreign}
+    for address in ours:
+        namespace.call(netlink.remove_address, address)
+        namespace.call(netlink.remove_address, address)
+    assert addresses(namespace, netlink) == {foreign}
+
+
+def test_a_duplicate_address_is_seen(namespace: Namespace, netlink: Netlink) -> None:
+    namespace.program("ip", "link", "set", "far", "down")
+    with Namespace() as neighbour:
+        namespace.program("ip", "link", "set", "far", "netns", str(neighbour.thread_id))
+        neighbour.program("ip", "addr", "add", "2001:db8:123d:abc::1/64", "dev", "far", "nodad")
+        neighbour.program("ip", "link", "set", "far", "up")
+        namespace.call(lambda: netlink.set_link("eth0", mtu=None))
+        namespace.call(netlink.add_address, Address("eth0", IPv6Interface("2001:db8:123d:abc::1/64")))
+        deadline = time.monotonic() + 10
+        while not any(address.duplicate for address in addresses(namespace, netlink)):
+            assert time.monotonic() < deadline, namespace.program("ip", "addr")
+            time.sleep(0.1)
+
+
+ROUTES = [
+    Route(IPv4Network("0.0.0.0/0"), "eth0", IPv4Address("192.168.1.254"), 100, protocol=OURS),
+    Route(IPv4Network("198.51.100.100/32"), "eth0", IPv4Address("192.168.1.254"), 100, protocol=OURS),
+    Route(IPv6Network("::/0"), "eth0", None, 1024, protocol=OURS),
+]
+
+
+def test_routes_are_set_changed_and_removed(namespace: Namespace, netlink: Netlink) -> None:
+    namespace.call(lambda: netlink.set_link("eth0", mtu=None))
+    namespace.call(netlink.add_address, Address("eth0", IPv4Interface("192.168.1.252/24")))
+
+    def ours() -> list[Route]:
+        return namespace.call(lambda: [route for route in netlink.routes() if route.protocol == OURS])
+
+    for route in ROUTES:
+        namespace.call(netlink.set_route, route)
+    assert ours() == ROUTES
+
+    moved = Route(IPv4Network("0.0.0.0/0"), "eth0", IPv4Address("192.168.1.1"), 100, protocol=OURS)
+    namespace.call(netlink.set_route, moved)
+    assert set(ours()) == {moved, *ROUTES[1:]}
+    told = json.loads(namespace.program("ip", "-json", "route", "show", "default"))
+    assert [(route["gateway"], route["metric"], route["protocol"]) for route in told] == [("192.168.1.1", 100, "97")]
+
+    for route in (moved, *ROUTES[1:]):
+        namespace.call(netlink.remove_route, route)
+        namespace.call(netlink.remove_route, route)  # a second time is fine
+    assert ours() == []
+
+
+def test_an_unreachable_router_is_the_kernels_refusal_in_words(namespace: Namespace, netlink: Netlink) -> None:
+    namespace.call(lambda: netlink.set_link("eth0", mtu=None))
+    with pytest.raises(TemporaryError, match=r"setting the route to 0\.0\.0\.0/0: the kernel refused"):
+        namespace.call(netlink.set_route, ROUTES[0])
+
+
+def test_a_missing_interface_is_named(namespace: Namespace, netlink: Netlink) -> None:
+    with pytest.raises(TemporaryError, match="there is no interface eth7"):
+        namespace.call(lambda: netlink.set_link("eth7", mtu=None))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("ip", "addr", "add", "192.168.7.1/24", "dev", "eth0"),
+        ("ip", "-6", "route", "add", "2001:db8:f::/48", "dev", "far"),
+        ("ip", "rule", "add", "from", "192.168.9.0/24", "table", "9"),
+        ("ip", "link", "set", "far", "down"),
+        ("sysctl", "-q", "net.ipv6.conf.far.forwarding=1"),
+    ],
+)
+def test_whatever_changes_wakes(namespace: Namespace, netlink: Netlink, change: tuple[str, ...]) -> None:
+    namespace.call(lambda: netlink.set_link("eth0", mtu=None))
+    events = namespace.call(NetworkEvents)
+    time.sleep(0.2)
+    events.drain()
+    assert not select.select([events], [], [], 0)[0]
+
+    namespace.program(*change)
+
+    assert select.select([events], [], [], 2)[0], "no event came"
+    events.drain()
+    events.close()
+
+
+def test_an_overrun_wakes_and_does_no_harm(namespace: Namespace, netlink: Netlink) -> None:
+    events = namespace.call(NetworkEvents)
+    routes = "".join(f"route add 10.{a}.{b}.0/24 dev far\n" for a in range(100) for b in range(100))
+    namespace.program("ip", "-batch", "-", stdin=routes)
+    assert select.select([events], [], [], 2)[0]
+    events.drain()
+    assert not select.select([events], [], [], 0.2)[0]
+    events.close()
