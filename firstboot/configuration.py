@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.errors import ApplianceError, ConfigError, InputError, Mark, Problem
-from appliance.model import Appliance, Profile, Uplink
+from appliance.model import Appliance, Profile, Ssh, Uplink
 from appliance.parse import Parsed, parse_text
 from appliance.salvage import salvage
 from firstboot import files

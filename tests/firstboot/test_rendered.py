@@ -1,0 +1,126 @@
+"""What is rendered is what the programs accept, and says what it shall."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+
+import pytest
+
+from appliance.model import Appliance, Uplink
+from appliance.parse import load
+from firstboot.facts import Facts
+from firstboot.rendered import dnsmasq, networkmanager, resolver, ssh, ufw
+from firstboot.rendered.file import File
+
+EXAMPLE = Path(__file__).parent.parent / "appliance" / "examples" / "gateway.yaml"
+
+
+@pytest.fixture
+def gateway() -> Appliance:
+    return load(EXAMPLE).appliance
+
+
+@pytest.fixture
+def two_armed(gateway: Appliance) -> Appliance:
+    assert gateway.lan is not None
+    return replace(gateway, lan=replace(gateway.lan, interface="eth1", address=IPv4Interface("192.168.2.1/24")))
+
+
+def settings(file: File) -> list[str]:
+    lines = file.content.decode().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def test_dnsmasq_serves_the_lan(gateway: Appliance) -> None:
+    (file,) = dnsmasq.files(gateway, Facts())
+    lines = settings(file)
+    for expected in (
+        "interface=eth0",
+        "host-record=ipv6gw.localnet,ipv6gw,192.168.1.252,2001:db8:123d:abc::1",
+        "server=1.1.1.1",
+        "dhcp-range=2001:db8:123d:abc::,ra-stateless,ra-names,64,2h",
+        "ra-param=eth0,mtu:1480,60,1800",
+        "dhcp-range=192.168.1.10,192.168.1.210,255.255.255.0,43200",
+        "dhcp-option=option:router,192.168.1.254",
+        "dhcp-option=option:dns-server,192.168.1.252",
+    ):
+        assert expected in lines
+
+
+def test_with_two_arms_the_pi_is_the_router(two_armed: Appliance) -> None:
+    (file,) = dnsmasq.files(two_armed, Facts())
+    assert "dhcp-option=option:router,192.168.2.1" in settings(file)
+
+
+def test_a_private_dns_server_may_name_private_addresses(gateway: Appliance) -> None:
+    assert gateway.uplink is not None
+    (public,) = dnsmasq.files(gateway, Facts())
+    private = replace(gateway, uplink=replace(gateway.uplink, dns=(IPv4Address("192.168.1.254"),)))
+    (at_home,) = dnsmasq.files(private, Facts())
+    assert "stop-dns-rebind" in settings(public)
+    assert "stop-dns-rebind" not in settings(at_home)
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("arms", ["gateway", "two_armed"])
+def test_dnsmasq_accepts_its_configuration(arms: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    (file,) = dnsmasq.files(request.getfixturevalue(arms), Facts())
+    # The lease file is the image's own; here any will do.
+    content = re.sub(r"^dhcp-leasefile=.*", f"dhcp-leasefile={tmp_path}/leases", file.content.decode(), flags=re.M)
+    (tmp_path / "dnsmasq.conf").write_text(content)
+    argv = ["/usr/sbin/dnsmasq", "--test", f"--conf-file={tmp_path}/dnsmasq.conf"]
+    finished = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+
+
+def test_networkmanager_leaves_a_static_uplink_and_the_tunnel_alone(gateway: Appliance) -> None:
+    (config,) = networkmanager.files(gateway, Facts())
+    assert settings(config) == [
+        "[main]",
+        "dns=none",
+        "rc-manager=unmanaged",
+        "[keyfile]",
+        "unmanaged-devices+=interface-name:eth0",
+        "unmanaged-devices+=interface-name:he-ipv6",
+    ]
+
+
+def test_a_dhcp_uplink_is_a_profile_that_only_root_reads(gateway: Appliance) -> None:
+    config, profile = networkmanager.files(replace(gateway, uplink=Uplink(interface="eth0", mtu=1492)), Facts())
+    assert settings(config) == ["[keyfile]", "unmanaged-devices+=interface-name:he-ipv6"]
+    assert profile.mode == 0o600
+    assert {"interface-name=eth0", "mtu=1492", "method=ignore"} <= set(settings(profile))
+
+
+def test_ssh_keys_are_one_a_line_and_absent_without_keys(gateway: Appliance) -> None:
+    (keys,) = ssh.files(gateway, Facts())
+    assert keys.content.decode() == "".join(f"{key}\n" for key in gateway.ssh.authorized_keys)
+    assert ssh.files(replace(gateway, ssh=replace(gateway.ssh, authorized_keys=())), Facts()) == ()
+
+
+def test_a_dhcp_uplinks_resolver_is_networkmanagers(gateway: Appliance) -> None:
+    assert len(resolver.files(gateway, Facts())) == 1
+    assert resolver.files(replace(gateway, uplink=Uplink(interface="eth0")), Facts()) == ()
+
+
+def test_the_rules_version_is_a_digest_of_the_rules(gateway: Appliance, two_armed: Appliance) -> None:
+    one, same, other = (ufw.rules_of(a, Facts(), 4) for a in (gateway, gateway, two_armed))
+    assert one == same
+    assert one.version != other.version
+    assert f'"appliance {one.version}"' in one.text
+
+
+def test_no_rule_admits_the_outside_to_a_port_that_is_not_listed(gateway: Appliance) -> None:
+    admitted = [
+        line
+        for line in ufw.rules_of(gateway, Facts(), 6).text.splitlines()
+        if line.startswith("-A ufw6-before") and "-i he-ipv6" in line
+    ]
+    assert [re.findall(r"-d (\S+) -p (\S+) --dport (\S+)", line) for line in admitted] == [
+        [("2001:db8:123d:abc::2", "tcp", "80:80")],
+        [("2001:db8:123d:abc::2", "tcp", "443:443")],
+    ]
