@@ -64,8 +64,14 @@ def _section(model: type) -> dict[str, Any]:
 def _setting(setting: Setting) -> dict[str, Any]:
     fragment = {"description": setting.shape.doc, **_shape(setting.shape)}
     if isinstance(setting.shape, Value) and not setting.required and setting.default is not None:
-        fragment["default"] = setting.shape.scalar.show(setting.default)
+        fragment["default"] = _default(shape=setting.shape, default=setting.default)
     return fragment
+
+
+def _default(*, shape: Value, default: Any) -> Any:
+    """Give a default as it is written: a number or a boolean as such, a length of time with its unit."""
+    written = shape.scalar.show(default)
+    return default if isinstance(default, int) and written == str(default).lower() else written
 
 
 def _shape(shape: Shape) -> dict[str, Any]:

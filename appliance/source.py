@@ -24,7 +24,7 @@ DEPTH_MAX = 16  # the model needs 6; a bound keeps the recursion small whatever 
 
 @dataclass(frozen=True)
 class TextNode:
-    """A value. Plain: not in quotes. Cut: plain, and a comment follows on its line."""
+    """A value. Plain: not in quotes. Cut: plain, and on its line follows a # that may have been meant as a part."""
 
     mark: Mark
     text: str
@@ -168,7 +168,7 @@ class _Builder:
         if found:
             self.problems.append(syntax.invisible_problem(mark_at(self.text, start + found[0], self.file), found[1]))
             return BadNode(mark)
-        cut = plain and re.match(r"[ \t]+#", self.text[end : end + 80]) is not None
+        cut = plain and re.match(r"[ \t]+#\S", self.text[end : end + 80]) is not None
         return TextNode(mark, event.value, plain, cut)
 
     def _items(self, depth: int) -> tuple[Node, ...]:

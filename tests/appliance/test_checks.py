@@ -1,5 +1,7 @@
 """What involves several settings: the examples with something changed, and what is said about it."""
 
+# ruff: noqa: E501 - messages are shown as they are printed
+
 from __future__ import annotations
 
 import pytest

@@ -119,6 +119,7 @@ def test_a_passphrase_with_a_comment_in_it_is_pointed_out() -> None:
         "a.yaml:8:17: uplink.wifi.passphrase: what follows the # is a comment, not a part of it "
         "(in quotes where it has a # in it)"
     ]
+    assert warnings(text.replace("#battery", "# battery"))[1:] == []
     assert warnings(text.replace("correct horse #battery", '"correct horse #battery"'))[1:] == []
 
 

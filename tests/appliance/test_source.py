@@ -130,10 +130,8 @@ def test_a_bad_part_leaves_the_rest_to_be_checked(name: str) -> None:
     text, expected = PARTIAL[name]
     found = problems(START + text + POLICY + "    - lookup: 2-252\n")
     assert expected in found[0]
-    assert found[1:] == [
-        "a.yaml:%d:7: routing.tables[1].ensure is missing: what each must have (default-route)"
-        % (8 if name == "twice" else 7)
-    ]
+    line = 8 if name == "twice" else 7
+    assert found[1:] == [f"a.yaml:{line}:7: routing.tables[1].ensure is missing: what each must have (default-route)"]
 
 
 def test_every_tab_that_indents_is_reported() -> None:
