@@ -13,15 +13,32 @@ from appliance.errors import InputError, PermanentError
 from image import emulation, namespaces, output
 from image.events import Events
 from image.keys import Keys
-from image.recipe import ARCHITECTURE, Recipe
-from image.stage import Makes, Stage, Work, layered
-from image.stages import assemble, boot, bootstrap, compress, daemon, index, overlay, packages, rootfs
+from image.recipe import ARCHITECTURE, DEBIAN, Recipe
+from image.stage import BESIDE, Makes, Stage, Work, layered
+from image.stages import (
+    assemble,
+    boot,
+    bootstrap,
+    compress,
+    daemon,
+    fetch,
+    index,
+    inspect,
+    overlay,
+    packages,
+    rootfs,
+    unpack,
+)
 from image.store import Entry, Store
 
 
 def stages(recipe: Recipe, store: Store) -> tuple[Stage, ...]:
     """The table of contents."""
-    base = (index.for_debian(recipe), bootstrap.stage())
+    base = (
+        (index.for_debian(recipe), bootstrap.stage())
+        if recipe.base == DEBIAN
+        else (fetch.stage(recipe), inspect.stage(), unpack.stage(), index.for_image())
+    )
     return (
         *base,
         packages.stage(recipe),  # apt: the profile's packages
@@ -80,7 +97,9 @@ def _make(stage: Stage, place: Path, keys: Keys, folders: dict[str, Path], event
     roots = keys.roots(stage.name)
     with ExitStack() as stack:
         result = stack.enter_context(layered(store, roots if stage.makes is Makes.ROOT else (), place))
-        made = stage.make(Work(keys.recipe, store, events, log, result, folders, roots))
+        beside = place / BESIDE
+        beside.mkdir()
+        made = stage.make(Work(keys.recipe, store, events, log, result, beside, folders, roots))
     if stage.makes is Makes.ROOT and "index" in folders:
         _clamp_times(place / "tree", index.epoch(keys.recipe, folders))
     if stage.makes in (Makes.FILES, Makes.ROOT):

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import struct
+from dataclasses import dataclass
 from pathlib import Path
 
+from appliance.errors import InputError
 from image.run import run
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """What identifies a FAT32 file system and how it is divided."""
+
+    label: str
+    volume_id: int
+    cluster_sectors: int
 
 
 def make(file: Path, tree: Path, *, sectors: int, label: str, volume_id: int, cluster_sectors: int, epoch: int) -> None:
@@ -31,6 +43,20 @@ def make(file: Path, tree: Path, *, sectors: int, label: str, volume_id: int, cl
 def read(file: Path, offset_bytes: int, into: Path) -> None:
     """Copy everything in the file system at `offset_bytes` of `file` to the folder `into`, with times."""
     run(["mcopy", "-s", "-m", "-n", "-i", f"{file}@@{offset_bytes}", "::*", into], env=_environment())
+
+
+def read_parameters(file: Path, offset_bytes: int) -> Parameters:
+    """The parameters of the FAT32 file system at `offset_bytes`. Raises InputError if it is none.
+
+    Its boot sector is in "Microsoft FAT Specification", section 3.
+    """
+    with file.open("rb") as reader:
+        reader.seek(offset_bytes)
+        sector = reader.read(512)
+    if sector[510:512] != b"\x55\xaa" or sector[82:87] != b"FAT32":
+        raise InputError(f"the first partition of {file} has no FAT32 file system")
+    (volume_id,) = struct.unpack_from("<I", sector, 67)
+    return Parameters(sector[71:82].decode("ascii", "replace").strip(), volume_id, sector[13])
 
 
 def _environment(epoch: int | None = None) -> dict[str, str]:

@@ -8,6 +8,7 @@ DEBIAN_BASE = (
     "linux-image-arm64",
     "raspi-firmware",
     "zstd",  # the initrd is compressed with it
+    "dosfstools",  # fsck of the FAT partition
     "e2fsprogs",
     "cloud-guest-utils",  # growpart
     "fdisk",

@@ -4,17 +4,56 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from appliance.errors import InputError, PermanentError
 from image.layout import FAT32_LBA, LINUX, SECTOR_BYTES, Layout
 from image.run import run
 
+FAT32_TYPES = (0x0B, FAT32_LBA)
+
+HINT = "a base is a Raspberry Pi OS image: an MBR with a FAT32 and an ext4 partition"
+
+
+@dataclass(frozen=True)
+class Table:
+    """The partition table of an image: sectors of 512 bytes."""
+
+    disk_id: int
+    boot_start: int
+    boot_sectors: int
+    root_start: int
+    root_sectors: int
+
 
 def table(image: Path) -> dict[str, Any]:
-    """What sfdisk says of an image's partition table. Raises PermanentError if there is none."""
-    found: dict[str, Any] = json.loads(run(["sfdisk", "--json", image]))["partitiontable"]
+    """What sfdisk says of an image's partition table. Raises InputError if there is none."""
+    try:
+        found: dict[str, Any] = json.loads(run(["sfdisk", "--json", image]))["partitiontable"]
+    except PermanentError as error:
+        raise InputError(f"{image} has no partition table", hint=HINT) from error
     return found
+
+
+def read_table(image: Path) -> Table:
+    """The table of a Raspberry Pi OS image. Raises InputError, with what was found, if it is laid out otherwise."""
+    found = table(image)
+    entries = sorted(found.get("partitions", []), key=lambda entry: int(entry["start"]))
+    listed = [f"{entry['size']} sectors of type {entry['type']}" for entry in entries]
+    seen = f"{found['label']} with {', '.join(listed) or 'no partition'}"
+    if found["label"] != "dos" or len(entries) != 2:
+        raise InputError(f"{image} does not have an MBR with two partitions, but {seen}", hint=HINT)
+    boot, root = entries
+    if int(boot["type"], 16) not in FAT32_TYPES or int(root["type"], 16) != LINUX:
+        raise InputError(f"{image} does not have a FAT32 and a Linux partition, but {seen}", hint=HINT)
+    result = Table(int(found["id"], 16), boot["start"], boot["size"], root["start"], root["size"])
+    there, needed = image.stat().st_size // SECTOR_BYTES, result.root_start + result.root_sectors
+    if needed > there:
+        message = f"{image} is cut short: its second partition ends at sector {needed}, but the file has only {there}"
+        raise InputError(message, hint="download it again")
+    return result
 
 
 def write_table(image: Path, layout: Layout, root_bytes: int) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from types import ModuleType
 
 from image.events import Events
 from image.mounts import stacked
@@ -27,6 +28,8 @@ class Makes(Enum):
     """Files in the output folder."""
 
 
+BESIDE = "beside"
+
 Made = str | Sequence[Path] | None
 """What `make` may return: a digest of its result, or the files of an OUTPUT."""
 
@@ -41,10 +44,16 @@ class Work:
     log: Path
     result: Path
     """An empty folder for the result; for Makes.ROOT the root file system, ready to be changed."""
+    beside: Path
+    """An empty folder for what belongs to the result of a Makes.ROOT stage, but not into the root file system."""
     results: Mapping[str, Path]
     """Results of the stages before, by name."""
     roots: Sequence[str]
     """Keys of the layers of the root file system so far, the lowest first."""
+
+    def beside_of(self, stage: str) -> Path:
+        """What a stage before left in its `beside`."""
+        return self.results[stage].parent / BESIDE
 
     @contextmanager
     def root(self) -> Iterator[Path]:
@@ -71,6 +80,12 @@ class Stage:
     """Whether it depends on the root file system as it is when the stage begins; of course so for Makes.ROOT."""
     tells_digest: bool = False
     """Whether `make` returns a digest of the result, which then stands for it in the keys of what needs it."""
+
+
+def code_of(*modules: str | ModuleType) -> tuple[Path, ...]:
+    """The source files of modules, and of the one whose `__file__` is given."""
+    files = [module if isinstance(module, str) else module.__file__ for module in modules]
+    return tuple(Path(file) for file in files if file is not None)
 
 
 @contextmanager

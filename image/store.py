@@ -29,6 +29,8 @@ from image.output import written
 
 Key = str
 
+KEPT = ("tree", "beside")
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -99,8 +101,8 @@ class Store:
         return self.layers / key / "tree"
 
     def keep(self, folder: Path, entry: Entry) -> None:
-        """Take `tree/` from `folder` into the store under the entry's key."""
-        for other in [path for path in folder.iterdir() if path.name != "tree"]:
+        """Take `folder` into the store under the entry's key; of it, the result and what belongs to it."""
+        for other in [path for path in folder.iterdir() if path.name not in KEPT]:
             remove(other)
         (folder / "entry.json").write_text(json.dumps(asdict(entry), indent=1) + "\n")
         self.forget(entry.key)

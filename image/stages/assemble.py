@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from image import layout, output, partitions
-from image.stage import Makes, Stage, Work
+from image.stage import Makes, Stage, Work, code_of
 from image.stages import boot, rootfs
 
 
 def stage() -> Stage:
     """Makes the .img."""
-    code = (Path(__file__), Path(partitions.__file__), Path(layout.__file__))
+    code = code_of(__file__, partitions, layout)
     return Stage("assemble", Makes.OUTPUT, ("inspect", "rootfs", "boot"), {}, _make, code)
 
 

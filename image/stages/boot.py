@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 
 from appliance import schema
 from image import fat, layout
 from image.recipe import Recipe
-from image.stage import Makes, Stage, Work
+from image.stage import Makes, Stage, Work, code_of
 from image.stages.index import epoch
 from image.store import Store
 
@@ -22,7 +21,7 @@ SCHEMA = "appliance.schema.json"
 def stage(recipe: Recipe, store: Store) -> Stage:
     """Makes the first partition's content."""
     inputs = {"config": store.sealed(recipe.config), "schema": schema.document()}
-    code = (Path(__file__), Path(fat.__file__), Path(layout.__file__))
+    code = code_of(__file__, fat, layout)
     return Stage("boot", Makes.SCRATCH, ("index", "inspect"), inputs, _make, code, sees_root=True)
 
 

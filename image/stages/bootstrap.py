@@ -10,7 +10,7 @@ from appliance.errors import PermanentError
 from image import chroot, dpkg, layout, packages
 from image.chroot import Chroot
 from image.recipe import ARCHITECTURE
-from image.stage import Makes, Stage, Work
+from image.stage import Makes, Stage, Work, code_of
 from image.stages.index import packages_from
 from image.tidy import tidy
 
@@ -64,7 +64,7 @@ MADE_ON_FIRST_BOOT = ("etc/ssh/ssh_host_*", "var/lib/dbus/machine-id", "var/lib/
 def stage() -> Stage:
     """Makes the root file system out of packages."""
     inputs = {"packages": packages.DEBIAN_BASE, "architecture": ARCHITECTURE}
-    code = (Path(__file__), Path(dpkg.__file__), Path(chroot.__file__), Path(layout.__file__))
+    code = code_of(__file__, dpkg, chroot, layout)
     return Stage("bootstrap", Makes.ROOT, ("index",), inputs, _make, code)
 
 

@@ -11,7 +11,7 @@ import zstandard
 
 from image import output
 from image.events import Events
-from image.stage import Makes, Stage, Work
+from image.stage import Makes, Stage, Work, code_of
 
 LEVEL = 3
 CHUNK_BYTES = 1 << 20
@@ -19,7 +19,7 @@ CHUNK_BYTES = 1 << 20
 
 def stage() -> Stage:
     """Makes the .img.zst and the .sha256."""
-    return Stage("compress", Makes.OUTPUT, ("assemble",), {"level": LEVEL}, _make, (Path(__file__),))
+    return Stage("compress", Makes.OUTPUT, ("assemble",), {"level": LEVEL}, _make, code_of(__file__))
 
 
 def _make(work: Work) -> list[Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from image import chroot, layout
 from image.recipe import PROJECT
-from image.stage import Makes, Stage, Work
+from image.stage import Makes, Stage, Work, code_of
 from image.store import digest_of_files
 
 LIBRARY = "usr/lib/appliance"
@@ -17,7 +17,7 @@ PACKAGES = ("appliance", "firstboot")
 def stage() -> Stage:
     """Adds the daemon."""
     inputs = {str(file): digest_of_files(PROJECT / file) for file in sources()}
-    return Stage("daemon", Makes.ROOT, ("inspect",), inputs, _make, (Path(__file__), Path(chroot.__file__)))
+    return Stage("daemon", Makes.ROOT, ("inspect",), inputs, _make, code_of(__file__, chroot))
 
 
 def sources() -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from appliance.errors import InputError
 from image import download
 from image.recipe import Recipe
-from image.stage import Makes, Stage, Work
+from image.stage import Makes, Stage, Work, code_of
 
 FILE = "base"
 
@@ -17,7 +17,7 @@ FILE = "base"
 def stage(recipe: Recipe) -> Stage:
     """Gets the base; its digest stands for it from here on."""
     inputs = {"base": recipe.base, "sha256": recipe.base_sha256, "file": _state(recipe)}
-    code = (Path(__file__), Path(download.__file__))
+    code = code_of(__file__, download)
     return Stage("fetch", Makes.FILES, (), inputs, _make, code, tells_digest=True)
 
 

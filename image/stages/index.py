@@ -12,7 +12,7 @@ from pathlib import Path
 from image import apt, sources
 from image.mounts import bound
 from image.recipe import ARCHITECTURE, SUITE, Recipe
-from image.stage import Makes, Stage, Work
+from image.stage import Makes, Stage, Work, code_of
 
 KEYRINGS = Path("/usr/share/keyrings")
 
@@ -82,4 +82,4 @@ def _update(work: Work, architectures: tuple[str, ...]) -> str:
 
 
 def _code() -> tuple[Path, ...]:
-    return (Path(__file__), Path(apt.__file__), Path(sources.__file__))
+    return code_of(__file__, apt, sources)

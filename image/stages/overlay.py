@@ -8,14 +8,14 @@ from pathlib import Path
 
 from appliance.errors import PermanentError
 from image.recipe import DEBIAN, PROJECT, Recipe
-from image.stage import Makes, Stage, Work
+from image.stage import Makes, Stage, Work, code_of
 from image.store import digest_of_files
 
 
 def stage(recipe: Recipe) -> Stage:
     """Adds the static files."""
     inputs = {tree.name: digest_of_files(tree) for tree in trees(recipe)}
-    return Stage("overlay", Makes.ROOT, (), inputs, _make, (Path(__file__),))
+    return Stage("overlay", Makes.ROOT, (), inputs, _make, code_of(__file__))
 
 
 def trees(recipe: Recipe) -> list[Path]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from appliance.errors import PermanentError
 from image import chroot, dpkg
 from image.packages import PROFILES
 from image.recipe import Recipe
-from image.stage import Makes, Stage, Work
+from image.stage import Makes, Stage, Work, code_of
 from image.stages.index import packages_from
 from image.tidy import tidy
 
@@ -16,7 +14,7 @@ from image.tidy import tidy
 def stage(recipe: Recipe) -> Stage:
     """Adds packages to the base."""
     inputs = {"packages": PROFILES[recipe.profile]}
-    code = (Path(__file__), Path(dpkg.__file__), Path(chroot.__file__))
+    code = code_of(__file__, dpkg, chroot)
     return Stage("packages", Makes.ROOT, ("index",), inputs, _make, code)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from image import ext4, layout
+from image import devices, ext4, layout
 from image.mounts import mounted
-from image.stage import Makes, Stage, Work
+from image.stage import Makes, Stage, Work, code_of
 from image.stages.index import epoch
 
 FREE_BYTES = 256 << 20
@@ -18,7 +16,7 @@ FILE = "rootfs.ext4"
 def stage() -> Stage:
     """Makes the second partition's content."""
     inputs = {"free_bytes": FREE_BYTES}
-    code = (Path(__file__), Path(ext4.__file__), Path(layout.__file__))
+    code = code_of(__file__, ext4, devices, layout)
     return Stage("rootfs", Makes.FILES, ("index", "inspect", "unpack"), inputs, _make, code, sees_root=True)
 
 
@@ -36,3 +34,5 @@ def _make(work: Work) -> None:
             uuid=about.root_uuid,
             epoch=epoch(work.recipe, work.results),
         )
+    if "unpack" in work.results:
+        devices.make(devices.read(work.beside_of("unpack")), work.result / FILE)

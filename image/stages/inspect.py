@@ -1,0 +1,68 @@
+"""Unpacks the base's image file and recognises what it is; what is unknown or broken is refused here."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from image import decompress, ext4_files, fat, fingerprint, layout, partitions
+from image.layout import SECTOR_BYTES, Layout
+from image.stage import Makes, Stage, Work, code_of
+from image.stages import fetch
+
+FILE = "base.img"
+
+
+def stage() -> Stage:
+    """Makes a plain image file of the base, and says how it is laid out."""
+    modules = (decompress, ext4_files, fat, fingerprint, layout, partitions)
+    code = code_of(__file__, *modules)
+    return Stage("inspect", Makes.FILES, ("fetch",), {}, _make, code)
+
+
+def _make(work: Work) -> None:
+    source, image = work.results["fetch"] / fetch.FILE, work.result / FILE
+    if decompress.kind_of(source):
+        decompress.decompress(source, image, lambda done, total: work.events.progress("decompressed", done, total))
+    else:
+        image.symlink_to(source.resolve())
+    found = recognise(image)
+    layout.write(found, work.result)
+    work.events.note(f"base: {found.release} {found.architecture}, first boot by {found.first_boot}")
+
+
+def recognise(image: Path) -> Layout:
+    """How the system in an image file is laid out. Raises InputError with what was found if it is nothing we know."""
+    table = partitions.read_table(image)
+    boot = fat.read_parameters(image, table.boot_start * SECTOR_BYTES)
+    with tempfile.TemporaryDirectory() as folder:
+        files = Path(folder)
+        fat.read(image, table.boot_start * SECTOR_BYTES, files)
+        names = frozenset(file.name for file in files.iterdir())
+        cmdline = (files / "cmdline.txt").read_text(errors="replace") if "cmdline.txt" in names else ""
+    with ext4_files.opened(image, table.root_start * SECTOR_BYTES) as root:
+        system = fingerprint.identify(
+            fingerprint.Found(
+                os_release=root.text("/etc/os-release"),
+                fstab=root.text("/etc/fstab"),
+                dpkg_status=root.text("/var/lib/dpkg/status"),
+                cmdline=cmdline,
+                boot_files=names,
+                partuuid=f"{table.disk_id:08x}-01",
+            )
+        )
+        return Layout(
+            disk_id=table.disk_id,
+            boot_start=table.boot_start,
+            boot_sectors=table.boot_sectors,
+            boot_label=boot.label,
+            boot_volume_id=boot.volume_id,
+            boot_cluster_sectors=boot.cluster_sectors,
+            root_start=table.root_start,
+            root_label=root.label,
+            root_uuid=root.uuid,
+            boot_mount=system.boot_mount,
+            release=system.release,
+            architecture=system.architecture,
+            first_boot=system.first_boot,
+        )

@@ -1,0 +1,23 @@
+"""Takes an existing image apart: its root file system, with what is on the FAT partition where that is mounted."""
+
+from __future__ import annotations
+
+from image import devices, ext4_files, fat, layout
+from image.layout import SECTOR_BYTES
+from image.stage import Makes, Stage, Work, code_of
+from image.stages import inspect
+
+
+def stage() -> Stage:
+    """Makes the lowest layer out of an image."""
+    return Stage("unpack", Makes.ROOT, ("inspect",), {}, _make, code_of(__file__, ext4_files, fat, devices, layout))
+
+
+def _make(work: Work) -> None:
+    about, image = layout.of(work.results), work.results["inspect"] / inspect.FILE
+    with ext4_files.opened(image, about.root_start * SECTOR_BYTES) as root:
+        nodes = root.extract(work.result)
+    devices.write(nodes, work.beside)
+    boot = work.result / about.boot_mount
+    boot.mkdir(parents=True, exist_ok=True)
+    fat.read(image, about.boot_start * SECTOR_BYTES, boot)
