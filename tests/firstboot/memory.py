@@ -60,7 +60,8 @@ class MemoryMachine:
         return name in self.active_units
 
     def networkmanager_manages(self, interface: str) -> bool:
-        return f"interface-name:{interface}\n" not in self.nm_config
+        unmanaged = [line for line in self.nm_config.splitlines() if line.startswith("unmanaged-devices+=")]
+        return not any(f"interface-name:{interface};" in line for line in unmanaged[-1:])  # of a key, the last counts
 
     def active_profile(self, interface: str) -> str:
         return self.profiles.get(interface, "")

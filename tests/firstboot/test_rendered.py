@@ -84,14 +84,13 @@ def test_networkmanager_leaves_a_static_uplink_and_the_tunnel_alone(gateway: App
         "dns=none",
         "rc-manager=unmanaged",
         "[keyfile]",
-        "unmanaged-devices+=interface-name:eth0",
-        "unmanaged-devices+=interface-name:he-ipv6",
+        "unmanaged-devices+=interface-name:eth0;interface-name:he-ipv6;",
     ]
 
 
 def test_a_dhcp_uplink_is_a_profile_that_only_root_reads(gateway: Appliance) -> None:
     config, profile = networkmanager.files(replace(gateway, uplink=Uplink(interface="eth0", mtu=1492)), Facts())
-    assert settings(config) == ["[keyfile]", "unmanaged-devices+=interface-name:he-ipv6"]
+    assert settings(config) == ["[keyfile]", "unmanaged-devices+=interface-name:he-ipv6;"]
     assert profile.mode == 0o600
     assert {"interface-name=eth0", "mtu=1492", "method=ignore"} <= set(settings(profile))
 
