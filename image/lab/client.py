@@ -52,6 +52,13 @@ class Client:
         """What rdisc6 shows of the advertisement that answers its solicitation; PermanentError if none does."""
         return self.run("rdisc6", "-1", "-r", "4", "-w", "2000", NIC)
 
+    def advertised_dns(self) -> str:
+        """The first DNS server of the router advertisement (RFC 8106), usable by dig; PermanentError if it has none."""
+        found = re.search(r"Recursive DNS server\s*:\s*(\S+)", self.router_advertisement())
+        if not found:
+            raise PermanentError("the router advertisement names no DNS server")
+        return f"{found[1]}%{NIC}" if IPv6Address(found[1]).is_link_local else found[1]
+
     def dhcp_lease(self, *, timeout_s: float = 30) -> Lease:
         """Ask for a lease and configure its address, nothing else; PermanentError if nobody gives one.
 
@@ -82,6 +89,11 @@ class Client:
         """Three IPv6 packets of that size there and back, unfragmented; PermanentError if none comes back."""
         payload = size_bytes - 40 - 8  # less the IPv6 and the ICMPv6 header
         self.run("ping", "-6", "-c", "3", "-i", "0.3", "-W", "3", "-M", "do", "-s", str(payload), str(address))
+
+    def knock(self, address: IPv6Address, port: int, *, timeout_s: float = 3) -> str:
+        """Try to open a TCP connection: connected, refused, timed-out or unreachable."""
+        program = [sys.executable, "-m", "image.lab.knock", str(address), str(port), "--timeout", str(timeout_s)]
+        return self.world.run(self.name, program).strip()
 
     @contextmanager
     def listening(self, *ports: int) -> Iterator[None]:

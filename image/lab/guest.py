@@ -54,6 +54,14 @@ class Answer:
     output: str
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """`ready`, or another word and the reasons for it."""
+
+    verdict: str
+    reasons: list[str]
+
+
 class Guest:
     """The guest's end of the line, held by us. `alive` raises when the machine is gone."""
 
@@ -79,6 +87,20 @@ class Guest:
         while not (reply := self.read_line(timeout_s + 15)).startswith(b"lab "):
             pass
         return Answer(**json.loads(zlib.decompress(base64.b64decode(reply[4:]))))
+
+    def verdict(self, *, timeout_s: float) -> Verdict:
+        """What the guest says of itself; it waits up to `timeout_s` seconds for the appliance to be ready."""
+        text = (Path(__file__).parent / "verdict.py").read_text()
+        answer = self.ask(["python3", "-", str(timeout_s)], stdin=text, timeout_s=timeout_s + 30)
+        if answer.code != 0:
+            raise PermanentError(f"the guest could not decide: {answer.output}")
+        return Verdict(**json.loads(answer.output))
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file in the guest."""
+        answer = self.ask(["tee", path], stdin=text)
+        if answer.code != 0:
+            raise PermanentError(f"in the guest: {path} could not be written\n{answer.output}")
 
     def run(self, *argv: str, timeout_s: float = 60) -> str:
         """What a program in the guest printed; PermanentError if it failed."""

@@ -49,11 +49,12 @@ VIRT = Machine(
 
 RASPI3B = Machine(
     name="raspi3b",
-    words=("-M", "raspi3b"),
+    words=("-M", "raspi3b", "-usb"),
     disk=("-drive", "if=sd,format=raw,cache=unsafe,file={path}"),
     card="usb-net",
-    chardev=("-serial", "chardev:lab"),
-    line="/dev/ttyS1",
+    # Both of its own serial ports may be consoles: the image's cmdline.txt decides.
+    chardev=("-device", "usb-serial,chardev=lab"),
+    line="/dev/ttyUSB0",
     parameters=("console=ttyAMA0",),
     dtb="bcm2837-rpi-3-b.dtb",
     boot_s=600,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from image.lab import site as places
+from image.lab.client import Client
 from image.lab.services import TUNNEL_LOG
 from image.lab.topology import INTERNET
 from image.lab.waiting import until
@@ -24,9 +25,8 @@ class Outside:
     world: World
 
     def knock(self, address: IPv6Address, port: int, *, timeout_s: float = 3) -> str:
-        """Try a TCP connection from the server: connected, refused, timed-out or unreachable."""
-        program = [sys.executable, "-m", "image.lab.knock", str(address), str(port), "--timeout", str(timeout_s)]
-        return self.world.run(INTERNET, program).strip()
+        """What becomes of a TCP connection from the server: see `Client.knock`."""
+        return Client(self.world, INTERNET).knock(address, port, timeout_s=timeout_s)
 
     def forge(
         self,

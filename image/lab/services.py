@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from image import run as door
 from image.lab import site as places
 from image.lab.site import Site
-from image.lab.topology import INTERNET, PROVIDER, TUNNEL_DEVICE
+from image.lab.topology import INTERNET, PROVIDER, ROUTER, TUNNEL_DEVICE
 from image.lab.world import World
 
 PAGE = "You have reached the IPv6 Internet.\n"
@@ -46,6 +46,19 @@ def resolvers(site: Site) -> Sequence[door.Word]:
         f"--host-record={places.SERVER_NAME},{places.SERVER_IPV4},{places.SERVER.ip}",
         "--local=/#/",
     ]  # fmt: skip
+
+
+@contextmanager
+def home_dhcp(world: World, site: Site) -> Iterator[None]:
+    """The home router gives out IPv4 addresses of its own network while the block runs."""
+    network = site.pi_uplink.network
+    argv = [
+        "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--port=0",
+        f"--dhcp-range={network[100]},{network[110]},1h", f"--dhcp-option=option:router,{site.router}",
+        "--dhcp-leasefile=/run/home-leases", "--dhcp-authoritative",
+    ]  # fmt: skip
+    with world.running(ROUTER, argv, log="home-dhcp"):
+        yield
 
 
 def web_server(world: World) -> Sequence[door.Word]:

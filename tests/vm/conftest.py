@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from appliance import parse
+from appliance.errors import ConfigError
+from appliance.model import Appliance
+from image.lab.card import insert
+from image.lab.gateway import Lab, gateway_lab
+from image.lab.guest import Guest
+from image.lab.machine import Machine
+from image.lab.qemu import booted
+
+pytest.register_assert_rewrite("tests.lab.checks", "tests.vm.on_the_pi")
+
+EXAMPLE = Path(__file__).parents[1] / "appliance" / "examples" / "gateway.yaml"
+
+
+@dataclass(frozen=True)
+class Booted:
+    """A lab in which the image runs."""
+
+    lab: Lab
+    guest: Guest
+    appliance: Appliance
+    config: str
+
+
+@contextmanager
+def booting(image: Path, folder: Path, machine: Machine, config: str, *, around: str = "") -> Iterator[Booted]:
+    """Flash a card with the image, edit one file, plug in. The lab is laid for `around`, if not for `config`."""
+    appliance = parse.parse_text((around or config).encode(), "appliance.yaml").appliance
+    card = insert(image, folder / "card.img")
+    try:
+        card.put("appliance.yaml", config)
+        with gateway_lab(appliance, folder / "logs") as lab, booted(lab, card, machine) as guest:
+            yield Booted(lab, guest, appliance, config)
+    finally:
+        card.path.unlink()  # gigabytes; the logs stay
+
+
+def is_valid(config: str) -> bool:
+    try:
+        parse.parse_text(config.encode(), "appliance.yaml")
+    except ConfigError:
+        return False
+    return True

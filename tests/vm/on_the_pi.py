@@ -1,0 +1,102 @@
+"""What a gateway must do, seen from inside of it: each function checks one thing."""
+
+from __future__ import annotations
+
+import json
+import re
+from ipaddress import IPv6Address
+from typing import Any
+
+from image.lab import site as places
+from image.lab.gateway import Lab
+from image.lab.guest import Guest
+from image.lab.waiting import until
+from tests.lab import checks
+
+CONFIG = "/boot/firmware/appliance.yaml"
+REPORT = "/boot/firmware/appliance-status.txt"
+LOGGED_S = 75
+"""Ten packets are logged at once and then three a minute, so one of those that we send is within this time."""
+
+
+def is_ready(guest: Guest, *, timeout_s: float) -> None:
+    verdict = guest.verdict(timeout_s=timeout_s)
+    assert verdict.verdict == "ready", "\n".join(verdict.reasons)
+    assert verdict.reasons == []
+
+
+def status(guest: Guest) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(guest.ask(["appliance", "status", "--json"]).output)
+    return found
+
+
+def reaches_state(guest: Guest, word: str, *, timeout_s: float = 60) -> dict[str, Any]:
+    until(lambda: status(guest)["state"] == word, f"the appliance says {word}", timeout_s=timeout_s, every_s=1)
+    return status(guest)
+
+
+def logs_attempt(guest: Guest, lab: Lab, address: IPv6Address, port: int, *, timeout_s: float = LOGGED_S) -> None:
+    """The server's attempt to connect is in the Pi's log, with both addresses (netfilter writes all their digits)."""
+    ends = {"SRC": places.SERVER.ip.exploded, "DST": address.exploded}
+
+    def logged() -> bool:
+        lab.outside.knock(address, port, timeout_s=1)
+        return bool(blocked(guest, **ends, PROTO="TCP", DPT=str(port)))
+
+    until(logged, "the attempt is in the Pi's log", timeout_s=timeout_s)
+
+
+def refuses_tunnel_packets_from_strangers(guest: Guest, lab: Lab) -> None:
+    """Protocol 41 from another address is dropped and logged, although what is in it would be welcome."""
+
+    def logged() -> bool:
+        lab.outside.forge(source=lab.site.broker_side.ip, target=lab.site.tunnel_client.ip)
+        return bool(blocked(guest, SRC=str(places.STRANGER), PROTO="41"))
+
+    until(logged, "the stranger's packet is in the Pi's log", timeout_s=LOGGED_S)
+
+
+def refuses_tunnel_packets_from_the_lan(guest: Guest, lab: Lab) -> None:
+    """The inside is trusted, but not as a tunnel server."""
+    lease = lab.client.dhcp_lease()
+
+    def logged() -> bool:
+        lab.outside.forge(
+            namespace=lab.client.name,
+            outer_source=lease.address.ip,
+            outer_target=lab.site.pi_lan.ip,
+            source=lab.site.broker_side.ip,
+            target=lab.site.tunnel_client.ip,
+        )
+        return bool(blocked(guest, SRC=str(lease.address.ip), PROTO="41"))
+
+    until(logged, "the neighbour's packet is in the Pi's log", timeout_s=LOGGED_S)
+
+
+def blocked(guest: Guest, **wanted: str) -> list[str]:
+    """The kernel's lines about blocked packets that have all of these fields."""
+    lines = guest.ask(["journalctl", "--dmesg", "--boot", "--no-pager", "--output=cat"]).output.splitlines()
+    return [
+        line
+        for line in lines
+        if "[UFW BLOCK]" in line and all(re.search(rf"\b{name}={value}( |$)", line) for name, value in wanted.items())
+    ]
+
+
+def lan_address(guest: Guest, lab: Lab, interface: str) -> IPv6Address:
+    """The Pi's own address in the routed prefix."""
+    words = guest.run("ip", "-6", "-o", "address", "show", "dev", interface, "scope", "global")
+    found = [IPv6Address(word) for word in re.findall(r"inet6 ([^/]+)/", words)]
+    found = [address for address in found if address in lab.site.routed]
+    assert found, words
+    return found[0]
+
+
+def keeps_everybody_out(guest: Guest, lab: Lab, interface: str) -> None:
+    """The server reaches neither the Pi, on ports that are open to the inside, nor the client."""
+    on_lan = lan_address(guest, lab, interface)
+    for port in (22, 53):
+        assert lab.client.knock(on_lan, port) == "connected"
+        for address in (lab.site.tunnel_client.ip, on_lan):
+            checks.keeps_out(lab, address, port)
+    checks.keeps_others_out(lab, lab.client, lab.client.slaac_address())

@@ -1,0 +1,153 @@
+"""The very image file boots on QEMU's `virt`, one-armed, with the example configuration: everything that it must do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from image.lab.card import Card
+from image.lab.faults import Fault, fault
+from image.lab.machine import VIRT
+from image.lab.topology import NIC
+from tests.lab import checks
+from tests.vm import on_the_pi
+from tests.vm.conftest import EXAMPLE, Booted, booting
+
+pytestmark = pytest.mark.vm
+READY_S = 240
+
+
+@pytest.fixture(scope="module")
+def gateway(gateway_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booted]:
+    with booting(gateway_image, tmp_path_factory.mktemp("virt"), VIRT, EXAMPLE.read_text()) as booted:
+        yield booted
+
+
+def test_ready(gateway: Booted) -> None:
+    """The guest's own verdict: the appliance is ready, its initrd did its work, and no unit has failed."""
+    on_the_pi.is_ready(gateway.guest, timeout_s=READY_S)
+
+
+def test_slaac(gateway: Booted) -> None:
+    checks.gives_slaac_address(gateway.lab)
+
+
+def test_advertisement(gateway: Booted) -> None:
+    checks.advertises(gateway.lab)
+
+
+def test_lease(gateway: Booted) -> None:
+    checks.gives_lease(gateway.lab, gateway.appliance)
+
+
+def test_dns(gateway: Booted) -> None:
+    checks.resolves(gateway.lab)
+
+
+def test_dns_over_ipv6(gateway: Booted) -> None:
+    """Through the server that the router advertisement names."""
+    server = gateway.lab.client.advertised_dns()
+    checks.resolves_over_ipv6(gateway.lab, server)
+
+
+def test_own_name(gateway: Booted) -> None:
+    server = str(gateway.lab.site.pi_lan.ip)
+    name = f"{gateway.appliance.hostname}.localnet"
+    assert gateway.lab.client.resolve(name, "A", server=server) == [server]
+
+
+def test_internet(gateway: Booted) -> None:
+    checks.reaches_the_internet(gateway.lab)
+
+
+def test_nothing_is_refused(gateway: Booted) -> None:
+    """The tunnel server saw no source address that is not the tunnel's, nor anything else that it must drop."""
+    refused = gateway.lab.outside.refused()
+    del refused["link-local"]
+    assert not refused
+
+
+def test_closed_and_logged(gateway: Booted) -> None:
+    on_the_pi.keeps_everybody_out(gateway.guest, gateway.lab, NIC)
+    for address in (gateway.lab.client.slaac_address(), gateway.lab.site.tunnel_client.ip):
+        on_the_pi.logs_attempt(gateway.guest, gateway.lab, address, 22)
+
+
+def test_allowed(gateway: Booted) -> None:
+    checks.lets_in(gateway.lab, 80, 443)
+
+
+def test_full_packets(gateway: Booted) -> None:
+    checks.passes_full_packets(gateway.lab)
+
+
+def test_mss(gateway: Booted) -> None:
+    checks.clamps_mss(gateway.lab)
+
+
+def test_tunnel_server_only(gateway: Booted) -> None:
+    on_the_pi.refuses_tunnel_packets_from_strangers(gateway.guest, gateway.lab)
+    on_the_pi.refuses_tunnel_packets_from_the_lan(gateway.guest, gateway.lab)
+
+
+def test_report_on_the_card(gateway: Booted) -> None:
+    """What somebody without a screen reads: taken from the card's FAT partition itself."""
+    gateway.guest.run("sync")
+    report = Card(gateway.guest.card).read("appliance-status.txt")
+    assert "UP: everything" in report
+    for address in (gateway.lab.site.pi_uplink, gateway.lab.site.tunnel_client):
+        assert str(address) in report
+
+
+class TestFirewallGone:
+    """Without the firewall the checks fail; and the daemon puts it back."""
+
+    def test_checks_fail_and_firewall_returns(self, gateway: Booted) -> None:
+        guest, lab = gateway.guest, gateway.lab
+        guest.run("systemctl", "stop", "appliance.service")
+        open_the_firewall(gateway)
+        with pytest.raises(AssertionError):
+            on_the_pi.keeps_everybody_out(guest, lab, NIC)
+        with pytest.raises(TimeoutError):
+            on_the_pi.logs_attempt(guest, lab, lab.client.slaac_address(), 2222, timeout_s=3)
+        with pytest.raises(AssertionError):
+            checks.clamps_mss(lab)
+        guest.run("systemctl", "start", "appliance.service", timeout_s=120)
+        on_the_pi.is_ready(guest, timeout_s=120)
+        on_the_pi.keeps_everybody_out(guest, lab, NIC)
+        checks.clamps_mss(lab)
+
+
+def open_the_firewall(gateway: Booted) -> None:
+    for chain in ("INPUT", "FORWARD"):
+        gateway.guest.run("ip6tables", "-P", chain, "ACCEPT")
+    for table in ("filter", "mangle"):
+        gateway.guest.run("ip6tables", "-t", table, "-F")
+
+
+class TestBrokenLater:
+    """Somebody makes a mistake in appliance.yaml: the last good configuration stays in force, across a restart too."""
+
+    def test_last_good_stays(self, gateway: Booted) -> None:
+        guest, lab = gateway.guest, gateway.lab
+        broken = gateway.config.replace("2001:db8:123d:abc::/64", "2001:db8:123d:abc::/640")
+        line = next(at for at, text in enumerate(broken.splitlines(), 1) if "/640" in text)
+        guest.write(on_the_pi.CONFIG, broken)
+        for _ in range(2):
+            status = on_the_pi.reaches_state(guest, "config-error")
+            assert [problem["line"] for problem in status["problems"]] == [line]
+            assert status["configuration"] == "last good configuration"
+            assert f"ERROR line {line}" in guest.run("cat", on_the_pi.REPORT)
+            checks.reaches_the_internet(lab)
+            guest.run("systemctl", "restart", "appliance.service", timeout_s=120)
+        guest.write(on_the_pi.CONFIG, gateway.config)
+        on_the_pi.reaches_state(guest, "ready")
+
+
+class TestFaultOutside:
+    def test_tunnel_recovers(self, gateway: Booted) -> None:
+        with fault(gateway.lab.world, Fault.PROTO41), pytest.raises(Exception, match="curl"):
+            checks.reaches_the_internet(gateway.lab, timeout_s=3)
+        checks.reaches_the_internet(gateway.lab)

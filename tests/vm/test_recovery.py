@@ -1,0 +1,119 @@
+"""A first boot with a mistake in appliance.yaml: ssh with the keys that could be read, and a report that says the line.
+
+Then the mistake is corrected, without a reboot, and the appliance comes up: two-armed, its LAN on a second NIC.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+from appliance.errors import PermanentError
+from image.lab import site as places
+from image.lab.card import Card
+from image.lab.gateway import Lab
+from image.lab.machine import VIRT
+from image.lab.services import home_dhcp
+from image.lab.topology import ROUTER
+from image.lab.waiting import until
+from image.run import run
+from tests.lab import checks
+from tests.vm import on_the_pi
+from tests.vm.conftest import EXAMPLE, Booted, booting
+
+pytestmark = pytest.mark.vm
+TWO_ARMED = {
+    "lan:\n  interface: eth0\n": "lan:\n  interface: eth1\n  address: 192.168.2.1/24\n",
+    "192.168.1.10-192.168.1.210": "192.168.2.10-192.168.2.210",
+}
+RIGHT, WRONG = "192.168.1.254", "192.168.1.2540"
+
+
+def key(folder: Path, name: str) -> Path:
+    """A new ssh key pair: the private one."""
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", folder / name])
+    return folder / name
+
+
+def two_armed(public_key: str) -> str:
+    config = EXAMPLE.read_text()
+    for old, new in TWO_ARMED.items():
+        assert old in config
+        config = config.replace(old, new)
+    return re.sub(r"ssh-ed25519 .*", public_key.strip(), config)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The owner's and a stranger's."""
+    folder = tmp_path_factory.mktemp("keys")
+    return key(folder, "owner"), key(folder, "stranger")
+
+
+@pytest.fixture(scope="module")
+def gateway(gateway_image: Path, keys: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booted]:
+    config = two_armed(keys[0].with_suffix(".pub").read_text())
+    folder = tmp_path_factory.mktemp("recovery")
+    with (
+        booting(gateway_image, folder, VIRT, config.replace(RIGHT, WRONG), around=config) as booted,
+        home_dhcp(booted.lab.world, booted.lab.site),
+    ):
+        yield booted
+
+
+def test_says_the_line(gateway: Booted) -> None:
+    line = next(at for at, text in enumerate(gateway.config.splitlines(), 1) if WRONG in text)
+    status = on_the_pi.reaches_state(gateway.guest, "config-error", timeout_s=240)
+    assert [problem["line"] for problem in status["problems"]] == [line]
+    gateway.guest.run("sync")
+    assert f"ERROR line {line}" in Card(gateway.guest.card).read("appliance-status.txt")
+
+
+def test_ssh(gateway: Booted, keys: tuple[Path, Path]) -> None:
+    address = until(lambda: leased_address(gateway), "the Pi has an address by DHCP", timeout_s=90, every_s=1)
+    owner, stranger = keys
+    assert ssh(gateway.lab, address, owner) == "pi"
+    with pytest.raises(PermanentError, match="Permission denied"):
+        ssh(gateway.lab, address, stranger)
+
+
+def leased_address(gateway: Booted) -> IPv4Address | None:
+    words = gateway.guest.run("ip", "-4", "-o", "address", "show", "dev", "eth0", "scope", "global")
+    found = re.search(r"inet ([\d.]+)/", words)
+    return IPv4Address(found[1]) if found else None
+
+
+def ssh(lab: Lab, address: IPv4Address | None, identity: Path) -> str:
+    """Who one is when logged in with that key, from the network that the Pi's uplink is on."""
+    options = ["BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null"]
+    words = [word for option in options for word in ("-o", option)]
+    return lab.world.run(ROUTER, ["ssh", "-i", identity, *words, f"pi@{address}", "id", "-un"]).strip()
+
+
+def test_corrected(gateway: Booted) -> None:
+    gateway.guest.write(on_the_pi.CONFIG, gateway.config.replace(WRONG, RIGHT))
+    on_the_pi.is_ready(gateway.guest, timeout_s=120)
+
+
+def test_two_armed(gateway: Booted) -> None:
+    lab = gateway.lab
+    checks.gives_slaac_address(lab)
+    checks.gives_lease(lab, gateway.appliance)
+    checks.resolves(lab)
+    checks.reaches_the_internet(lab)
+    checks.passes_full_packets(lab)
+    checks.clamps_mss(lab)
+    checks.lets_in(lab, 80, 443)
+    on_the_pi.keeps_everybody_out(gateway.guest, lab, "eth1")
+
+
+def test_ipv4_behind_nat(gateway: Booted) -> None:
+    """The LAN's IPv4 goes through the Pi, which hides it behind its own address."""
+    lab = gateway.lab
+    [router] = lab.client.dhcp_lease().routers
+    lab.client.run("ip", "route", "replace", "default", "via", str(router))
+    assert lab.client.resolve(places.SERVER_NAME, "A", server=str(lab.site.resolvers[0])) == [str(places.SERVER_IPV4)]
