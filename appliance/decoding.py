@@ -12,7 +12,7 @@ import re
 
 from appliance.errors import ConfigError, Mark, Problem
 
-SIZE_MAX_BYTES = 1 << 20
+SIZE_MAX_BYTES = 128 << 10  # over a hundred times the examples; a Pi Zero would read a mebibyte for minutes
 UNREADABLE = "\ufffd"
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,13 @@ from appliance.settings import Pairs, Section, Sections, Setting, Value, Values,
 from appliance.source import BadNode, ListNode, MapNode, Node, TextNode
 
 PLACEHOLDER = re.compile(r"<.*>")  # what `appliance init` writes where only the user knows
+
+
+def _places(model: type, path: str = "") -> Iterator[tuple[str, str]]:
+    for setting in settings_of(model):
+        yield setting.name, path
+        if isinstance(setting.shape, Section | Sections):
+            yield from _places(setting.shape.type, f"{path}.{setting.name}" if path else setting.name)
 
 
 @dataclass(frozen=True)
@@ -177,7 +184,12 @@ class _Reader:
     def _unknown(self, entry: source.Entry, path: str, known: Mapping[str, Setting]) -> str:
         """Report a name that does not exist; gives the one that was meant, if that is plain to see."""
         near = difflib.get_close_matches(entry.name.lower().replace("-", "_"), known, 1)
-        suggestion = f', did you mean "{near[0]}"?' if near else ""
+        elsewhere = [place for name, place in _places(Appliance) if name == entry.name]
+        suggestion = ""
+        if near:
+            suggestion = f', did you mean "{near[0]}"?'
+        elif elsewhere:
+            suggestion = f", it belongs to {' or '.join(place or 'the first column' for place in elsewhere)}"
         where = f"{path}: " if path else ""
         self._wrong(entry.mark, f"{where}unknown setting {quoted(entry.name)}{suggestion}", ", ".join(known))
         return near[0] if near else ""

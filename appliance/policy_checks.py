@@ -39,11 +39,12 @@ def _share(appliance: Appliance) -> Iterator[Finding]:
 
 
 def _ranked_uplinks(appliance: Appliance) -> Iterator[Finding]:
+    seen: dict[tuple[str, object], str] = {}
     for number, uplink in enumerate(appliance.uplinks):
         path = f"uplinks[{number}]"
         yield from until_unread(_one_name(uplink, path))
-        for earlier, other in enumerate(appliance.uplinks[:number]):
-            yield from until_unread(_distinct(uplink, path, other, f"uplinks[{earlier}]"))
+        for name in ("interface", "carrying", "metric"):
+            yield from until_unread(_distinct(uplink, path, name, seen))
 
 
 def _one_name(uplink: RankedUplink, path: str) -> Iterator[Finding]:
@@ -53,11 +54,11 @@ def _one_name(uplink: RankedUplink, path: str) -> Iterator[Finding]:
         yield Finding(path, f"{path} says both interface and carrying", "one of the two")
 
 
-def _distinct(uplink: RankedUplink, path: str, other: RankedUplink, other_path: str) -> Iterator[Finding]:
-    for name in ("interface", "carrying", "metric"):
-        value = getattr(uplink, name)
-        if value is not None and value == getattr(other, name):
-            yield Finding(f"{path}.{name}", f"{path}.{name}: {value} is that of {other_path} too", "each its own")
+def _distinct(uplink: RankedUplink, path: str, name: str, seen: dict[tuple[str, object], str]) -> Iterator[Finding]:
+    value = getattr(uplink, name)
+    first = seen.setdefault((name, value), path)
+    if value is not None and first != path:
+        yield Finding(f"{path}.{name}", f"{path}.{name}: {value} is that of {first} too", "each its own")
 
 
 def _tables(appliance: Appliance) -> Iterator[Finding]:

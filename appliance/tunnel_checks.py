@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network
 
 from appliance.finding import Check, Finding
 from appliance.model import AllowIn, Appliance
@@ -25,6 +25,7 @@ NO_SERVER = {
     IPv4Network("240.0.0.0/4"): "a reserved address",
 }
 CARRIER_NAT = IPv4Network("100.64.0.0/10")  # RFC 6598
+Seen = dict[IPv6Address, list[tuple[str, PortRange, str]]]  # by machine: protocol, ports, and the rule's path
 UNICAST = (IPv6Network("2000::/3"), IPv6Network("fc00::/7"))
 
 
@@ -112,14 +113,12 @@ def _interface(appliance: Appliance) -> Iterator[Finding]:
 
 
 def _firewall(appliance: Appliance) -> Iterator[Finding]:
-    rules = appliance.firewall.allow_in
-    for number, rule in enumerate(rules):
+    seen: Seen = {}
+    for number, rule in enumerate(appliance.firewall.allow_in):
         path = f"firewall.allow_in[{number}]"
         yield from until_unread(_allowed_address(appliance, rule, path))
-        if not rule.tcp and not rule.udp:
-            yield Finding(path, f"{path} allows nothing: it has no ports", "tcp: [443] or udp: [51820], or both")
-        for earlier, other in enumerate(rules[:number]):
-            yield from until_unread(_allowed_twice(rule, path, other, f"firewall.allow_in[{earlier}]"))
+        yield from until_unread(_allowed_ports(rule, path))
+        yield from until_unread(_allowed_twice(rule, path, seen))
 
 
 def _allowed_address(appliance: Appliance, rule: AllowIn, path: str) -> Iterator[Finding]:
@@ -131,20 +130,19 @@ def _allowed_address(appliance: Appliance, rule: AllowIn, path: str) -> Iterator
         yield Finding(where, message, f"an address in {tunnel.routed}")
 
 
-def _allowed_twice(rule: AllowIn, path: str, other: AllowIn, other_path: str) -> Iterator[Finding]:
-    twice = _ports_of_both(rule, other)
-    if twice:
-        yield Finding(path, f"{path}: {twice} of {rule.to} is in {other_path} too", "once")
+def _allowed_ports(rule: AllowIn, path: str) -> Iterator[Finding]:
+    if not rule.tcp and not rule.udp:
+        yield Finding(path, f"{path} allows nothing: it has no ports", "tcp: [443] or udp: [51820], or both")
 
 
-def _ports_of_both(rule: AllowIn, other: AllowIn) -> str:
-    if rule.to != other.to:
-        return ""
-    for protocol, these, those in (("tcp", rule.tcp, other.tcp), ("udp", rule.udp, other.udp)):
+def _allowed_twice(rule: AllowIn, path: str, seen: Seen) -> Iterator[Finding]:
+    earlier = seen.setdefault(rule.to, [])
+    for protocol, these in (("tcp", rule.tcp), ("udp", rule.udp)):
         for ports in these:
-            if any(_overlap(ports, one) for one in those):
-                return f"{protocol} {ports}"
-    return ""
+            where = next((there for one, other, there in earlier if one == protocol and _overlap(ports, other)), path)
+            if where != path:
+                yield Finding(path, f"{path}: {protocol} {ports} of {rule.to} is in {where} too", "once")
+            earlier.append((protocol, ports, path))
 
 
 def _overlap(one: PortRange, other: PortRange) -> bool:
