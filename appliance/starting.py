@@ -97,9 +97,9 @@ def _lines(model: type, content: Mapping[str, Any], indent: str = "", offered: b
 def _setting(setting: Setting, value: Any, prefix: str, offered: bool) -> Iterator[str]:
     shape = setting.shape
     if isinstance(shape, Value):
-        yield _commented(f"{prefix}{setting.name}: {value}", shape.doc)
+        yield _commented(f"{prefix}{setting.name}: {value}", _meaning(shape))
     elif isinstance(shape, Values) and not any(" " in item for item in value):
-        yield _commented(f"{prefix}{setting.name}: [{', '.join(value)}]", shape.doc)
+        yield _commented(f"{prefix}{setting.name}: [{', '.join(value)}]", _meaning(shape))
     else:
         yield _commented(f"{prefix}{setting.name}:", shape.doc)
         if isinstance(shape, Values):
@@ -111,6 +111,12 @@ def _setting(setting: Setting, value: Any, prefix: str, offered: bool) -> Iterat
                 first, *rest = _lines(shape.type, item, f"{prefix}    ", offered)
                 yield first.replace(f"{prefix}    ", f"{prefix}  - ", 1)
                 yield from rest
+
+
+def _meaning(shape: Value | Values) -> str:
+    """Give the sentence beside a setting; where it is one of a few, all of them."""
+    choices = shape.scalar.schema.get("enum", ())
+    return f"{shape.doc}: {shape.scalar.allowed}" if 1 < len(choices) < 10 else shape.doc
 
 
 def _default(setting: Setting, *, top: bool) -> Offer | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -22,7 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def forbid_programs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = request.path.relative_to(request.config.rootpath / "tests").parts[0]
+    folder = request.path.relative_to(Path(__file__).parent).parts[0]
     if folder not in UNIT_FOLDERS or any(request.node.get_closest_marker(name) for name in MAY_START_PROGRAMS):
         return
 

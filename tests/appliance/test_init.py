@@ -84,6 +84,10 @@ def test_all_that_is_offered_works_too() -> None:
     assert len(appliance.firewall.allow_in) == 1
 
 
+def test_choices_are_shown() -> None:
+    assert "# who gives whom the Internet: route, local, host, auto\n" in starting_config(Profile.GADGET, {})
+
+
 def test_the_first_line_is_for_editors() -> None:
     assert starting_config(Profile.GATEWAY, {}).splitlines()[0] == (
         "# yaml-language-server: $schema=appliance.schema.json"
