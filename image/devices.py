@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
+from appliance.errors import PermanentError
 from image.run import run
 
 FILE = "devices.json"
@@ -44,11 +45,17 @@ def make(devices: Sequence[Device], file_system: Path) -> None:
         path = PurePosixPath(device.path)
         kind = "c" if stat.S_ISCHR(device.mode) else "b"
         commands += [
-            f"cd {path.parent}",
-            f"mknod {path.name} {kind} {device.major} {device.minor}",
-            f"set_inode_field {path.name} mode 0{device.mode:o}",
-            f"set_inode_field {path.name} uid {device.uid}",
-            f"set_inode_field {path.name} gid {device.gid}",
+            f'cd "{path.parent}"',
+            f'mknod "{path.name}" {kind} {device.major} {device.minor}',
+            f'set_inode_field "{path.name}" mode 0{device.mode:o}',
+            f'set_inode_field "{path.name}" uid {device.uid}',
+            f'set_inode_field "{path.name}" gid {device.gid}',
         ]
-    if commands:
-        run(["debugfs", "-w", "-f", "-", file_system], stdin="\n".join(commands) + "\n")
+    if not commands:
+        return
+    run(["debugfs", "-w", "-f", "-", file_system], stdin="\n".join(commands) + "\n")
+    for device in devices:  # debugfs ends with 0 whatever happened
+        if "Type:" not in run(["debugfs", "-R", f'stat "{device.path}"', file_system]):
+            raise PermanentError(
+                f"the device node {device.path} could not be made (major {device.major}, minor {device.minor})"
+            )

@@ -53,7 +53,9 @@ def download(url: str, sha256: str, folder: Path, progress: Progress) -> Path:
             if fruitless >= ATTEMPTS:
                 message = f"{url} broke off after {_size(partial)} bytes: {error}"
                 raise TemporaryError(message, hint="run the same command again: it continues there") from error
-    found = hashlib.file_digest(partial.open("rb"), "sha256").hexdigest()
+    with partial.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    _validator(partial).unlink(missing_ok=True)
     if found != sha256:
         partial.unlink()
         raise InputError(
@@ -61,7 +63,6 @@ def download(url: str, sha256: str, folder: Path, progress: Progress) -> Path:
             hint="compare the digest with the one on the page that you have the address from",
         )
     partial.rename(finished)
-    _validator(partial).unlink(missing_ok=True)
     return finished
 
 

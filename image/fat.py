@@ -54,7 +54,7 @@ def read_parameters(file: Path, offset_bytes: int) -> Parameters:
         reader.seek(offset_bytes)
         sector = reader.read(512)
     if sector[510:512] != b"\x55\xaa" or sector[82:87] != b"FAT32":
-        raise InputError(f"the first partition of {file} has no FAT32 file system")
+        raise InputError(f"the first partition of {file} has no FAT32 file system", hint="download the image again")
     (volume_id,) = struct.unpack_from("<I", sector, 67)
     return Parameters(sector[71:82].decode("ascii", "replace").strip(), volume_id, sector[13])
 

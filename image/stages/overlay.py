@@ -24,24 +24,30 @@ def trees(recipe: Recipe) -> list[Path]:
     return [PROJECT / "overlays" / name for name in (*names, "base", recipe.profile)]
 
 
+def copy_tree(tree: Path, root: Path) -> None:
+    """Copy everything in `tree` into the root file system `root`."""
+    for source in sorted(tree.rglob("*")):
+        _copy(source, root, source.relative_to(tree))
+
+
 def _make(work: Work) -> None:
     for tree in trees(work.recipe):
-        for source in sorted(tree.rglob("*")):
-            _copy(source, work.result, source.relative_to(tree))
+        copy_tree(tree, work.result)
 
 
 def _copy(source: Path, root: Path, name: Path) -> None:
     """One file, folder or symbolic link: owned by root, mode 755 or 644 as git keeps it."""
+    if source.is_dir() and not source.is_symlink():
+        folder = _inside(root, name)
+        if not folder.is_dir():
+            folder.mkdir()
+            folder.chmod(0o755)
+        return
     target = _inside(root, name.parent) / name.name
+    target.unlink(missing_ok=True)
     if source.is_symlink():
-        target.unlink(missing_ok=True)
         target.symlink_to(source.readlink())
-    elif source.is_dir():
-        if not target.is_dir():
-            target.mkdir(mode=0o755)
-            target.chmod(0o755)
     else:
-        target.unlink(missing_ok=True)
         shutil.copyfile(source, target)
         target.chmod(0o755 if source.stat().st_mode & stat.S_IXUSR else 0o644)
 

@@ -1,0 +1,140 @@
+"""What runs again after which change: the stages' real keys, with nothing built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from image import build
+from image.keys import Keys
+from image.recipe import Recipe
+from image.sources import Source
+from image.stage import Makes
+from image.stages import index, overlay
+from image.store import Entry, Store, digest_of_files
+
+ALL = ["index", "bootstrap", "packages", "overlay", "daemon", "rootfs", "boot", "assemble", "compress"]
+
+
+@pytest.fixture(autouse=True)
+def archive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index.sources, "host_sources", lambda suite: (Source("http://mirror.test/debian", (suite,)),))
+
+
+def stale(recipe: Recipe, store: Store) -> list[str]:
+    keys = Keys(build.stages(recipe, store), recipe, store)
+    return [name for name in keys.stages if not keys.fresh(name)]
+
+
+def pretend_built(recipe: Recipe, store: Store) -> None:
+    """Store an entry for each stage under its key, as a build would."""
+    keys = Keys(build.stages(recipe, store), recipe, store)
+    keys.renewed.clear()
+    for name, stage in keys.stages.items():
+        key = keys.key(name)
+        assert key is not None
+        if stage.makes in (Makes.FILES, Makes.ROOT):
+            with store.workplace() as place:
+                (place / "tree").mkdir()
+                store.keep(place, Entry(name, key, f"digest of {name}" if stage.tells_digest else key, 1.0))
+        elif stage.makes is Makes.OUTPUT:
+            output = recipe.image.with_suffix(f".{name}")
+            output.parent.mkdir(exist_ok=True)
+            output.write_text(key)
+            store.note_output(recipe.image, name, key, [output])
+
+
+def test_first_everything_runs_and_then_nothing(recipe: Callable[..., Recipe], store: Store) -> None:
+    assert stale(recipe(), store) == ALL
+    pretend_built(recipe(), store)
+    assert stale(recipe(), store) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "runs"),
+    [
+        ({"config": b"profile: gateway\nhostname: other\n"}, ["boot", "assemble", "compress"]),
+        ({"epoch": 1_700_000_000}, ALL),
+        ({"mirror": "http://other.test/debian"}, ALL),
+        ({"refresh": True}, ALL),
+    ],
+)
+def test_what_a_change_of_the_recipe_costs(
+    change: dict[str, object], runs: list[str], recipe: Callable[..., Recipe], store: Store
+) -> None:
+    pretend_built(recipe(), store)
+    assert stale(recipe(**change), store) == runs
+
+
+def test_lists_that_have_not_changed_cost_nothing_more(recipe: Callable[..., Recipe], store: Store) -> None:
+    pretend_built(recipe(), store)
+    refreshed = recipe(refresh=True)
+    keys = Keys(build.stages(refreshed, store), refreshed, store)
+    keys.renewed.discard("index")  # made again, with the same digest
+    assert [name for name in keys.stages if not keys.fresh(name)] == []
+
+
+def test_an_overlays_change_leaves_the_packages_alone(
+    recipe: Callable[..., Recipe], store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_built(recipe(), store)
+    for name in ("debian", "base", "gateway"):
+        (tmp_path / "overlays" / name).mkdir(parents=True)
+    (tmp_path / "overlays/gateway/motd").write_text("changed")
+    monkeypatch.setattr(overlay, "PROJECT", tmp_path)
+    assert stale(recipe(), store) == ["overlay", "daemon", "rootfs", "boot", "assemble", "compress"]
+
+
+def test_an_output_that_somebody_changed_or_removed_is_made_again(recipe: Callable[..., Recipe], store: Store) -> None:
+    pretend_built(recipe(), store)
+    recipe().image.with_suffix(".compress").write_text("booted in QEMU, which wrote to it")
+    assert stale(recipe(), store) == ["compress"]
+    recipe().image.with_suffix(".assemble").unlink()
+    assert stale(recipe(), store) == ["boot", "assemble", "compress"]
+
+
+def test_another_output_folder_costs_only_the_output(
+    recipe: Callable[..., Recipe], store: Store, tmp_path: Path
+) -> None:
+    pretend_built(recipe(), store)
+    assert stale(recipe(output=tmp_path / "elsewhere"), store) == ["boot", "assemble", "compress"]
+
+
+def test_a_config_is_in_the_cache_neither_as_it_is_nor_as_a_digest_to_guess_by(
+    recipe: Callable[..., Recipe], store: Store, tmp_path: Path
+) -> None:
+    secret = recipe(config=b"passphrase: correct horse battery staple\n")
+    pretend_built(secret, store)
+    other = Store(tmp_path / "other")
+    other.prepare()
+    assert store.sealed(secret.config) == store.sealed(secret.config) != other.sealed(secret.config)
+    assert "horse" not in repr(secret)
+    assert not [file for file in store.folder.rglob("*") if file.is_file() and b"horse" in file.read_bytes()]
+
+
+@pytest.mark.parametrize("change", ["content", "name", "mode", "link"])
+def test_whatever_matters_of_a_file_is_in_its_digest(change: str, tmp_path: Path) -> None:
+    file = tmp_path / "tree/file"
+    file.parent.mkdir()
+    file.write_text("content")
+    before = digest_of_files(tmp_path / "tree")
+    if change == "content":
+        file.write_text("changed")
+    elif change == "name":
+        file.rename(file.with_name("other"))
+    elif change == "mode":
+        file.chmod(0o755)
+    else:
+        file.unlink()
+        file.symlink_to("content")
+    assert digest_of_files(tmp_path / "tree") != before
+
+
+def test_when_a_file_was_written_is_not(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("content")
+    before = digest_of_files(tmp_path)
+    (tmp_path / "file").unlink()
+    (tmp_path / "file").write_text("content")
+    assert digest_of_files(tmp_path) == before

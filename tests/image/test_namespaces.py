@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from appliance.errors import InputError, PermanentError
+from image import namespaces
+from image.mounts import bound, mounted, stacked
+from image.run import run
+
+pytestmark = pytest.mark.programs
+
+
+def test_an_error_comes_out_as_it_is() -> None:
+    def fail() -> None:
+        raise InputError("what is wrong", hint="what to do")
+
+    with pytest.raises(InputError) as caught:
+        namespaces.inside(fail)
+    assert (caught.value.message, caught.value.hint) == ("what is wrong", "what to do")
+
+
+def test_a_bug_comes_out_with_its_trace() -> None:
+    with pytest.raises(PermanentError, match="ZeroDivisionError"):
+        namespaces.inside(lambda: print(1 // 0))
+
+
+def test_inside_we_are_root_and_process_1(tmp_path: Path) -> None:
+    namespaces.inside(lambda: (tmp_path / "who").write_text(f"{os.getuid()} {os.getgid()} {os.getpid()}") and None)
+    assert (tmp_path / "who").read_text() == "0 0 1"
+
+
+def test_what_is_mounted_inside_is_not_seen_outside(tmp_path: Path) -> None:
+    def mount() -> None:
+        run(["mount", "-t", "tmpfs", "tmpfs", tmp_path])
+        (tmp_path / "inside").touch()
+
+    namespaces.inside(mount)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("victim", ["parent", "process 1"])
+def test_killed_it_leaves_no_process_and_no_mount(victim: str, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+
+    def work() -> None:
+        run(["mount", "-t", "tmpfs", "tmpfs", tmp_path / "mount"])
+        run(["sh", "-c", f"echo > {started}; exec sleep 1234.5"])
+
+    (tmp_path / "mount").mkdir()
+    child = os.fork()
+    if child == 0:
+        try:
+            namespaces.inside(work)
+        except PermanentError:
+            os._exit(7)
+        os._exit(0)
+    while not started.exists():
+        time.sleep(0.01)
+    tree = descendants(child)
+    assert len(tree) == 3  # who enters, process 1, sleep
+    os.kill(child if victim == "parent" else tree[1], signal.SIGKILL)
+    os.waitpid(child, 0)
+    deadline = time.monotonic() + 5
+    while any(alive(pid) for pid in tree) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not [pid for pid in tree if alive(pid)]
+    assert str(tmp_path) not in Path("/proc/mounts").read_text()
+
+
+def descendants(pid: int) -> list[int]:
+    children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [found for child in children for found in (child, *descendants(child))]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_layers_keep_what_lies_below(tmp_path: Path) -> None:
+    for name in ("low/a", "high/b", "upper", "work", "seen"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "low/a/file").write_text("low")
+
+    def work() -> None:
+        with stacked(tmp_path, ["low", "high"], tmp_path / "upper", tmp_path / "work", tmp_path / "seen") as seen:
+            assert sorted(path.name for path in seen.iterdir()) == ["a", "b"]
+            (seen / "a/file").write_text("changed")
+            (seen / "new").touch()
+            (seen / "b").rmdir()
+
+    namespaces.inside(work)
+    assert (tmp_path / "low/a/file").read_text() == "low"
+    assert sorted(path.name for path in (tmp_path / "upper").iterdir()) == ["a", "b", "new"]
+
+
+def test_mounts_unwind_after_an_error(tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "file").touch()
+
+    def work() -> None:
+        with pytest.raises(RuntimeError), mounted(tmp_path / "target", "-t", "tmpfs", "tmpfs"):
+            (tmp_path / "target/file").touch()
+            with bound(tmp_path / "file", tmp_path / "target/file"):
+                raise RuntimeError
+        assert not list((tmp_path / "target").iterdir())
+
+    namespaces.inside(work)

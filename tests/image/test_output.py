@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+import pytest
+
+from image.output import clean, written
+
+
+def test_the_file_is_there_only_when_it_is_complete(tmp_path: Path) -> None:
+    target = tmp_path / "made/a.img"
+    with written(target) as temporary:
+        temporary.write_text("new")
+        assert not target.exists()
+    assert target.read_text() == "new"
+    assert [file.name for file in target.parent.iterdir()] == ["a.img"]
+
+
+def test_after_an_error_the_old_file_stays_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "a.img"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), written(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_a_killed_build_left_is_removed_but_not_what_another_is_making(tmp_path: Path) -> None:
+    dead, alive, users = (tmp_path / name for name in (".appliance-1.part", ".appliance-2.part", "mine.part"))
+    for file in (dead, alive, users):
+        file.touch()
+    with alive.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        clean(tmp_path)
+    assert sorted(tmp_path.iterdir()) == [alive, users]

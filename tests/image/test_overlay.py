@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from appliance.errors import PermanentError
+from image.stages.overlay import copy_tree
+
+
+def test_files_folders_and_links_arrive_with_gits_modes(tmp_path: Path) -> None:
+    source, root = tmp_path / "overlay", tmp_path / "root"
+    (source / "etc/deep").mkdir(parents=True)
+    (source / "etc/file").write_text("new")
+    (source / "etc/file").chmod(0o640)
+    (source / "etc/deep/program").write_text("#!/bin/sh\n")
+    (source / "etc/deep/program").chmod(0o700)
+    (source / "etc/masked.service").symlink_to("/dev/null")
+    (root / "etc").mkdir(parents=True)
+    (root / "etc").chmod(0o750)
+    (root / "etc/file").write_text("old")
+    (root / "etc/masked.service").write_text("old")
+    copy_tree(source, root)
+    assert (root / "etc/file").read_text() == "new"
+    assert (root / "etc/file").stat().st_mode & 0o7777 == 0o644
+    assert (root / "etc/deep/program").stat().st_mode & 0o7777 == 0o755
+    assert (root / "etc/deep").stat().st_mode & 0o7777 == 0o755
+    assert (root / "etc/masked.service").readlink() == Path("/dev/null")
+    assert (root / "etc").stat().st_mode & 0o7777 == 0o750, "a folder of the image's keeps its mode"
+
+
+@pytest.mark.parametrize("link", ["usr/lib", "/usr/lib"])
+def test_links_in_the_image_are_followed_inside_the_image(link: str, tmp_path: Path) -> None:
+    source, root = tmp_path / "overlay", tmp_path / "root"
+    (source / "lib/udev").mkdir(parents=True)
+    (source / "lib/udev/rule").write_text("rule")
+    (root / "usr/lib").mkdir(parents=True)
+    (root / "lib").symlink_to(link)
+    copy_tree(source, root)
+    assert (root / "usr/lib/udev/rule").read_text() == "rule"
+    assert (root / "lib").is_symlink()
+
+
+def test_links_do_not_lead_out_of_the_image(tmp_path: Path) -> None:
+    source, root = tmp_path / "overlay", tmp_path / "root"
+    (source / "lib").mkdir(parents=True)
+    (source / "lib/file").write_text("escaped")
+    (tmp_path / "outside").mkdir()
+    root.mkdir()
+    (root / "lib").symlink_to("../outside")
+    with pytest.raises(PermanentError, match="leads out of the image"):
+        copy_tree(source, root)
+    assert not list((tmp_path / "outside").iterdir())
