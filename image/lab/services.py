@@ -43,7 +43,7 @@ def resolvers(site: Site) -> Sequence[door.Word]:
     return [
         "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--log-queries",
         "--bind-interfaces", *(f"--listen-address={address}" for address in site.resolvers),
-        f"--host-record={places.SERVER_NAME},{places.SERVER_IPV4},{places.SERVER.ip}",
+        f"--host-record={places.SERVER_NAME},{places.NAMED_IPV4},{places.NAMED_IPV6}",
         "--local=/#/",
     ]  # fmt: skip
 
@@ -62,8 +62,8 @@ def home_dhcp(world: World, site: Site) -> Iterator[None]:
 
 
 def web_server(world: World) -> Sequence[door.Word]:
-    """An HTTP server with one page, reachable over IPv6 only."""
+    """An HTTP server with one page."""
     pages = world.logs / "www"
     pages.mkdir(exist_ok=True)
     (pages / "index.html").write_text(PAGE)
-    return [sys.executable, "-m", "http.server", "--bind", str(places.SERVER.ip), "--directory", str(pages), "80"]
+    return [sys.executable, "-m", "http.server", "--bind", "::", "--directory", str(pages), "80"]

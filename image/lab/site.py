@@ -20,7 +20,10 @@ SERVER = IPv6Interface("2001:db8:ffff::80/64")
 """A web server on the IPv6 Internet."""
 SERVER_ROUTER = IPv6Interface("2001:db8:ffff::1/64")
 SERVER_NAME = "www.example.net"
-SERVER_IPV4 = IPv4Address("203.0.113.80")
+NAMED_IPV4 = IPv4Address("93.184.216.34")
+NAMED_IPV6 = IPv6Address("2606:2800:220:1:248:1893:25c8:1946")
+"""What that name stands for: the same server, but no documentation addresses, which a resolver that heeds RFC 6303
+takes for an attack (DNS rebinding)."""
 
 
 @dataclass(frozen=True)

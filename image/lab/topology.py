@@ -90,8 +90,9 @@ def lay_provider(world: World, site: Site) -> None:
     """The provider's router, which is the tunnel server as well."""
     connect(world, PROVIDER, INTERNET, places.TRANSIT_PROVIDER, places.TRANSIT_INTERNET)
     address(world, PROVIDER, f"to-{INTERNET}", places.SERVER_ROUTER)
-    for host in (*(str(a) for a in site.resolvers if a.version == 4), str(places.STRANGER), str(places.SERVER_IPV4)):
+    for host in (*(str(a) for a in site.resolvers if a.version == 4), str(places.STRANGER), str(places.NAMED_IPV4)):
         ip(world, PROVIDER, "route", "add", host, "via", str(places.TRANSIT_INTERNET.ip))
+    ip(world, PROVIDER, "route", "add", str(places.NAMED_IPV6), "via", str(places.SERVER.ip))
     address(world, PROVIDER, "lo", IPv4Interface(site.tunnel_server))
     ip(world, PROVIDER, "tuntap", "add", TUNNEL_DEVICE, "mode", "tun")
     ip(world, PROVIDER, "link", "set", TUNNEL_DEVICE, "mtu", "1480", "up")
@@ -106,7 +107,7 @@ def lay_internet(world: World, site: Site) -> None:
     address(world, INTERNET, uplink, places.SERVER)
     default_route(world, INTERNET, places.SERVER_ROUTER)
     default_route(world, INTERNET, places.TRANSIT_PROVIDER)
-    for host in (*site.resolvers, places.STRANGER, places.SERVER_IPV4):
+    for host in (*site.resolvers, places.STRANGER, places.NAMED_IPV4, places.NAMED_IPV6):
         ip(world, INTERNET, "address", "add", str(host), "dev", "lo")
 
 

@@ -47,7 +47,7 @@ def dnsmasq(lab: Lab) -> list[str]:
     site = lab.site
     return [
         "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--dhcp-authoritative",
-        "--enable-ra", f"--interface={NIC}", "--bind-interfaces", "--dhcp-leasefile=/run/leases",
+        "--enable-ra", "--stop-dns-rebind", f"--interface={NIC}", "--bind-interfaces", "--dhcp-leasefile=/run/leases",
         f"--dhcp-range={site.routed.network_address},ra-only", f"--ra-param={NIC},mtu:1480,10",
         "--dhcp-range=192.168.1.10,192.168.1.210,12h", f"--dhcp-option=option:router,{site.router}",
         "--domain=localnet", *(f"--server={resolver}" for resolver in site.resolvers),

@@ -68,7 +68,7 @@ def test_program_ends_with_its_block(tmp_path: Path) -> None:
         assert not sleepers()
 
 
-@pytest.mark.parametrize(("mode", "printed"), [("666", "203.0.113.80"), ("600", "hint: sudo chmod 0666 /dev/net/tun")])
+@pytest.mark.parametrize(("mode", "printed"), [("666", "93.184.216.34"), ("600", "hint: sudo chmod 0666 /dev/net/tun")])
 def test_ordinary_user(mode: str, printed: str) -> None:
     """As `nobody`, with the TUN device as udev leaves it on Debian, and as a bare container has it."""
     if os.getuid() != 0:

@@ -116,4 +116,4 @@ def test_ipv4_behind_nat(gateway: Booted) -> None:
     lab = gateway.lab
     [router] = lab.client.dhcp_lease().routers
     lab.client.run("ip", "route", "replace", "default", "via", str(router))
-    assert lab.client.resolve(places.SERVER_NAME, "A", server=str(lab.site.resolvers[0])) == [str(places.SERVER_IPV4)]
+    assert lab.client.resolve(places.SERVER_NAME, "A", server=str(lab.site.resolvers[0])) == [str(places.NAMED_IPV4)]
