@@ -15,6 +15,7 @@ from firstboot.resources.routes import Routes
 from firstboot.resources.sysctls import Sysctls
 from firstboot.resources.tunnel import Tunnel
 from firstboot.resources.units import Units
+from firstboot.resources.uplink import Uplink
 
 KINDS: tuple[Kind[Any], ...] = (
     Hostname(),
@@ -22,6 +23,7 @@ KINDS: tuple[Kind[Any], ...] = (
     Firewall(),  # before anything is reachable
     ManagedInterfaces(),
     Links(),
+    Uplink(),
     Tunnel(),
     Addresses(),
     Routes(),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 
-from appliance.errors import TemporaryError
+from appliance.errors import InputError, TemporaryError
 from firstboot.cli import status
 from firstboot.command import run as run_program
 from firstboot.paths import STATUS
@@ -22,6 +23,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Wake the daemon, wait until it has looked, and print the status."""
+    if os.geteuid() != 0:
+        raise InputError("only root may have the machine changed", hint="sudo appliance apply")
     before = _told_at()
     run_program(["systemctl", "reload", "appliance.service"])
     deadline = time.monotonic() + WAIT_S

@@ -253,6 +253,23 @@ def test_a_missing_interface_stops_nothing_else(gateway: Appliance) -> None:
     assert outcomes["firewall"].state is State.OK
 
 
+def test_a_pulled_cable_is_said(gateway: Appliance, machine: MemoryMachine) -> None:
+    settle(gateway, machine)
+    machine.links["eth0"] = replace(machine.links["eth0"], carrier=False)
+    uplink = settle(gateway, machine)["uplink"]
+    assert (uplink.state, uplink.error, uplink.hint) == (
+        State.WAITING,
+        "no signal on eth0",
+        "is the cable in, and the router on?",
+    )
+
+
+def test_a_missing_uplink_is_said_with_what_there_is(gateway: Appliance) -> None:
+    uplink = settle(gateway, MemoryMachine("eth1", "wlan0"))["uplink"]
+    assert (uplink.state, uplink.error) == (State.WAITING, "there is no interface eth0")
+    assert uplink.hint == "there are: eth1, wlan0; is the adapter plugged in?"
+
+
 def test_static_uplink_names_its_dns_servers(gateway: Appliance, machine: MemoryMachine) -> None:
     settle(gateway, machine)
     assert machine.files[ETC / "resolv.conf"].content.decode().splitlines()[1:] == [
