@@ -50,14 +50,12 @@ class EventReader(Reader, Scanner, Parser):
         length = 0
         while self.peek(length) in " \t":
             length += 1
-        if "\t" not in self.prefix(length):
-            return super().scan_plain_spaces(indent, start_mark)
         if self.peek(length) in BREAKS_OR_END:
             self.forward(length)
             return super().scan_plain_spaces(indent, start_mark)
         spaces = self.prefix(length)
         self.forward(length)
-        return [spaces]
+        return [spaces] if spaces else []
 
     def scan_flow_scalar(self, style: str) -> Any:
         """Scan a quoted value, which must end on the line on which it begins."""

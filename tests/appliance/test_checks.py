@@ -332,6 +332,7 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
 ]
 
 WARNINGS: list[tuple[str, Changes, list[str]]] = [
+    ("gadget", [("  wifi:", "  address: 10.56.0.20/24\n  gateway: 10.56.0.30\n  dns: 1.1.1.1\n  wifi:")], []),
     ("gateway", TWO_ARMED, []),
     ("gateway", [*TWO_ARMED, *DHCP_UPLINK], []),
     (

@@ -58,6 +58,7 @@ def test_pairs() -> None:
     assert problem(PAIRS + '{"net.{interface}.a": [2]}\n').startswith(
         "a.yaml:5:34: routing.sysctl[0].set[net.{interface}.a]: one value is wanted here"
     )
+    assert problem(PAIRS + "*pairs\n") == "a.yaml:5:12: a value cannot begin with * (put it in quotes)"
     marks = parsed(PAIRS + '{"net.{interface}.a": 2}\n').marks
     assert (marks["routing.sysctl[0].set[net.{interface}.a]"].line, marks["routing.sysctl[0].set"].column) == (5, 7)
 

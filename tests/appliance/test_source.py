@@ -7,6 +7,7 @@ import pytest
 from tests.appliance.conftest import parsed, problem, problems, warnings
 
 START = "profile: custom\n"
+KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 POLICY = """\
 routing:
   tables:
@@ -52,6 +53,12 @@ def test_every_scalar_is_text() -> None:
     for ssid in ("on", "null", "~", "1e3", "0x10", "2026-01-01", "1_000", "Michael’s iPhone", "=", "<<"):
         uplink = parsed(wifi.replace("12:34:56", f'"{ssid}"')).appliance.uplink
         assert uplink is not None and uplink.wifi is not None and uplink.wifi.ssid == ssid
+
+
+def test_tabs_in_a_value_are_white_space() -> None:
+    text = START + POLICY + "ssh:\n  authorized_keys: ssh-ed25519\t" + KEY + "\tme\t\n"
+    assert parsed(text).appliance.ssh.authorized_keys == (f"ssh-ed25519 {KEY} me",)
+    assert 'hostname: "a b" is not a host name' in problem(START + POLICY + "hostname: a\t\n  b\t\t\n")
 
 
 FATAL = {
@@ -108,6 +115,7 @@ def test_what_is_not_yaml_is_explained(name: str) -> None:
 PARTIAL = {
     "twice": ("hostname: a\nhostname: b\n", '3:1: "hostname" is here twice (once; the first is on line 2)'),
     "alias": ("hostname: *pi\n", "2:11: a value cannot begin with * (put it in quotes)"),
+    "alias for a section": ("ssh: *pi\n", "2:6: a value cannot begin with * (put it in quotes)"),
     "anchor": ("hostname: &pi a\n", "2:11: a value cannot begin with & (put it in quotes)"),
     "tag": ("hostname: !pi a\n", "2:11: a value cannot begin with ! (put it in quotes)"),
     "name": ("[a, b]: c\n", "2:1: a name is wanted before ':' (name: value)"),
