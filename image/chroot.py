@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from appliance.errors import PermanentError
 from image.mounts import bound, mounted
 from image.run import run
 
@@ -70,7 +71,12 @@ def entered(root: Path, log: Path) -> Iterator[Chroot]:
 
 @contextmanager
 def _proc(target: Path) -> Iterator[None]:
-    with mounted(target, "-t", "proc", "proc"):
+    """One for our own processes; in a container that hides parts of its /proc the kernel allows only that one again."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(mounted(target, "-t", "proc", "proc"))
+        except PermanentError:
+            stack.enter_context(mounted(target, "--rbind", "/proc"))
         yield
 
 

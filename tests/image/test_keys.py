@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from image import build
+from image import build, sources
 from image.keys import Keys
 from image.recipe import Recipe
 from image.sources import Source
 from image.stage import Makes
-from image.stages import index, overlay
+from image.stages import overlay
 from image.store import Entry, Store, digest_of_files
 
 ALL = ["index", "bootstrap", "packages", "overlay", "daemon", "rootfs", "boot", "assemble", "compress"]
@@ -20,7 +20,7 @@ ALL = ["index", "bootstrap", "packages", "overlay", "daemon", "rootfs", "boot", 
 
 @pytest.fixture(autouse=True)
 def archive(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index.sources, "host_sources", lambda suite: (Source("http://mirror.test/debian", (suite,)),))
+    monkeypatch.setattr(sources, "host_sources", lambda suite: (Source("http://mirror.test/debian", (suite,)),))
 
 
 def stale(recipe: Recipe, store: Store) -> list[str]:

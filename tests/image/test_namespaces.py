@@ -30,7 +30,10 @@ def test_a_bug_comes_out_with_its_trace() -> None:
 
 
 def test_inside_we_are_root_and_process_1(tmp_path: Path) -> None:
-    namespaces.inside(lambda: (tmp_path / "who").write_text(f"{os.getuid()} {os.getgid()} {os.getpid()}") and None)
+    def write() -> None:
+        (tmp_path / "who").write_text(f"{os.getuid()} {os.getgid()} {os.getpid()}")
+
+    namespaces.inside(write)
     assert (tmp_path / "who").read_text() == "0 0 1"
 
 

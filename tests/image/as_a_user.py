@@ -1,0 +1,52 @@
+"""A program: become an ordinary user with a range of subordinate ids, and run `appliance` as that.
+
+    as_a_user.py USER COMMAND...
+
+The range is only in a mount namespace of its own; the machine's files are not touched.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+import sys
+from pathlib import Path
+
+from appliance import cli
+from image.cli import build as _  # noqa: F401 (imported as root: the user may not be able to read where it lies)
+
+FIRST, COUNT = 500_000, 65_536
+
+
+def give_range(user: str, scratch: Path) -> None:
+    """Subordinate ids for `user`, in this mount namespace."""
+    for name in ("subuid", "subgid"):
+        file = scratch / name
+        file.write_text(f"{user}:{FIRST}:{COUNT}\n")
+        file.chmod(0o644)
+        target = Path("/etc", name)
+        subprocess.run(["mount", "--bind", file, target], check=True)
+
+
+def become(user: str, home: Path) -> None:
+    """That user, in no group but its own."""
+    known = pwd.getpwnam(user)
+    os.environ |= {"HOME": str(home), "PATH": "/usr/local/bin:/usr/bin:/bin", "USER": user}
+    os.setgroups([])
+    os.setresgid(known.pw_gid, known.pw_gid, known.pw_gid)
+    os.setresuid(known.pw_uid, known.pw_uid, known.pw_uid)
+    os.chdir(home)
+
+
+def main(user: str, scratch: str, *command: str) -> int:
+    """Run the command as the user, in the folder `scratch`, which is given to it."""
+    folder = Path(scratch)
+    give_range(user, folder)
+    os.chown(folder, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
+    become(user, folder)
+    return cli.main(command)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

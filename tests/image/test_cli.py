@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import argparse
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from appliance.errors import ConfigError, InputError
+from image.cli.build import configure, default_cache, recipe_of
+from image.events import Events
+from image.stages import fetch
+
+SHA256 = "0" * 64
+EXAMPLE = Path(__file__).parent.parent / "appliance/examples/gateway.yaml"
+
+
+def arguments(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    configure(parser)
+    return parser.parse_args(words)
+
+
+def test_without_anything_it_is_a_gateway_on_debian_with_a_configuration_to_fill_in() -> None:
+    recipe = recipe_of(arguments())
+    assert (recipe.profile, recipe.base, recipe.image.name) == ("gateway", "debian", "appliance-gateway-arm64.img")
+    assert recipe.image.parent == Path.cwd() / "dist"
+    assert b"profile: gateway" in recipe.config
+
+
+def test_the_configuration_goes_onto_the_card_byte_by_byte(tmp_path: Path) -> None:
+    file = tmp_path / "appliance.yaml"
+    file.write_bytes(b"\xef\xbb\xbf" + EXAMPLE.read_bytes().replace(b"\n", b"\r\n") + b"# \xe2\x82\xac\r\n")
+    assert recipe_of(arguments("--config", str(file))).config == file.read_bytes()
+
+
+def test_a_wrong_configuration_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    file = tmp_path / "appliance.yaml"
+    file.write_text("profile: gateway\nuplnk: {}\n")
+    with pytest.raises(ConfigError) as caught:
+        recipe_of(arguments("--config", str(file)))
+    assert f"{file}:2:1:" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--config", "/no/such.yaml"], "No such file"),
+        (["--config", "EXAMPLE", "--profile", "gateway"], "profile custom, not gateway"),
+        (["--config", "EXAMPLE"], "no image can be built yet for the profile custom"),
+    ],
+)
+def test_what_does_not_fit_is_refused(words: list[str], said: str, tmp_path: Path) -> None:
+    example = tmp_path / "custom.yaml"
+    example.write_text("profile: custom\n")
+    with pytest.raises(InputError, match=said):
+        recipe_of(arguments(*(word.replace("EXAMPLE", str(example)) for word in words)))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--base", "http://a.test/b.img.xz#sha256=" + SHA256], "not an https address"),
+        (["--base", "https://a.test/b.img.xz"], "needs the SHA-256"),
+        (["--base", "https://a.test/b.img.xz#sha256=abc"], "is not a SHA-256"),
+        (["--base", "https://a.test/b.img.xz", "--sha256", "g" * 64], "is not a SHA-256"),
+        (["--base", "debain"], "debain does not exist"),
+        (["--base", "/"], "is not a file"),
+    ],
+)
+def test_a_base_that_cannot_be_is_refused(words: list[str], said: str) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        fetch.stage(recipe_of(arguments(*words)))
+    assert caught.value.hint or "SHA-256" in said
+
+
+def test_both_ways_to_give_the_digest_mean_the_same() -> None:
+    one = recipe_of(arguments("--base", "https://a.test/b.img.xz#sha256=" + "AB" * 32))
+    two = recipe_of(arguments("--base", "https://a.test/b.img.xz", "--sha256", "ab" * 32))
+    assert (one.base, one.base_sha256) == (two.base, two.base_sha256) == ("https://a.test/b.img.xz", "ab" * 32)
+
+
+@pytest.mark.parametrize("board", ["5", "zero", "pi4"])
+def test_a_board_that_the_image_does_not_boot_on_is_refused(board: str) -> None:
+    with pytest.raises(SystemExit):
+        arguments("--board", board)
+
+
+def test_source_date_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    assert recipe_of(arguments()).epoch == 1_700_000_000
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    with pytest.raises(InputError, match="yesterday"):
+        recipe_of(arguments())
+
+
+def test_the_cache_is_where_the_standard_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
+    assert default_cache() == Path("/elsewhere/appliance")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert default_cache() == Path("/home/somebody/.cache/appliance")
+
+
+def test_events_are_one_json_object_a_line() -> None:
+    stream = io.StringIO()
+    events = Events(stream, as_json=True)
+    events.started("packages")
+    events.progress("downloaded", 1, 2)
+    events.finished("packages", 1.23456)
+    events.result(image="a.img", size_bytes=3)
+    assert [json.loads(line) for line in stream.getvalue().splitlines()] == [
+        {"event": "start", "stage": "packages"},
+        {"event": "done", "stage": "packages", "seconds": 1.235},
+        {"event": "result", "image": "a.img", "size_bytes": 3},
+    ]
+
+
+def test_progress_is_drawn_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    events = Events(stream)
+    events.progress("downloaded", 1_000_000, 4_000_000)
+    assert stream.getvalue() == ""
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    events.progress("downloaded", 1_000_000, 4_000_000)
+    assert "25 %" in stream.getvalue()
+    events.note("a line of its own")
+    assert stream.getvalue().endswith("\r\x1b[Ka line of its own\n")
