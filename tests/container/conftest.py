@@ -95,6 +95,12 @@ def docker_compose_file() -> Path:
 
 
 @pytest.fixture(scope="session")
+def docker_setup() -> list[str]:
+    """Without `--wait`, which the first docker-compose does not have."""
+    return ["up --detach"]
+
+
+@pytest.fixture(scope="session")
 def docker_cleanup() -> list[str]:
     return ["down --volumes --timeout 1"]
 
@@ -102,7 +108,10 @@ def docker_cleanup() -> list[str]:
 @pytest.fixture(scope="session")
 def device(imported: None, docker_services: object, docker_compose_project_name: str) -> Device:
     """The running container."""
-    argv = ["docker", "ps", "--quiet", "--filter", f"label=com.docker.compose.project={docker_compose_project_name}"]
-    found = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()
-    assert len(found) == 1
-    return Device(found[0])
+    argv = ["docker", "ps", "--all", "--format", "{{.ID}} {{.Status}}"]
+    label = f"label=com.docker.compose.project={docker_compose_project_name}"
+    found = subprocess.run([*argv, "--filter", label], capture_output=True, text=True, check=True).stdout
+    [(name, state)] = [line.split()[:2] for line in found.splitlines()]
+    logs = subprocess.run(["docker", "logs", name], capture_output=True, text=True, check=True)
+    assert state == "Up", found + logs.stdout + logs.stderr
+    return Device(name)
