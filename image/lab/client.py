@@ -38,18 +38,19 @@ class Client:
         ip(self.world, self.name, "link", "set", NIC, "down")
         ip(self.world, self.name, "link", "set", NIC, "up")
 
-    def global_addresses(self) -> list[IPv6Interface]:
-        """The IPv6 addresses of global scope that are ready for use."""
-        words = ip(self.world, self.name, "-6", "-o", "address", "show", "dev", NIC, "scope", "global", "-tentative")
+    def ipv6_addresses(self, scope: str) -> list[IPv6Interface]:
+        """The IPv6 addresses of a scope (`global`, `link`) that are ready for use."""
+        words = ip(self.world, self.name, "-6", "-o", "address", "show", "dev", NIC, "scope", scope, "-tentative")
         return [IPv6Interface(found) for found in re.findall(r"inet6 (\S+)", words)]
 
     def slaac_address(self, *, timeout_s: float = 30) -> IPv6Address:
         """The address that the kernel made from a router advertisement; TimeoutError if it makes none."""
-        found = until(self.global_addresses, f"{self.name} has a SLAAC address", timeout_s=timeout_s)
+        found = until(lambda: self.ipv6_addresses("global"), f"{self.name} has a SLAAC address", timeout_s=timeout_s)
         return found[0].ip
 
     def router_advertisement(self) -> str:
         """What rdisc6 shows of the advertisement that answers its solicitation; PermanentError if none does."""
+        until(lambda: self.ipv6_addresses("link"), f"{self.name} has a link-local address", timeout_s=5)
         return self.run("rdisc6", "-1", "-r", "4", "-w", "2000", NIC)
 
     def advertised_dns(self) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address
+import re
+from ipaddress import IPv6Address, IPv6Network
 
 from appliance.model import Appliance
 from image.lab import site as places
@@ -23,12 +24,16 @@ def gives_slaac_address(lab: Lab, *, timeout_s: float = 30) -> None:
 
 
 def advertises(lab: Lab) -> None:
-    """The router advertisement itself: prefix, MTU, DNS server and domain (RFC 4861, RFC 8106)."""
+    """The router advertisement itself: a router, the prefix for SLAAC, the MTU, and the Pi as DNS server (RFC 8106)."""
     text = lab.client.router_advertisement()
-    assert str(lab.site.routed) in text
-    assert "MTU" in text
-    assert "1480" in text
-    assert "Recursive DNS server" in text
+    fields = dict(re.findall(r"^\s*(\S.*?)\s*: +(\S+)", text, re.MULTILINE))
+    [sender] = re.findall(r"^\s*from (\S+)$", text, re.MULTILINE)
+    assert int(fields["Router lifetime"]) > 0
+    assert IPv6Network(fields["Prefix"]) == lab.site.routed
+    assert fields["Autonomous address conf."] == "Yes"
+    assert fields["MTU"] == "1480"
+    server = IPv6Address(fields["Recursive DNS server"])
+    assert server == IPv6Address(sender) or server in lab.site.routed
 
 
 def gives_lease(lab: Lab, appliance: Appliance, *, timeout_s: float = 30) -> None:
