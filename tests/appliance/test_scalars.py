@@ -136,6 +136,12 @@ REFUSED: list[tuple[Scalar[Any], str, str, bool]] = [
     (scalars.SSH_PUBLIC_KEY, f"ssh-dss {ED25519}", "DSA keys are no longer accepted by ssh", True),
     (scalars.SSH_PUBLIC_KEY, "ssh-ed25519", 'after "ssh-ed25519" the key itself is missing', True),
     (scalars.SSH_PUBLIC_KEY, f"ssh-ed25519 {ED25519[:-8]}", "this ssh-ed25519 key is damaged or cut off", False),
+    (
+        scalars.SSH_PUBLIC_KEY,
+        f"ssh-ed25519 {blob(b'ssh-ed25519', bytes(31))}",
+        "this ssh-ed25519 key is damaged",
+        False,
+    ),
     (scalars.SSH_PUBLIC_KEY, f"ssh-ed25519 {ED25519[:-1]}", "this ssh-ed25519 key is damaged or cut off", False),
     (scalars.SSH_PUBLIC_KEY, f"ssh-ed25519 {ED25519[:20]} {ED25519[20:]}", "this ssh-ed25519 key is damaged", False),
     (scalars.SSH_PUBLIC_KEY, f"ssh-rsa {RSA[:200]}", "this ssh-rsa key is damaged or cut off", False),
