@@ -182,7 +182,11 @@ def test_colour_only_on_a_terminal_and_only_without_no_color() -> None:
     assert "\x1b" not in run("-m", "appliance", "check", "/nonexistent", **terminal).stderr
 
 
-IMPORTED = "import sys; from appliance import cli; code = cli.main({argv!r}); print(*sys.modules, file=sys.stderr)"
+# What the interpreter loads by itself, an editable installation's finder for one, is not ours.
+IMPORTED = (
+    "import sys; before = set(sys.modules); from appliance import cli; cli.main({argv!r}); "
+    "print(*set(sys.modules) - before, file=sys.stderr)"
+)
 
 
 def imported(*argv: str) -> set[str]:
