@@ -75,6 +75,8 @@ class World:
 @contextmanager
 def world(logs: Path) -> Iterator[World]:
     """A world that exists while the block runs. InputError if this machine or user cannot have one."""
+    if not TUN.exists():
+        raise InputError(f"{TUN} is missing", hint="sudo modprobe tun")
     if not os.access(TUN, os.R_OK | os.W_OK):
         raise InputError(f"{TUN} may not be used by this user", hint=f"sudo chmod 0666 {TUN}, as udev does on Debian")
     logs.mkdir(parents=True, exist_ok=True)
@@ -96,8 +98,8 @@ def first_process(log: Path) -> Iterator[int]:
     assert unshare.stdin is not None  # asked for above
     with unshare.stdin as hold, os.fdopen(reader, "rb") as echo:
         try:
-            hold.write(b"ready\n")
-            hold.flush()
+            with suppress(BrokenPipeError):
+                os.write(hold.fileno(), b"ready\n")
             if not echo.readline():
                 raise InputError(
                     f"no namespaces for this user: {log.read_text().strip()}",

@@ -68,6 +68,28 @@ def test_program_ends_with_its_block(tmp_path: Path) -> None:
         assert not sleepers()
 
 
+FORBIDDEN = """
+import sys
+from pathlib import Path
+from appliance.errors import InputError
+from image.lab.world import world
+Path("/proc/sys/user/max_user_namespaces").write_text("0")
+try:
+    with world(Path(sys.argv[1])):
+        print("a world")
+except InputError as error:
+    print(error)
+"""
+
+
+def test_no_namespaces(tmp_path: Path) -> None:
+    """Where the machine's administrator allows none: here, that of a namespace around us."""
+    argv = ["unshare", "--user", "--map-root-user", sys.executable, "-B", "-c", FORBIDDEN, str(tmp_path)]
+    done = subprocess.run(argv, capture_output=True, text=True, cwd=SOURCES, check=False)
+    assert done.stdout.startswith("no namespaces for this user: unshare: "), done.stderr
+    assert "hint: sudo sysctl" in done.stdout
+
+
 @pytest.mark.parametrize(("mode", "printed"), [("666", "93.184.216.34"), ("600", "hint: sudo chmod 0666 /dev/net/tun")])
 def test_ordinary_user(mode: str, printed: str) -> None:
     """As `nobody`, with the TUN device as udev leaves it on Debian, and as a bare container has it."""
