@@ -26,7 +26,9 @@ def is_ready(guest: Guest, *, timeout_s: float) -> None:
 
 
 def status(guest: Guest) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(guest.ask(["appliance", "status", "--json"]).output)
+    """What the daemon says, or that it has said nothing yet."""
+    output = guest.ask(["appliance", "status", "--json"]).output
+    found: dict[str, Any] = json.loads(output) if output.startswith("{") else {"state": f"silent: {output}"}
     return found
 
 
