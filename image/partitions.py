@@ -71,14 +71,13 @@ def write_table(image: Path, layout: Layout, root_bytes: int) -> None:
 
 def place(source: Path, image: Path, sector: int) -> None:
     """Copy a file into an image, beginning at `sector`; holes stay holes."""
-    with source.open("rb") as reader, image.open("r+b") as writer:
+    with source.open("rb") as reader, image.open("r+b", buffering=0) as writer:
         end, at = os.fstat(reader.fileno()).st_size, 0
         while (begin := _data_from(reader.fileno(), at)) is not None:
             at = min(os.lseek(reader.fileno(), begin, os.SEEK_HOLE), end)
+            writer.seek(sector * SECTOR_BYTES + begin)
             while begin < at:
-                begin += os.copy_file_range(
-                    reader.fileno(), writer.fileno(), at - begin, begin, sector * SECTOR_BYTES + begin
-                )
+                begin += os.sendfile(writer.fileno(), reader.fileno(), begin, at - begin)
 
 
 def _data_from(file: int, offset: int) -> int | None:

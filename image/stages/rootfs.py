@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from image import devices, ext4, layout
 from image.mounts import mounted
 from image.stage import Makes, Stage, Work, code_of
@@ -22,8 +24,10 @@ def stage() -> Stage:
 
 def _make(work: Work) -> None:
     about = layout.of(work.results)
+    now = epoch(work.recipe, work.results)
     # What is on the FAT partition does not belong on this one: an empty folder hides it.
-    with work.root() as root, mounted(root / about.boot_mount, "-t", "tmpfs", "-o", "mode=755", "tmpfs"):
+    with work.root() as root, mounted(root / about.boot_mount, "-t", "tmpfs", "-o", "mode=755", "tmpfs") as hidden:
+        os.utime(hidden, (now, now))
         size, inodes = ext4.size_for(root, FREE_BYTES)
         ext4.make(
             work.result / FILE,
@@ -32,7 +36,7 @@ def _make(work: Work) -> None:
             inodes=inodes,
             label=about.root_label,
             uuid=about.root_uuid,
-            epoch=epoch(work.recipe, work.results),
+            epoch=now,
         )
     if "unpack" in work.results:
         devices.make(devices.read(work.beside_of("unpack")), work.result / FILE)
