@@ -13,6 +13,7 @@ import pytest
 from appliance.errors import PermanentError
 from appliance.model import Appliance, Dhcp4
 from appliance.ranges import AddressRange
+from image.lab import site as places
 from image.lab.faults import Fault, fault
 from image.lab.gateway import Lab
 from tests.lab import checks
@@ -37,6 +38,11 @@ class TestWorkingGateway:
 
     def test_internet(self, faked: Lab) -> None:
         checks.reaches_the_internet(faked)
+
+    def test_hops(self, faked: Lab) -> None:
+        """The tunnel server is a router like any other: where the hop limit ends there, it says so."""
+        with pytest.raises(PermanentError, match=rf"From {faked.site.broker_side.ip} .*Time exceeded: Hop limit"):
+            faked.client.run("ping", "-6", "-c", "1", "-t", "2", str(places.SERVER.ip))
 
     def test_closed(self, faked: Lab) -> None:
         checks.keeps_others_out(faked, faked.client, faked.client.slaac_address())

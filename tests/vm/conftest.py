@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from appliance import parse
-from appliance.errors import ConfigError
 from appliance.model import Appliance
 from image.lab.card import insert
 from image.lab.gateway import Lab, gateway_lab
@@ -42,11 +41,3 @@ def booting(image: Path, folder: Path, machine: Machine, config: str, *, around:
             yield Booted(lab, guest, appliance, config)
     finally:
         card.path.unlink()  # gigabytes; the logs stay
-
-
-def is_valid(config: str) -> bool:
-    try:
-        parse.parse_text(config.encode(), "appliance.yaml")
-    except ConfigError:
-        return False
-    return True

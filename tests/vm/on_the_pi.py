@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from ipaddress import IPv6Address
 from typing import Any
 
@@ -40,39 +41,44 @@ def reaches_state(guest: Guest, word: str, *, timeout_s: float = 60) -> dict[str
 def logs_attempt(guest: Guest, lab: Lab, address: IPv6Address, port: int, *, timeout_s: float = LOGGED_S) -> None:
     """The server's attempt to connect is in the Pi's log, with both addresses (netfilter writes all their digits)."""
     ends = {"SRC": places.SERVER.ip.exploded, "DST": address.exploded}
-
-    def logged() -> bool:
-        lab.outside.knock(address, port, timeout_s=1)
-        return bool(blocked(guest, **ends, PROTO="TCP", DPT=str(port)))
-
-    until(logged, "the attempt is in the Pi's log", timeout_s=timeout_s)
+    wanted = {**ends, "PROTO": "TCP", "DPT": str(port)}
+    is_logged(guest, lambda: lab.outside.knock(address, port, timeout_s=1), timeout_s=timeout_s, **wanted)
 
 
-def refuses_tunnel_packets_from_strangers(guest: Guest, lab: Lab) -> None:
+def refuses_tunnel_packets_from_strangers(guest: Guest, lab: Lab, *, timeout_s: float = LOGGED_S) -> None:
     """Protocol 41 from another address is dropped and logged, although what is in it would be welcome."""
 
-    def logged() -> bool:
+    def send() -> None:
         lab.outside.forge(source=lab.site.broker_side.ip, target=lab.site.tunnel_client.ip)
-        return bool(blocked(guest, SRC=str(places.STRANGER), PROTO="41"))
 
-    until(logged, "the stranger's packet is in the Pi's log", timeout_s=LOGGED_S)
+    is_logged(guest, send, timeout_s=timeout_s, SRC=str(places.STRANGER), PROTO="41")
 
 
-def refuses_tunnel_packets_from_the_lan(guest: Guest, lab: Lab) -> None:
+def refuses_tunnel_packets_from_the_lan(guest: Guest, lab: Lab, *, timeout_s: float = LOGGED_S) -> None:
     """The inside is trusted, but not as a tunnel server."""
-    lease = lab.client.dhcp_lease()
+    source = lab.client.dhcp_lease().address.ip
 
-    def logged() -> bool:
+    def send() -> None:
         lab.outside.forge(
             namespace=lab.client.name,
-            outer_source=lease.address.ip,
+            outer_source=source,
             outer_target=lab.site.pi_lan.ip,
             source=lab.site.broker_side.ip,
             target=lab.site.tunnel_client.ip,
         )
-        return bool(blocked(guest, SRC=str(lease.address.ip), PROTO="41"))
 
-    until(logged, "the neighbour's packet is in the Pi's log", timeout_s=LOGGED_S)
+    is_logged(guest, send, timeout_s=timeout_s, SRC=str(source), PROTO="41")
+
+
+def is_logged(guest: Guest, send: Callable[[], object], *, timeout_s: float, **wanted: str) -> None:
+    """One more blocked packet with these fields is logged when it is sent, again and again; else TimeoutError."""
+    before = len(blocked(guest, **wanted))
+
+    def logged() -> bool:
+        send()
+        return len(blocked(guest, **wanted)) > before
+
+    until(logged, f"a blocked packet with {wanted} is in the Pi's log", timeout_s=timeout_s)
 
 
 def blocked(guest: Guest, **wanted: str) -> list[str]:

@@ -111,7 +111,11 @@ class TestFirewallGone:
         with pytest.raises(AssertionError):
             on_the_pi.keeps_everybody_out(guest, lab, NIC)
         with pytest.raises(TimeoutError):
-            on_the_pi.logs_attempt(guest, lab, lab.client.slaac_address(), 2222, timeout_s=3)
+            on_the_pi.logs_attempt(guest, lab, lab.client.slaac_address(), 22, timeout_s=3)
+        with pytest.raises(TimeoutError):
+            on_the_pi.refuses_tunnel_packets_from_strangers(guest, lab, timeout_s=3)
+        with pytest.raises(TimeoutError):
+            on_the_pi.refuses_tunnel_packets_from_the_lan(guest, lab, timeout_s=3)
         with pytest.raises(AssertionError):
             checks.clamps_mss(lab)
         guest.run("systemctl", "start", "appliance.service", timeout_s=120)
@@ -121,10 +125,11 @@ class TestFirewallGone:
 
 
 def open_the_firewall(gateway: Booted) -> None:
-    for chain in ("INPUT", "FORWARD"):
-        gateway.guest.run("ip6tables", "-P", chain, "ACCEPT")
-    for table in ("filter", "mangle"):
-        gateway.guest.run("ip6tables", "-t", table, "-F")
+    for program in ("iptables", "ip6tables"):
+        for chain in ("INPUT", "FORWARD"):
+            gateway.guest.run(program, "-P", chain, "ACCEPT")
+        for table in ("filter", "mangle"):
+            gateway.guest.run(program, "-t", table, "-F")
 
 
 class TestBrokenLater:
