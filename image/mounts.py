@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from appliance.errors import InputError, PermanentError
 from image.run import run
 
 
@@ -36,5 +37,12 @@ def stacked(store: Path, lowers: Sequence[str], upper: Path, work: Path, target:
     most a page. `userxattr`: the only way inside a user namespace, see the kernel's overlayfs.rst.
     """
     options = f"userxattr,lowerdir={':'.join(reversed(lowers))},upperdir={upper},workdir={work}"
-    with mounted(target, "-t", "overlay", "-o", options, "overlay", cwd=store):
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(mounted(target, "-t", "overlay", "-o", options, "overlay", cwd=store))
+        except PermanentError as error:
+            raise InputError(
+                f"the kernel cannot stack layers in {store}: {error.message.splitlines()[-1].strip()}",
+                hint="Linux 5.11 or later is needed, and a folder that is not itself on an overlay, as in a container",
+            ) from error
         yield target

@@ -51,14 +51,13 @@ def inside(function: Callable[[], None]) -> None:
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the child gets it too, and unwinds
     try:
         with os.fdopen(report_read) as reports, os.fdopen(answer_write, "w") as answer:
-            entered = _next(reports)
-            if entered.get("own_user"):
-                _write_maps(child)
-            answer.write("go\n")
-            answer.flush()
             ended = _next(reports)
-    except BrokenPipeError:
-        ended = entered
+            if "error" not in ended:
+                if ended.get("own_user"):
+                    _write_maps(child)
+                answer.write("go\n")
+                answer.flush()
+                ended = _next(reports)
     finally:
         _, status = os.waitpid(child, 0)
         signal.signal(signal.SIGINT, interrupt)

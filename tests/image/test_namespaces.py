@@ -29,6 +29,15 @@ def test_a_bug_comes_out_with_its_trace() -> None:
         namespaces.inside(lambda: print(1 // 0))
 
 
+def test_that_they_cannot_be_made_comes_out_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> bool:
+        raise InputError("not here", hint="elsewhere")
+
+    monkeypatch.setattr(namespaces, "_unshare", refuse)
+    with pytest.raises(InputError, match="not here"):
+        namespaces.inside(lambda: None)
+
+
 def test_inside_we_are_root_and_process_1(tmp_path: Path) -> None:
     def write() -> None:
         (tmp_path / "who").write_text(f"{os.getuid()} {os.getgid()} {os.getpid()}")
@@ -102,6 +111,15 @@ def test_layers_keep_what_lies_below(tmp_path: Path) -> None:
     namespaces.inside(work)
     assert (tmp_path / "low/a/file").read_text() == "low"
     assert sorted(path.name for path in (tmp_path / "upper").iterdir()) == ["a", "b", "new"]
+
+
+def test_a_folder_that_cannot_hold_layers_is_named(tmp_path: Path) -> None:
+    def work() -> None:
+        with stacked(tmp_path, ["missing"], tmp_path, tmp_path, tmp_path):
+            pass
+
+    with pytest.raises(InputError, match=f"cannot stack layers in {tmp_path}"):
+        namespaces.inside(work)
 
 
 def test_mounts_unwind_after_an_error(tmp_path: Path) -> None:
