@@ -35,11 +35,12 @@ class Apt:
         """Fetch the package lists. Raises PermanentError if an archive cannot be reached or its signature is bad."""
         (self.index / "lists/partial").mkdir(parents=True, exist_ok=True)
         with self._configured() as config:
-            run(
-                ["apt-get", "update", "-o", "APT::Update::Error-Mode=any"],
-                env={"APT_CONFIG": str(config)},
-                log=self.log,
-            )
+            argv, environment = ["apt-get", "update", "-o", "APT::Update::Error-Mode=any"], {"APT_CONFIG": str(config)}
+            try:
+                run(argv, env=environment, log=self.log)
+            except PermanentError as error:
+                hint = f"check the network and the archive's address (--mirror gives another); more is in {self.log}"
+                raise PermanentError(error.message, hint=hint) from error
 
     def download(self, packages: Sequence[str]) -> list[Path]:
         """Download what installing `packages` needs, and return the .deb files, dependencies included.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from appliance.errors import InputError
 from image import decompress, ext4_files, fat, fingerprint, layout, partitions
 from image.layout import SECTOR_BYTES, Layout
 from image.stage import Makes, Stage, Work, code_of
@@ -21,12 +22,15 @@ def stage() -> Stage:
 
 
 def _make(work: Work) -> None:
-    source, image = work.results["fetch"] / fetch.FILE, work.result / FILE
+    source, image = (work.results["fetch"] / fetch.FILE).resolve(), work.result / FILE
     if decompress.kind_of(source):
         decompress.decompress(source, image, lambda done, total: work.events.progress("decompressed", done, total))
     else:
-        image.symlink_to(source.resolve())
-    found = recognise(image)
+        image.symlink_to(source)
+    try:
+        found = recognise(image)
+    except InputError as error:  # the user knows it by another name
+        raise InputError(error.message.replace(str(image), work.recipe.base), hint=error.hint) from error
     layout.write(found, work.result)
     work.events.note(f"base: {found.release} {found.architecture}, first boot by {found.first_boot}")
 

@@ -1,0 +1,79 @@
+"""A base that is broken, given to the command: one message about the user's own file, one hint, exit code 2."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from appliance import cli
+from tests.image.raspberry import TRIXIE, Raspberry
+
+pytestmark = pytest.mark.programs
+
+
+def packed(image: Path, name: str, data: bytes) -> Path:
+    file = image.with_name(name)
+    file.write_bytes(data)
+    return file
+
+
+def truncated_xz(image: Path) -> Path:
+    data = lzma.compress(image.read_bytes(), preset=0)
+    return packed(image, "raspios.img.xz", data[: len(data) // 2])
+
+
+def truncated_image(image: Path) -> Path:
+    os.truncate(image, image.stat().st_size - (60 << 20))
+    return image
+
+
+def text_file(image: Path) -> Path:
+    return packed(image, "notes.txt", b"not an image\n" * 1000)
+
+
+def one_partition(image: Path) -> Path:
+    table = bytearray(image.read_bytes()[: 1 << 20])
+    table[446 + 16 : 446 + 32] = bytes(16)  # the second entry of the MBR
+    return packed(image, "one.img.gz", gzip.compress(bytes(table), 1))
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (truncated_xz, "raspios.img.xz is cut short"),
+        (truncated_image, "raspios.img is cut short"),
+        (text_file, "notes.txt has no partition table"),
+        (one_partition, "one.img.gz does not have an MBR with two partitions"),
+    ],
+)
+def test_the_users_own_file_is_named_and_nothing_left(
+    broken: Callable[[Path], Path], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, cache = broken(TRIXIE.make(tmp_path)), tmp_path / "cache"
+    code = cli.main(["build", "--base", str(base), "--cache", str(cache), "-o", str(tmp_path / "out")])
+    errors = capsys.readouterr().err
+    assert code == 2
+    assert said in errors
+    assert str(cache) not in errors
+    assert errors.count("hint:") == 1
+    assert not (tmp_path / "out").exists()
+    assert not list((cache / "work").iterdir())
+
+
+def test_a_wrong_digest_names_the_right_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = TRIXIE.make(tmp_path)
+    arguments = ["--base", str(base), "--sha256", "0" * 64, "--cache", str(tmp_path / "cache"), "-o", str(tmp_path)]
+    assert cli.main(["build", *arguments]) == 2
+    assert "its SHA-256 is" in capsys.readouterr().err
+
+
+def test_an_unknown_release_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = Raspberry(release="buster").make(tmp_path)
+    arguments = ["--base", str(base), "--cache", str(tmp_path / "cache"), "-o", str(tmp_path)]
+    assert cli.main(["build", *arguments]) == 2
+    assert "the release 'buster'" in capsys.readouterr().err
