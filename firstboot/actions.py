@@ -133,10 +133,13 @@ class SetHostname:
 
 @dataclass(frozen=True)
 class LoadRules:
-    """Load ufw's rule files into the kernel without a moment in which the machine is open."""
+    """Load one family's rules (4 or 6) into the kernel, without a moment in which the machine is open."""
+
+    family: int
+    text: str = field(repr=False)
 
     def __str__(self) -> str:
-        return "load the firewall's rules"
+        return f"load the firewall's IPv{self.family} rules"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from dbus_next.aio.message_bus import MessageBus
@@ -25,25 +26,42 @@ _SYSTEMD = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freede
 _NM = ("org.freedesktop.NetworkManager", "/org/freedesktop/NetworkManager", "org.freedesktop.NetworkManager")
 _NM_SETTINGS = (_NM[0], f"{_NM[1]}/Settings", f"{_NM[2]}.Settings")
 _HOSTNAMED = ("org.freedesktop.hostname1", "/org/freedesktop/hostname1", "org.freedesktop.hostname1")
+_AVAHI = ("org.freedesktop.Avahi", "/", "org.freedesktop.Avahi.Server")
 _NO_OBJECT = "/"
 
 
 class Bus:
     """The system bus."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        on_unit_change: Callable[[], None] = lambda: None,
+        on_loss: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._loop, self._on_unit_change, self._on_loss = loop, on_unit_change, on_loss
         self._bus: MessageBus | None = None
+        self.lost = False
         self._jobs: dict[str, asyncio.Future[str]] | None = None
-        self.on_unit_change: Callable[[], None] = lambda: None
 
     async def connect(self) -> None:
         """Connect, and ask systemd to tell when units start and stop."""
-        self._bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
+        try:
+            self._bus = await asyncio.wait_for(MessageBus(bus_type=BusType.SYSTEM).connect(), TIMEOUT_S)
+        except (TimeoutError, OSError) as error:
+            raise TemporaryError("the system bus cannot be reached") from error
+        self._watch = asyncio.create_task(self._notice_loss(self._bus))
         self._bus.add_message_handler(self._on_message)
         rule = f"type='signal',sender='{_SYSTEMD[0]}',interface='{_SYSTEMD[2]}',member='JobRemoved'"
         await self._call(_DBUS, "AddMatch", "s", rule)
         await self._call(_SYSTEMD, "Subscribe")
+
+    async def _notice_loss(self, bus: MessageBus) -> None:
+        with suppress(DBusError, EOFError, OSError):  # it may end badly, but it ends
+            await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+        self._bus, self.lost = None, True
+        self._on_loss()
 
     def unit_is_active(self, name: str) -> bool:
         """Whether a unit runs; one that does not exist does not."""
@@ -60,6 +78,9 @@ class Bus:
     def set_hostname(self, name: str) -> None:
         """Set the machine's name, in the kernel and for the next boots (org.freedesktop.hostname1(5))."""
         self._wait(self._call(_HOSTNAMED, "SetStaticHostname", "sb", name, False))
+        (announced,) = self._wait(self._call(_DBUS, "NameHasOwner", "s", _AVAHI[0]))
+        if announced:  # avahi does not notice by itself
+            self._wait(self._call(_AVAHI, "SetHostName", "s", name))
 
     def networkmanager_runs(self) -> bool:
         """Whether NetworkManager is on the bus."""
@@ -129,12 +150,14 @@ class Bus:
         return self._jobs.setdefault(job, self._loop.create_future())
 
     def _on_message(self, message: Message) -> None:
-        if message.message_type is not MessageType.SIGNAL or message.member != "JobRemoved":
+        signal = (message.message_type, message.interface, message.member)
+        if signal != (MessageType.SIGNAL, _SYSTEMD[2], "JobRemoved"):
             return
         _, job, _, result = message.body
-        if self._jobs is not None and not (outcome := self._outcome(job)).done():
+        if self._jobs is None:
+            self._on_unit_change()
+        elif not (outcome := self._outcome(job)).done():
             outcome.set_result(result)
-        self.on_unit_change()
 
     async def _device_property(self, interface: str, name: str) -> Any:
         (path,) = await self._call(_NM, "GetDeviceByIpIface", "s", interface)

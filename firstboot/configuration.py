@@ -12,11 +12,12 @@ from pathlib import Path
 
 from appliance.errors import ApplianceError, ConfigError, InputError, Mark, Problem
 from appliance.model import Appliance, Profile, Ssh, Uplink
-from appliance.parse import Parsed, parse_text
+from appliance.parse import parse_text
 from appliance.salvage import salvage
 from firstboot import files
 from firstboot.facts import Facts, Link
 from firstboot.paths import CONFIG_NAME
+from firstboot.rendered.ssh import AUTHORIZED_KEYS
 from firstboot.status import Source
 
 FIRST_WIRED = "eth0"
@@ -35,69 +36,91 @@ class Configuration:
 
 
 class Configurations:
-    """Reads the card's `appliance.yaml` again only when its content has changed."""
+    """Reads the card's `appliance.yaml` again only when its content has changed.
 
-    def __init__(self, fat: Path, last_good: Path) -> None:
-        self._file = fat / CONFIG_NAME
-        self._last_good = last_good
+    `installed_keys`: the file of the ssh keys that are in force.
+    """
+
+    def __init__(self, fat: Path, last_good: Path, installed_keys: Path = AUTHORIZED_KEYS) -> None:
+        self._file, self._last_good, self._installed_keys = fat / CONFIG_NAME, last_good, installed_keys
         self._data: bytes | None = None
         self._current: Configuration | None = None
 
     def current(self, facts: Facts) -> Configuration:
         """The configuration in force now."""
         try:
-            data = _content(self._file)
+            data, trouble = _content(self._file), ""
         except ApplianceError as error:
-            return self._instead(b"", facts, trouble=error.message)
-        if self._current is None or data != self._data:
+            data, trouble = b"", error.message
+        if (
+            self._current is None
+            or (data, trouble) != (self._data, self._current.trouble)
+            or _stale(self._current, facts)
+        ):
+            self._current = self._read(data, trouble, facts)
             self._data = data
-            self._current = self._read(data, facts)
         return self._current
 
     def remember(self) -> None:
-        """The configuration in force turned out to work: keep it for the day when the card's is broken."""
+        """The configuration in force turned out to be usable: keep it for the day when the card's is broken."""
         if self._current is None or self._current.source is not Source.FILE or self._data is None:
             return
         kept = files.read(self._last_good)
         if kept is None or kept.content != self._data:
             files.replace(self._last_good, self._data, 0o600)
 
-    def _read(self, data: bytes, facts: Facts) -> Configuration:
+    def _read(self, data: bytes, trouble: str, facts: Facts) -> Configuration:
+        if trouble:
+            return self._instead(data, facts, (), trouble)
         try:
             parsed = parse_text(data, CONFIG_NAME)
         except ConfigError as error:
-            return self._instead(data, facts, problems=error.problems)
-        return _configuration(parsed, Source.FILE)
+            return self._instead(data, facts, error.problems, "")
+        return Configuration(parsed.appliance, Source.FILE, parsed.marks, warnings=parsed.warnings)
 
-    def _instead(
-        self, data: bytes, facts: Facts, *, problems: tuple[Problem, ...] = (), trouble: str = ""
-    ) -> Configuration:
+    def _instead(self, data: bytes, facts: Facts, problems: tuple[Problem, ...], trouble: str) -> Configuration:
+        """What was in force until now, in this run or the last one; else a rescue."""
+        if self._current is not None and self._current.source is not Source.RESCUE:
+            good, marks = self._current.appliance, self._current.marks
+        else:
+            try:
+                parsed = parse_text(_content(self._last_good), str(self._last_good))
+            except ApplianceError:
+                saved = rescue(data, facts.links, self._keys())
+                return Configuration(saved, Source.RESCUE, {}, problems, (), trouble)
+            good, marks = parsed.appliance, parsed.marks
+        return Configuration(good, Source.LAST_GOOD, marks, problems, (), trouble)
+
+    def _keys(self) -> tuple[str, ...]:
         try:
-            parsed = parse_text(_content(self._last_good), str(self._last_good))
+            installed = files.read(self._installed_keys)
         except ApplianceError:
-            return Configuration(rescue(data, facts.links), Source.RESCUE, {}, problems, (), trouble)
-        good = _configuration(parsed, Source.LAST_GOOD)
-        return Configuration(good.appliance, good.source, good.marks, problems, (), trouble)
+            return ()
+        return tuple(installed.content.decode(errors="replace").splitlines()) if installed is not None else ()
 
 
-def rescue(data: bytes, links: Mapping[str, Link]) -> Appliance:
-    """DHCP on the wire, and ssh for the keys that can be read from a broken file."""
+def _stale(configuration: Configuration, facts: Facts) -> bool:
+    """A rescue by an interface that is not there (any more)."""
+    uplink = configuration.appliance.uplink
+    return configuration.source is Source.RESCUE and uplink is not None and uplink.interface not in facts.links
+
+
+def rescue(data: bytes, links: Mapping[str, Link], installed_keys: tuple[str, ...]) -> Appliance:
+    """DHCP on the wire, and ssh for the keys that can be read from a broken file, or else those of before."""
     saved = salvage(data, CONFIG_NAME)
     wired = sorted(name for name, link in links.items() if not link.kind and name.startswith("e"))
     return Appliance(
-        profile=Profile.CUSTOM,
+        profile=Profile.GATEWAY,
         hostname=saved.hostname or "appliance",
-        ssh=Ssh(authorized_keys=saved.authorized_keys),
+        ssh=Ssh(authorized_keys=saved.authorized_keys or installed_keys),
         uplink=Uplink(interface=wired[0] if wired else FIRST_WIRED),
     )
-
-
-def _configuration(parsed: Parsed, source: Source) -> Configuration:
-    return Configuration(parsed.appliance, source, parsed.marks, warnings=parsed.warnings)
 
 
 def _content(path: Path) -> bytes:
     file = files.read(path)
     if file is None:
-        raise InputError(f"there is no {path.name} on the card", hint="appliance init writes one to start from")
+        raise InputError(
+            f"there is no {path.name} on the card", hint="`appliance init gateway` writes one to start from"
+        )
     return file.content

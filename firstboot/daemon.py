@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,16 +13,20 @@ from appliance.errors import ApplianceError, TemporaryError
 from firstboot import files, status
 from firstboot.bus import Bus
 from firstboot.configuration import Configuration, Configurations
-from firstboot.events import DeviceEvents, Events, NetworkEvents
+from firstboot.events import DeviceEvents, Events, firewall_events, network_events
 from firstboot.host import Host
 from firstboot.kinds import KINDS
 from firstboot.netlink import Netlink
 from firstboot.notify import notify
-from firstboot.paths import LAST_GOOD, REPORT_NAME, STATUS, fat_partition
-from firstboot.reconcile import Outcome, reconcile
+from firstboot.paths import LAST_GOOD, REPORT_NAME, STATUS, STATUS_TEXT, fat_partition
+from firstboot.reconcile import Outcome, Reconciler, State
+from firstboot.report import Report
 
 DEBOUNCE_S = 0.05
 """One change of the network comes as many messages."""
+
+SPACING_S = 1.0
+"""From the beginning of a pass that did something to that of the next one."""
 
 RESYNC_S = 60.0
 """Not every change is told by anybody (accept_ra, a file)."""
@@ -29,7 +34,9 @@ RESYNC_S = 60.0
 RETRY_S = 5.0
 """While something is waited for or has failed."""
 
-WATCHDOG_S = 20.0
+HEARTBEAT_S = 20.0
+STUCK_S = 150.0
+"""No single action takes that long: a pass without progress is stuck, and systemd's watchdog may end it."""
 
 log = logging.getLogger("appliance")
 
@@ -38,28 +45,29 @@ class Daemon:
     """Everything that wakes leads to the same pass over all kinds."""
 
     def __init__(self, fat: Path) -> None:
-        self._fat = fat
         self._configurations = Configurations(fat, LAST_GOOD)
+        self._reconciler = Reconciler(KINDS, alive=self._alive)
+        self._report = Report(fat / REPORT_NAME)
         self._dirty = asyncio.Event()
         self._stopping = False
+        self._alive_at: float | None = None
         # pyroute2 and the blocking D-Bus calls stay in one thread of their own.
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reconcile")
-        self._told: dict[Path, str] = {}
         self._logged: dict[str, Outcome] = {}
 
     async def run(self) -> None:
-        """Work until SIGTERM or SIGINT; SIGHUP means: look now."""
+        """Work until SIGTERM or SIGINT; SIGHUP means: look now. Raises `TemporaryError` when the bus is lost."""
         loop = asyncio.get_running_loop()
         self._on_signals(loop)
-        for events in (NetworkEvents(), DeviceEvents()):
+        self._report.begin()
+        for events in (network_events(), firewall_events(), DeviceEvents()):
             loop.add_reader(events.fileno(), self._wake, events)
-        bus = Bus(loop)
-        bus.on_unit_change = self._dirty.set
+        bus = Bus(loop, on_unit_change=self._dirty.set, on_loss=self._dirty.set)
         await bus.connect()
         netlink = await loop.run_in_executor(self._worker, Netlink)
-        heartbeat = asyncio.create_task(_heartbeat())
+        heartbeat = asyncio.create_task(self._heartbeat())
         try:
-            await self._work(loop, Host(netlink, bus))
+            await self._work(loop, Host(netlink, bus), bus)
         finally:
             heartbeat.cancel()
             notify("STOPPING=1")
@@ -78,49 +86,72 @@ class Daemon:
         events.drain()
         self._dirty.set()
 
-    async def _work(self, loop: asyncio.AbstractEventLoop, host: Host) -> None:
+    async def _work(self, loop: asyncio.AbstractEventLoop, host: Host, bus: Bus) -> None:
         while not self._stopping:
+            began = loop.time()
             self._dirty.clear()
-            overall = await loop.run_in_executor(self._worker, self._pass, host)
-            notify(f"READY=1\nSTATUS={overall}")
-            try:
-                timeout_s = RESYNC_S if overall == status.Overall.READY else RETRY_S
-                await asyncio.wait_for(self._dirty.wait(), timeout_s)
-                await asyncio.sleep(DEBOUNCE_S)
-            except TimeoutError:
-                continue
+            told, did_something = await loop.run_in_executor(self._worker, self._pass, host)
+            if bus.lost:
+                raise TemporaryError("the system bus is gone")
+            notify(f"READY=1\nSTATUS={told}")
+            await self._rest(RESYNC_S if told == status.Overall.READY else RETRY_S)
+            if not self._stopping:
+                await asyncio.sleep(max(DEBOUNCE_S, began + SPACING_S - loop.time() if did_something else 0.0))
 
-    def _pass(self, host: Host) -> status.Overall:
+    async def _rest(self, longest_s: float) -> None:
+        """Until something happens, or the time is up; what is due on the card is written in between."""
+        deadline = time.monotonic() + longest_s
+        while not self._dirty.is_set() and (left_s := deadline - time.monotonic()) > 0:
+            due_s = self._report.due_s()
+            try:
+                await asyncio.wait_for(self._dirty.wait(), left_s if due_s is None else min(left_s, due_s + 0.1))
+            except TimeoutError:
+                self._report.flush()
+
+    def _pass(self, host: Host) -> tuple[status.Overall, bool]:
         """Put everything right once, and tell. Runs in the worker thread."""
-        configuration = self._configurations.current(host.facts())
-        outcomes = reconcile(configuration.appliance, KINDS, host)
-        for outcome in outcomes:
-            self._log(outcome)
-        told = _status(configuration, outcomes, host)
-        if told.overall == status.Overall.READY:
-            self._configurations.remember()
-        # The report first: who waits for status.json finds it written.
-        self._tell(self._fat / REPORT_NAME, status.to_text(told))
-        files.replace(STATUS, status.to_json(told).encode())
-        return told.overall
+        began = time.monotonic()
+        self._alive()
+        try:
+            configuration = self._configurations.current(host.facts())
+            outcomes = self._reconciler.reconcile(configuration.appliance, host)
+            for outcome in outcomes:
+                self._log(outcome)
+            told = _status(configuration, outcomes, host)
+            self._tell(told, began)
+            if all(outcome.state is not State.FAILED for outcome in outcomes):
+                self._configurations.remember()
+        except ApplianceError as error:
+            log.error("%s", error)
+            return status.Overall.FAILED, False
+        finally:
+            self._alive_at = None
+        return told.overall, any(outcome.done for outcome in outcomes)
+
+    def _tell(self, told: status.Status, began: float) -> None:
+        """The report first: who waits for status.json finds it written."""
+        text = status.to_text(told)
+        self._report.tell(text)
+        files.replace(STATUS_TEXT, text.replace("\r\n", "\n").encode())
+        files.replace(STATUS, status.to_json(told, began_s=began).encode())
 
     def _log(self, outcome: Outcome) -> None:
         for line in outcome.done:
             log.info("%s: %s", outcome.kind, line)
-        if self._logged.get(outcome.kind) != outcome and outcome.error:
+        before = self._logged.get(outcome.kind)
+        if outcome.error and (before is None or before.error != outcome.error):
             log.warning("%s: %s: %s", outcome.kind, outcome.state, outcome.error)
         self._logged[outcome.kind] = outcome
 
-    def _tell(self, path: Path, content: str) -> None:
-        """Write what changed only: the card wears out."""
-        if self._told.get(path) == content:
-            return
-        try:
-            files.replace(path, content.encode())
-        except ApplianceError as error:
-            log.warning("%s", error)
-        else:
-            self._told[path] = content
+    def _alive(self) -> None:
+        self._alive_at = time.monotonic()
+
+    async def _heartbeat(self) -> None:
+        while True:
+            alive_at = self._alive_at
+            if alive_at is None or time.monotonic() - alive_at < STUCK_S:
+                notify("WATCHDOG=1")
+            await asyncio.sleep(HEARTBEAT_S)
 
 
 def _status(configuration: Configuration, outcomes: tuple[Outcome, ...], host: Host) -> status.Status:
@@ -132,25 +163,16 @@ def _status(configuration: Configuration, outcomes: tuple[Outcome, ...], host: H
         problems=configuration.problems,
         warnings=configuration.warnings,
         trouble=configuration.trouble,
+        marks=configuration.marks,
     )
-
-
-async def _heartbeat() -> None:
-    while True:
-        notify("WATCHDOG=1")
-        await asyncio.sleep(WATCHDOG_S)
-
-
-async def _run() -> None:
-    await Daemon(fat_partition()).run()
 
 
 def main() -> int:
     """Run the daemon until it is stopped."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        asyncio.run(_run())
-    except TemporaryError as error:
-        log.error("%s", error)
-        return error.exit_code
+    asyncio.run(_run())
     return 0
+
+
+async def _run() -> None:
+    await Daemon(fat_partition()).run()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Iterable
 from typing import Protocol
 
 import pyudev
 
 SOL_NETLINK = 270
+NETLINK_NETFILTER = 12
 NETLINK_ADD_MEMBERSHIP = 1
 GROUPS = {
     "link": 1,
@@ -39,14 +41,28 @@ class Events(Protocol):
         ...
 
 
-class NetworkEvents:
-    """rtnetlink's messages about links, addresses, routes, rules and per-interface settings."""
+NFTABLES_GROUP = 7
+"""nfnetlink's group of changes of rules (linux/netfilter/nfnetlink.h, NFNLGRP_NFTABLES); iptables makes such too."""
 
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
+
+def network_events() -> NetlinkEvents:
+    """About links, addresses, routes, rules and per-interface settings."""
+    return NetlinkEvents(socket.NETLINK_ROUTE, GROUPS.values())
+
+
+def firewall_events() -> NetlinkEvents:
+    """About the firewall's rules."""
+    return NetlinkEvents(NETLINK_NETFILTER, [NFTABLES_GROUP])
+
+
+class NetlinkEvents:
+    """The kernel's messages to some groups of a netlink protocol."""
+
+    def __init__(self, protocol: int, groups: Iterable[int]) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
         self._socket.bind((0, 0))
-        for group in GROUPS.values():
+        for group in groups:
             self._socket.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
 
     def fileno(self) -> int:

@@ -42,7 +42,10 @@ class Address:
     interface: str
     address: Interface
     protocol: int = 0
+    tentative: bool = False
+    """Not yet known to be nobody else's (RFC 4862, 5.4)."""
     duplicate: bool = False
+    """Another machine on the link has it too."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,17 @@ class Facts:
     routes: tuple[Route, ...] = ()
     networkmanager: bool = False
     """NetworkManager runs, so an interface is either its or ours."""
+    other_rules: Mapping[int, str] = field(default_factory=dict)
+    """By family: the rules that ufw loads beside ours, its own (`after.rules`) and the user's (`user.rules`)."""
 
     def ipv4_on(self, interface: str) -> IPv4Interface | None:
-        """The first global IPv4 address of an interface."""
+        """The first global IPv4 address of an interface that somebody else gave it (DHCP)."""
         for address in self.addresses:
-            if address.interface == interface and isinstance(address.address, IPv4Interface):
+            if (
+                address.interface == interface
+                and address.protocol != OURS
+                and isinstance(address.address, IPv4Interface)
+            ):
                 return address.address
         return None
 
@@ -80,6 +89,7 @@ class Facts:
             route
             for route in self.routes
             if route.interface == interface
+            and route.protocol != OURS
             and route.destination == IPv4Network("0.0.0.0/0")
             and route.table == MAIN_TABLE
             and isinstance(route.gateway, IPv4Address)

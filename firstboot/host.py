@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import socket
+import time
+from collections.abc import Iterable
 from functools import singledispatchmethod
+from ipaddress import IPv6Address
 from pathlib import Path
 
 from appliance.errors import PermanentError, TemporaryError
-from firstboot import actions, files
+from firstboot import actions, echo, files
 from firstboot.bus import Bus
 from firstboot.command import run
 from firstboot.facts import Facts
 from firstboot.kind import FileState
 from firstboot.netlink import Netlink
 from firstboot.paths import ETC
-from firstboot.rendered.ufw import path_of
+from firstboot.rendered.ufw import FAMILIES, other_paths
 from firstboot.resources.hostname import hosts_with
-from firstboot.rulesets import parse, restoring
+from firstboot.rulesets import CLOSING, parse, restoring
 
 SYSCTL = Path("/proc/sys")
-UFW_INIT = "/usr/lib/ufw/ufw-init"
+ANSWER_VALID_S = 30.0
+
 _PROGRAMS = {4: "iptables", 6: "ip6tables"}
 
 
@@ -29,15 +34,25 @@ class Host:
     def __init__(self, netlink: Netlink, bus: Bus | None) -> None:
         self._netlink = netlink
         self._bus = bus
+        self._facts: Facts | None = None
+        self._answered: dict[IPv6Address, tuple[float, bool]] = {}
 
     def facts(self) -> Facts:
-        """Look at the network."""
-        return Facts(
-            links={link.name: link for link in self._netlink.links()},
-            addresses=tuple(self._netlink.addresses()),
-            routes=tuple(self._netlink.routes()),
-            networkmanager=self._bus is not None and self._bus.networkmanager_runs(),
-        )
+        """The network as it was at the last `look` or change."""
+        if self._facts is None:
+            links, addresses, routes = self._netlink.look()
+            self._facts = Facts(
+                links={link.name: link for link in links},
+                addresses=tuple(addresses),
+                routes=tuple(routes),
+                networkmanager=self._bus is not None and self._bus.networkmanager_runs(),
+                other_rules={family: _text(other_paths(family)) for family in FAMILIES},
+            )
+        return self._facts
+
+    def look(self) -> None:
+        """Forget what was seen: whoever asks next, sees the machine as it is then."""
+        self._facts = None
 
     def sysctl(self, name: str) -> str | None:
         """A kernel setting's value; None if the kernel has no such setting."""
@@ -45,6 +60,8 @@ class Host:
             return (SYSCTL / name).read_text(encoding="ascii").strip()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise TemporaryError(f"{name} cannot be read: {error.strerror}") from error
 
     def read(self, path: Path) -> FileState | None:
         """A file; None if it is not there."""
@@ -70,92 +87,110 @@ class Host:
         """The name of the NetworkManager profile that an interface is connected by."""
         return self._system.active_profile(interface)
 
+    def answers(self, address: IPv6Address) -> bool:
+        """Whether a host answers an echo request; asked at most every `ANSWER_VALID_S`."""
+        now = time.monotonic()
+        asked_at, answered = self._answered.get(address, (-math.inf, False))
+        if now - asked_at > (ANSWER_VALID_S if answered else 0):
+            answered = echo.answers(address)
+            self._answered[address] = (now, answered)
+        return answered
+
     @property
     def _system(self) -> Bus:
         if self._bus is None:
             raise TemporaryError("there is no system bus")
         return self._bus
 
-    @singledispatchmethod
     def execute(self, action: actions.Action) -> None:
         """Carry out one action. Raises `TemporaryError` or `PermanentError`."""
+        self.look()
+        try:
+            self._do(action)
+        except OSError as error:
+            raise TemporaryError(f"{action}: {error.strerror or error}") from error
+
+    @singledispatchmethod
+    def _do(self, action: actions.Action) -> None:
         raise PermanentError(f"nobody knows how to {action}")
 
-    @execute.register
+    @_do.register
     def _(self, action: actions.AddTunnel) -> None:
         self._netlink.add_tunnel(
             name=action.name, local=action.local, remote=action.remote, ttl=action.ttl, mtu=action.mtu
         )
 
-    @execute.register
+    @_do.register
     def _(self, action: actions.RemoveLink) -> None:
         self._netlink.remove_link(action.name)
 
-    @execute.register
+    @_do.register
     def _(self, action: actions.SetLink) -> None:
         self._netlink.set_link(action.name, mtu=action.mtu)
 
-    @execute.register
+    @_do.register
     def _(self, action: actions.AddAddress) -> None:
         self._netlink.add_address(action.address)
 
-    @execute.register
+    @_do.register
     def _(self, action: actions.RemoveAddress) -> None:
         self._netlink.remove_address(action.address)
 
-    @execute.register
+    @_do.register
     def _(self, action: actions.SetRoute) -> None:
         self._netlink.set_route(action.route)
 
-    @execute.register
+    @_do.register
     def _(self, action: actions.RemoveRoute) -> None:
         self._netlink.remove_route(action.route)
 
-    @execute.register
+    @_do.register
     def _(self, action: actions.SetSysctl) -> None:
         try:
             (SYSCTL / action.name).write_text(action.value, encoding="ascii")
         except OSError as error:
             raise TemporaryError(f"{action.name} cannot be set to {action.value}: {error.strerror}") from error
 
-    @execute.register
+    @_do.register
     def _(self, action: actions.WriteFile) -> None:
         files.replace(action.path, action.content, action.mode)
 
-    @execute.register
+    @_do.register
     def _(self, action: actions.RemoveFile) -> None:
         action.path.unlink(missing_ok=True)
 
-    @execute.register
+    @_do.register
     def _(self, action: actions.SetHostname) -> None:
         self._system.set_hostname(action.name)
         hosts = files.read(ETC / "hosts")
         text = hosts.content.decode(errors="surrogateescape") if hosts else "127.0.0.1\tlocalhost\n"
         files.replace(ETC / "hosts", hosts_with(text, action.name).encode(errors="surrogateescape"))
 
-    @execute.register
+    @_do.register
     def _(self, action: actions.LoadRules) -> None:
         # `ufw reload` stops before it starts, and in between everything is accepted. iptables-restore
-        # exchanges the chains that a file declares in one step, and ufw reads the same file at boot.
-        for family, program in _PROGRAMS.items():
-            if ":ufw-user-input " not in self.rules(4) or ":ufw6-user-input " not in self.rules(6):
-                run([UFW_INIT, "start"])
-            file = files.read(path_of(family))
-            text = restoring(file.content.decode() if file else "", parse(self.rules(family)), family)
-            run([f"{program}-restore", "--wait", "--noflush"], stdin=text)
+        # exchanges the chains that a file declares in one step, and ufw reads the same files at boot.
+        restore = [f"{_PROGRAMS[action.family]}-restore", "--wait", "--noflush"]
+        run(restore, stdin=CLOSING)
+        run(restore, stdin=restoring(action.text, parse(self.rules(action.family)), action.family))
 
-    @execute.register
+    @_do.register
     def _(self, action: actions.RestartUnit) -> None:
         self._system.restart_unit(action.name)
 
-    @execute.register
+    @_do.register
     def _(self, action: actions.StopUnit) -> None:
         self._system.stop_unit(action.name)
 
-    @execute.register
+    @_do.register
     def _(self, action: actions.ReloadNetworkManager) -> None:
         self._system.reload_networkmanager()
 
-    @execute.register
+    @_do.register
     def _(self, action: actions.ActivateProfile) -> None:
         self._system.activate_profile(action.uuid, action.interface)
+
+
+def _text(paths: Iterable[Path]) -> str:
+    states = [files.read(path) for path in paths]
+    return "".join(state.content.decode(errors="replace") for state in states if state is not None)

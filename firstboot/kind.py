@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
+from appliance.errors import ApplianceError
 from appliance.model import Appliance
 from firstboot.actions import Action
 from firstboot.facts import Facts
@@ -54,24 +57,38 @@ class Machine(Protocol):
         """Whether NetworkManager looks after an interface."""
         ...
 
+    def answers(self, address: IPv6Address) -> bool:
+        """Whether a host answers an echo request."""
+        ...
+
     def active_profile(self, interface: str) -> str:
         """The name of the NetworkManager profile that an interface is connected by; "" for none."""
         ...
 
 
-class Kind(Protocol[S]):
+class Kind(ABC, Generic[S]):
     """One sort of thing that the daemon keeps right."""
 
-    name: str
+    name: ClassVar[str]
 
+    needs: ClassVar[tuple[str, ...]] = ()
+    """The kinds that must be right before this one is touched."""
+
+    setting: ClassVar[str]
+    """The path in appliance.yaml that wants it, for whoever looks for the line."""
+
+    @abstractmethod
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[S]:
-        """What shall be there. Pure. Raises `TemporaryError` while something that it needs is missing."""
-        ...
+        """What shall be there. Pure. Raises an error while something is missing that the daemon cannot make."""
 
+    @abstractmethod
     def observe(self, machine: Machine, wanted: Sequence[S]) -> Sequence[S]:
         """What is there, of what is wanted and of what the daemon made before. Reads only."""
-        ...
 
+    @abstractmethod
     def actions(self, change: Change[S]) -> Sequence[Action]:
-        """What to do about one difference. Pure."""
-        ...
+        """What to do about one difference; nothing, where only waiting helps. Pure."""
+
+    def explain(self, change: Change[S]) -> ApplianceError | None:
+        """Why a difference stays, in a person's words; None where the difference speaks for itself. Pure."""
+        return None

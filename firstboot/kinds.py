@@ -11,22 +11,27 @@ from firstboot.resources.firewall import Firewall
 from firstboot.resources.hostname import Hostname
 from firstboot.resources.links import Links
 from firstboot.resources.managed import ManagedInterfaces
+from firstboot.resources.reach import Reach
 from firstboot.resources.routes import Routes
-from firstboot.resources.sysctls import Sysctls
+from firstboot.resources.supported import Supported
+from firstboot.resources.sysctls import Sysctls, TunnelSysctls
 from firstboot.resources.tunnel import Tunnel
 from firstboot.resources.units import Units
 from firstboot.resources.uplink import Uplink
 
 KINDS: tuple[Kind[Any], ...] = (
+    Supported(),
     Hostname(),
     Files(),
     Firewall(),  # before anything is reachable
+    Sysctls(),  # before a foreign router is heard
     ManagedInterfaces(),
     Links(),
     Uplink(),
     Tunnel(),
+    TunnelSysctls(),
     Addresses(),
     Routes(),
-    Sysctls(),  # those of an interface exist once the interface does
+    Reach(),
     Units(),
 )

@@ -7,7 +7,7 @@ lives as long as the `Netlink` object.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from errno import EADDRNOTAVAIL, EEXIST, ENODEV, ENOENT, EOPNOTSUPP, ESRCH
 from ipaddress import IPv4Address, IPv6Network, ip_address, ip_interface, ip_network
@@ -22,6 +22,7 @@ from firstboot.facts import OURS, Address, Interface, Link, Network, Route
 
 IFF_UP = 1
 IFA_F_DADFAILED = 0x08
+IFA_F_TENTATIVE = 0x40
 RTN_UNICAST = 1
 RT_SCOPE_UNIVERSE = 0
 RT_SCOPE_LINK = 253
@@ -49,28 +50,15 @@ class Netlink:
         """Close the socket."""
         self._ip.close()
 
-    def links(self) -> Iterator[Link]:
-        """All network interfaces."""
-        for message in self._ip.get_links():
-            info = message.get_attr("IFLA_LINKINFO")
-            kind = (info.get_attr("IFLA_INFO_KIND") if info else None) or ""
-            data = info.get_attr("IFLA_INFO_DATA") if info and kind == "sit" else None
-            yield Link(
-                name=message.get_attr("IFLA_IFNAME"),
-                kind=kind,
-                up=bool(message["flags"] & IFF_UP),
-                carrier=bool(message.get_attr("IFLA_CARRIER")),
-                mtu=message.get_attr("IFLA_MTU") or 0,
-                group=message.get_attr("IFLA_GROUP") or 0,
-                mac=message.get_attr("IFLA_ADDRESS") or "" if not kind else "",
-                local=_ipv4(data.get_attr("IFLA_SIT_LOCAL")) if data else None,
-                remote=_ipv4(data.get_attr("IFLA_SIT_REMOTE")) if data else None,
-                ttl=(data.get_attr("IFLA_SIT_TTL") or 0) if data else 0,
-            )
+    def look(self) -> tuple[list[Link], list[Address], list[Route]]:
+        """All interfaces, their addresses, and the routes through them, from one dump each."""
+        with _explained("looking at the network"):
+            links = list(self._ip.get_links())
+            names = {message["index"]: message.get_attr("IFLA_IFNAME") for message in links}
+            return list(_links(links)), list(self._addresses(names)), list(self._routes(names))
 
-    def addresses(self) -> Iterator[Address]:
-        """All addresses but link-local ones and those that the kernel made from router advertisements."""
-        names = self._names()
+    def _addresses(self, names: Mapping[int, str]) -> Iterator[Address]:
+        """All addresses of global scope."""
         for message in self._ip.get_addr():
             # On a point-to-point link IFA_ADDRESS is the peer's.
             value = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
@@ -81,12 +69,12 @@ class Netlink:
                 interface=names[message["index"]],
                 address=ip_interface(f"{value}/{message['prefixlen']}"),
                 protocol=message.get_attr("IFA_PROTO") or 0,
+                tentative=bool(flags & IFA_F_TENTATIVE),
                 duplicate=bool(flags & IFA_F_DADFAILED),
             )
 
-    def routes(self) -> Iterator[Route]:
+    def _routes(self, names: Mapping[int, str]) -> Iterator[Route]:
         """All unicast routes with one next hop."""
-        names = self._names()
         for family in (socket.AF_INET, socket.AF_INET6):
             for message in self._ip.get_routes(family=family):
                 index = message.get_attr("RTA_OIF")
@@ -156,9 +144,6 @@ class Netlink:
             ),
         }
 
-    def _names(self) -> dict[int, str]:
-        return {message["index"]: message.get_attr("IFLA_IFNAME") for message in self._ip.get_links()}
-
     def _index(self, name: str) -> int:
         try:
             return socket.if_nametoindex(name)
@@ -177,6 +162,25 @@ def _explained(what: str, hint: str = "", *, accept: tuple[int, ...] = ()) -> It
         if error.code not in accept:
             family = PermanentError if error.code == EOPNOTSUPP else TemporaryError
             raise family(f"{what}: the kernel refused: {error.args[-1]}", hint=hint) from error
+
+
+def _links(messages: Iterable[Any]) -> Iterator[Link]:
+    for message in messages:
+        info = message.get_attr("IFLA_LINKINFO")
+        kind = (info.get_attr("IFLA_INFO_KIND") if info else None) or ""
+        data = info.get_attr("IFLA_INFO_DATA") if info and kind == "sit" else None
+        yield Link(
+            name=message.get_attr("IFLA_IFNAME"),
+            kind=kind,
+            up=bool(message["flags"] & IFF_UP),
+            carrier=bool(message.get_attr("IFLA_CARRIER")),
+            mtu=message.get_attr("IFLA_MTU") or 0,
+            group=message.get_attr("IFLA_GROUP") or 0,
+            mac=message.get_attr("IFLA_ADDRESS") or "" if not kind else "",
+            local=_ipv4(data.get_attr("IFLA_SIT_LOCAL")) if data else None,
+            remote=_ipv4(data.get_attr("IFLA_SIT_REMOTE")) if data else None,
+            ttl=(data.get_attr("IFLA_SIT_TTL") or 0) if data else 0,
+        )
 
 
 def _address(address: Interface) -> dict[str, Any]:

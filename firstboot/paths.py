@@ -9,6 +9,7 @@ RUN = Path("/run/appliance")
 STATE = Path("/var/lib/appliance")
 
 STATUS = RUN / "status.json"
+STATUS_TEXT = RUN / "status.txt"
 LAST_GOOD = STATE / "last-good.yaml"
 
 FAT_CANDIDATES = (Path("/boot/firmware"), Path("/boot"))
@@ -18,6 +19,8 @@ CONFIG_NAME = "appliance.yaml"
 REPORT_NAME = "appliance-status.txt"
 
 
-def fat_partition() -> Path:
-    """The folder that shows the FAT partition: the first candidate that a file system is mounted on."""
-    return next((path for path in FAT_CANDIDATES if path.is_mount()), FAT_CANDIDATES[0])
+def fat_partition(mounts: Path = Path("/proc/mounts")) -> Path:
+    """The folder that shows the FAT partition: the candidate on which a FAT file system is mounted."""
+    mounted = [line.split() for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines()]
+    fat = {Path(words[1]) for words in mounted if words[2] == "vfat"}
+    return next((path for path in FAT_CANDIDATES if path in fat), FAT_CANDIDATES[0])

@@ -41,7 +41,7 @@ def parse(text: str) -> Ruleset:
             table = line[1:].strip()
         elif line.startswith(":") and words[1] != "-":
             policies[table, words[0][1:]] = words[1]
-        elif line.startswith("-A "):
+        elif line.startswith(("-A ", "-I ")):
             counts[table, words[1]] += 1
             if len(words) == 4 and words[2] == "-j":
                 jumps[table, words[1], words[3]] += 1
@@ -61,34 +61,58 @@ def hooks(family: int) -> tuple[tuple[str, str, str], ...]:
     return (*found, *HOOKS)
 
 
+def framework(family: int) -> str:
+    """The chains that ufw makes by itself when it starts, for the defaults: deny in, allow out, deny through."""
+    chain = "ufw" if family == 4 else "ufw6"
+    directions = {"input": "DROP", "output": "ACCEPT", "forward": "DROP"}
+    stages = (*_STAGES, "user", "user-logging", "skip-to-policy")
+    lines = [f":{chain}-{stage}-{direction} - [0:0]" for stage in stages for direction in directions]
+    lines += [
+        f":{chain}-{name} - [0:0]" for name in ("logging-deny", "logging-allow", "user-limit", "user-limit-accept")
+    ]
+    lines += [f"-A {chain}-skip-to-policy-{direction} -j {policy}" for direction, policy in directions.items()]
+    lines += [f"-A {chain}-track-output -p {kind} -m conntrack --ctstate NEW -j ACCEPT" for kind in ("tcp", "udp")]
+    return "\n".join(["*filter", *lines, "COMMIT\n"])
+
+
+CLOSING = "*filter\n:INPUT DROP\n:FORWARD DROP\nCOMMIT\n"
+"""What shuts the machine, whatever else may be wrong; of itself it cannot fail."""
+
+
 def restoring(text: str, kernel: Ruleset, family: int) -> str:
     """What iptables-restore --noflush must read to put everything right, each table in one step.
 
-    `text` declares the chains that it fills, which empties them first: the jump to the user's rules, at the
-    end of ufw's chains, has to be laid again. The jumps in the built-in chains are laid again only where one
-    of them is missing or doubled; other programs' rules there keep their place.
+    Each chain that `text` declares is emptied and filled. So the jump to the user's rules, at the end of ufw's
+    chains, has to be laid again. The jumps in the built-in chains are laid again only where one of them is
+    missing or doubled; other programs' rules there keep their place.
     """
-    filled = {(table, chain) for table, chain in parse(text).counts}
-    blocks: dict[str, list[str]] = {"filter": [":INPUT DROP", ":FORWARD DROP"]}
-    for table, lines in _tables(text).items():
-        blocks.setdefault(table, []).extend(lines)
+    declared, rules = _tables(text)
+    filled = {(table, line.split()[1]) for table, lines in rules.items() for line in lines}
     for table, chain in dict.fromkeys((table, chain) for table, chain, _ in hooks(family)):
         targets = [target for hooked, source, target in hooks(family) if (hooked, source) == (table, chain)]
+        jumps = [f"-A {chain} -j {target}" for target in targets]
+        lines = rules.setdefault(table, [])
         if (table, chain) in filled:
-            blocks[table] += [f"-A {chain} -j {target}" for target in targets]
+            lines += jumps
         elif any(kernel.jumps[table, chain, target] != 1 for target in targets):
             for target in targets:
-                blocks[table] += [f"-D {chain} -j {target}"] * kernel.jumps[table, chain, target]
-            blocks[table] += [f"-A {chain} -j {target}" for target in targets]
-    return "".join(f"*{table}\n" + "\n".join(lines) + "\nCOMMIT\n" for table, lines in blocks.items())
+                lines += [f"-D {chain} -j {target}"] * kernel.jumps[table, chain, target]
+            lines += jumps
+    blocks = {table: [*declared.get(table, []), *lines] for table, lines in rules.items()}
+    return "".join("\n".join([f"*{table}", *lines, "COMMIT\n"]) for table, lines in blocks.items())
 
 
-def _tables(text: str) -> dict[str, list[str]]:
-    tables: dict[str, list[str]] = {}
+def _tables(text: str) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """By table: the chains that are declared, each once, and the rules."""
+    declared: dict[str, list[str]] = {}
+    rules: dict[str, list[str]] = {}
     table = ""
     for line in text.splitlines():
         if line.startswith("*"):
             table = line[1:].strip()
-        elif line.startswith((":", "-")):
-            tables.setdefault(table, []).append(line)
-    return tables
+        elif line.startswith(":"):
+            chains = declared.setdefault(table, [])
+            chains += [line] if line not in chains else []
+        elif line.startswith("-"):
+            rules.setdefault(table, []).append(line)
+    return declared, rules

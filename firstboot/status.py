@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from appliance.errors import Problem
+from appliance.errors import Mark, Problem
 from appliance.model import Appliance
 from firstboot.facts import Facts
 from firstboot.reconcile import Outcome, State
@@ -28,7 +28,7 @@ class Source(StrEnum):
 
     FILE = "appliance.yaml"
     LAST_GOOD = "last good configuration"
-    RESCUE = "rescue: DHCP and ssh only"
+    RESCUE = "rescue configuration (DHCP and ssh only)"
 
 
 @dataclass(frozen=True)
@@ -43,22 +43,35 @@ class Status:
     warnings: tuple[Problem, ...] = ()
     trouble: str = ""
     """Why the configuration could not be read at all."""
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    """Where each setting of the configuration in force stands."""
 
     @property
     def overall(self) -> Overall:
         """The worst of everything."""
-        if self.problems or self.trouble:
-            return Overall.CONFIG_ERROR
+        return Overall.CONFIG_ERROR if self.problems or self.trouble else self.machine
+
+    @property
+    def machine(self) -> Overall:
+        """The worst of what the configuration in force wants."""
         states = {outcome.state for outcome in self.outcomes}
         if State.FAILED in states:
             return Overall.FAILED
-        return Overall.WAITING if State.WAITING in states else Overall.READY
+        return Overall.READY if states <= {State.OK} else Overall.WAITING
+
+    def line_of(self, outcome: Outcome) -> int | None:
+        """The line of appliance.yaml that wants what an outcome is about; None where it has none."""
+        path = outcome.setting if outcome.error and self.source is Source.FILE else ""
+        while path and path not in self.marks:
+            path = path.rpartition(".")[0]
+        return self.marks[path].line if path else None
 
 
-def to_json(status: Status) -> str:
-    """The status for programs; stable keys, one object."""
+def to_json(status: Status, *, began_s: float) -> str:
+    """The status for programs; stable keys, one object. `began_s`: when the look began, on the monotonic clock."""
     content: Mapping[str, Any] = {
         "state": status.overall,
+        "began_s": began_s,
         "hostname": status.appliance.hostname,
         "profile": status.appliance.profile,
         "configuration": status.source,
@@ -66,7 +79,7 @@ def to_json(status: Status) -> str:
         "warnings": [_problem(problem) for problem in status.warnings],
         "trouble": status.trouble,
         "interfaces": {name: list(addresses) for name, addresses in _addresses(status.facts).items()},
-        "kinds": [asdict(outcome) for outcome in status.outcomes],
+        "kinds": [{**asdict(outcome), "line": status.line_of(outcome)} for outcome in status.outcomes],
     }
     return json.dumps(content, indent=2) + "\n"
 
@@ -79,21 +92,23 @@ def to_text(status: Status) -> str:
 
 
 _HEADLINES = {
-    Overall.READY: "UP: everything is as appliance.yaml wants it.",
+    Overall.READY: "UP: everything is as {source} wants it.",
     Overall.WAITING: "NOT UP YET: something is being waited for, see below.",
     Overall.FAILED: "NOT UP: something could not be done, see below.",
-    Overall.CONFIG_ERROR: "CHECK appliance.yaml: it has mistakes and was not used.",
 }
 
 
 def _headline(status: Status) -> Sequence[str]:
-    return [f"{status.appliance.hostname} ({status.appliance.profile})", _HEADLINES[status.overall]]
+    lines = [f"{status.appliance.hostname} ({status.appliance.profile})"]
+    if status.problems:
+        lines.append(f"CHECK appliance.yaml: it has mistakes and is not used. In force is the {status.source}.")
+    elif status.trouble:
+        lines.append(f"CHECK appliance.yaml: {status.trouble}. In force is the {status.source}.")
+    return [*lines, _HEADLINES[status.machine].format(source=f"the {status.source}" if lines[1:] else status.source)]
 
 
 def _configuration(status: Status) -> list[str]:
     lines = [f"Configuration in force: {status.source}"]
-    if status.trouble:
-        lines.append(f"  ERROR {status.trouble}")
     for label, problems in (("ERROR", status.problems), ("warning", status.warnings)):
         for problem in problems:
             lines.append(f"  {label} line {problem.mark.line}, column {problem.mark.column}: {problem.message}")
@@ -112,7 +127,9 @@ def _network(status: Status) -> list[str]:
 def _kinds(status: Status) -> list[str]:
     lines = ["Parts:"]
     for outcome in status.outcomes:
-        lines.append(f"  {outcome.kind}: {outcome.state}" + (f": {outcome.error}" if outcome.error else ""))
+        line = status.line_of(outcome)
+        where = f" (appliance.yaml line {line})" if line else ""
+        lines.append(f"  {outcome.kind}: {outcome.state}" + (f": {outcome.error}{where}" if outcome.error else ""))
         if outcome.hint:
             lines.append(f"    hint: {outcome.hint}")
     return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, IPv6Network
+from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
 
 from appliance.errors import TemporaryError
 from appliance.model import Appliance, Uplink
@@ -33,17 +33,6 @@ def address_of(uplink: Uplink, facts: Facts) -> IPv4Interface:
             hint="is the cable in, and does the router give out addresses (DHCP)?",
         )
     return address
-
-
-def gateway_of(uplink: Uplink, facts: Facts) -> IPv4Address:
-    """The router on the uplink; `TemporaryError` while DHCP has named none."""
-    gateway = uplink.gateway or facts.ipv4_gateway_on(uplink.interface)
-    if gateway is None:
-        raise TemporaryError(
-            f"{uplink.interface} has no IPv4 router yet",
-            hint="the router's DHCP server must give out a default route",
-        )
-    return gateway
 
 
 def is_one_armed(appliance: Appliance) -> bool:
@@ -82,3 +71,8 @@ def own_ipv4(appliance: Appliance, facts: Facts) -> IPv4Interface | None:
     if uplink is not None and uplink.address is not None:
         return uplink.address
     return facts.ipv4_on(lan.interface)
+
+
+def awaits_lease(appliance: Appliance, facts: Facts) -> bool:
+    """The LAN's IPv4 network is not known yet: it is the one of which DHCP gives the uplink an address."""
+    return is_one_armed(appliance) and own_ipv4(appliance, facts) is None

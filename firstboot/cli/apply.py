@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import os
 import time
 
@@ -25,15 +27,20 @@ def run(arguments: argparse.Namespace) -> int:
     """Wake the daemon, wait until it has looked, and print the status."""
     if os.geteuid() != 0:
         raise InputError("only root may have the machine changed", hint="sudo appliance apply")
-    before = _told_at()
+    asked_s = time.monotonic()
+    status.require_daemon()
     run_program(["systemctl", "reload", "appliance.service"])
-    deadline = time.monotonic() + WAIT_S
-    while _told_at() == before:
-        if time.monotonic() > deadline:
+    deadline_s = asked_s + WAIT_S
+    while _began_s() < asked_s:
+        if time.monotonic() > deadline_s:
             raise TemporaryError(f"the daemon did not answer within {WAIT_S:.0f} s", hint="journalctl -u appliance")
         time.sleep(_LOOK_EVERY_S)
     return status.run(arguments)
 
 
-def _told_at() -> int:
-    return STATUS.stat().st_mtime_ns if STATUS.exists() else 0
+def _began_s() -> float:
+    """When the look began of which the daemon has told, on the monotonic clock, which all processes share."""
+    try:
+        return float(json.loads(STATUS.read_text(encoding="utf-8"))["began_s"])
+    except FileNotFoundError:
+        return -math.inf

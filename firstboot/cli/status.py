@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any
+from pathlib import Path
 
 from appliance.errors import TemporaryError
-from firstboot.paths import REPORT_NAME, STATUS, fat_partition
+from firstboot.command import run as run_program
+from firstboot.paths import STATUS, STATUS_TEXT
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,15 +22,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the status."""
+    require_daemon()
+    content, text = _read(STATUS), _read(STATUS_TEXT)
+    sys.stdout.write(content if arguments.json else text)
+    return 0 if json.loads(content)["state"] == "ready" else 1
+
+
+def require_daemon() -> None:
+    """Raise `TemporaryError` where the daemon does not run: what it has told is of another time."""
     try:
-        content = STATUS.read_text(encoding="utf-8")
+        run_program(["systemctl", "is-active", "--quiet", "appliance.service"])
+    except TemporaryError as error:
+        raise TemporaryError("the daemon does not run", hint="`systemctl status appliance` says why") from error
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise TemporaryError(
-            "the daemon has not told anything yet", hint="`systemctl status appliance` says whether it runs"
-        ) from error
-    status: dict[str, Any] = json.loads(content)
-    if arguments.json:
-        sys.stdout.write(content)
-    else:
-        sys.stdout.write((fat_partition() / REPORT_NAME).read_text(encoding="utf-8").replace("\r\n", "\n"))
-    return 0 if status["state"] == "ready" else 1
+        raise TemporaryError("the daemon has not told anything yet", hint="try again in a few seconds") from error

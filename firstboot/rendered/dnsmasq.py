@@ -8,8 +8,8 @@ from appliance.model import Appliance
 from firstboot.facts import Facts
 from firstboot.paths import ETC
 from firstboot.render import render
-from firstboot.rendered.file import File, text
-from firstboot.topology import is_one_armed, own_address_in, own_ipv4, tunnel_mtu
+from firstboot.rendered.file import File, kept, text
+from firstboot.topology import awaits_lease, is_one_armed, own_address_in, own_ipv4, tunnel_mtu
 
 CONFIG = ETC / "appliance" / "dnsmasq.conf"
 OWNED = (CONFIG,)
@@ -20,6 +20,8 @@ def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
     lan, tunnel, uplink = appliance.lan, appliance.tunnel, appliance.uplink
     if lan is None or uplink is None:
         return ()
+    if awaits_lease(appliance, facts):
+        return (kept(CONFIG),)
     own = own_ipv4(appliance, facts)
     content = render(
         "dnsmasq.conf.j2",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from uuid import NAMESPACE_DNS, uuid5
 
 from appliance.model import Appliance
@@ -10,12 +11,11 @@ from firstboot.facts import Facts
 from firstboot.paths import ETC
 from firstboot.render import render
 from firstboot.rendered.file import File, text
-from firstboot.topology import is_static
+from firstboot.topology import is_static, uplink_of
 
-PROFILE_ID = "appliance-uplink"
-PROFILE_UUID = str(uuid5(NAMESPACE_DNS, PROFILE_ID))
+PROFILE_UUID = str(uuid5(NAMESPACE_DNS, "appliance-uplink"))
 CONFIG = ETC / "NetworkManager" / "conf.d" / "90-appliance.conf"
-PROFILE = ETC / "NetworkManager" / "system-connections" / f"{PROFILE_ID}.nmconnection"
+PROFILE = ETC / "NetworkManager" / "system-connections" / "appliance-uplink.nmconnection"
 OWNED = (CONFIG, PROFILE)
 
 
@@ -38,12 +38,21 @@ def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
     config = render("networkmanager.conf.j2", unmanaged=ours(appliance), static=is_static(uplink))
     if is_static(uplink):
         return (text(CONFIG, config),)
-    profile = render(
+    return (text(CONFIG, config), text(PROFILE, _profile(appliance, profile_name(appliance)), 0o600))
+
+
+def profile_name(appliance: Appliance) -> str:
+    """The name of our profile: another for every content, so that the name tells which one is in force."""
+    return f"appliance-uplink-{sha256(_profile(appliance, '').encode()).hexdigest()[:8]}"
+
+
+def _profile(appliance: Appliance, name: str) -> str:
+    uplink = uplink_of(appliance)
+    return render(
         "uplink.nmconnection.j2",
-        id=PROFILE_ID,
+        id=name,
         uuid=PROFILE_UUID,
         uplink=uplink,
         dns=[address for address in uplink.dns if address.version == 4],
         ipv6_method="ignore" if appliance.tunnel else "auto",
     )
-    return (text(CONFIG, config), text(PROFILE, profile, 0o600))

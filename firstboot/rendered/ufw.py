@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 from appliance.model import Appliance
 from firstboot.facts import Facts, Network
 from firstboot.paths import ETC
 from firstboot.render import render
-from firstboot.rendered.file import File, text
-from firstboot.topology import forwards_ipv4, own_ipv4
+from firstboot.rendered.file import File, kept, text
+from firstboot.topology import awaits_lease, forwards_ipv4, own_ipv4
 
 FAMILIES = (4, 6)
 OWNED: tuple[Path, ...] = ()
 _VERSION_DIGITS = 12
+
+MDNS = {4: IPv4Address("224.0.0.251"), 6: IPv6Address("ff02::fb")}
+"""Where hosts ask for names that end in .local (RFC 6762, 3)."""
 
 LINK_LOCAL = IPv6Network("fe80::/10")
 PRIVATE = (
@@ -44,6 +47,8 @@ def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
     settings = render(
         "ufw-sysctl.conf.j2", forward_ipv4=forwards_ipv4(appliance), forward_ipv6=appliance.tunnel is not None
     )
+    if awaits_lease(appliance, facts):
+        return (*(kept(path_of(family)) for family in FAMILIES), text(ETC / "ufw" / "sysctl.conf", settings))
     rules = [text(path_of(family), rules_of(appliance, facts, family).text, 0o640) for family in FAMILIES]
     return (*rules, text(ETC / "ufw" / "sysctl.conf", settings))
 
@@ -51,6 +56,12 @@ def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
 def path_of(family: int) -> Path:
     """The file that ufw loads before the user's rules."""
     return ETC / "ufw" / ("before.rules" if family == 4 else "before6.rules")
+
+
+def other_paths(family: int) -> Sequence[Path]:
+    """The files that ufw loads after ours: its own, and what the user has made with `ufw allow`."""
+    end = "" if family == 4 else "6"
+    return (ETC / "ufw" / f"after{end}.rules", ETC / "ufw" / f"user{end}.rules")
 
 
 def rules_of(appliance: Appliance, facts: Facts, family: int) -> Rules:
@@ -63,6 +74,7 @@ def rules_of(appliance: Appliance, facts: Facts, family: int) -> Rules:
             version=version,
             chain="ufw" if family == 4 else "ufw6",
             icmp="icmp" if family == 4 else "icmpv6",
+            mdns=MDNS[family],
             uplink=appliance.uplink,
             lan=appliance.lan,
             tunnel=appliance.tunnel,

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from appliance.errors import ApplianceError, TemporaryError
 from appliance.model import Appliance
 from firstboot.actions import Action, AddAddress, RemoveAddress
 from firstboot.facts import OURS, Address, Facts, Interface
-from firstboot.kind import Machine
+from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.topology import is_static, own_address_in
 
 
 @dataclass(frozen=True)
 class Assigned:
-    """An address on an interface. `duplicate`: another machine on the link has it too (RFC 4862, 5.4)."""
+    """An address on an interface, as `Address` has it."""
 
     interface: str
     address: Interface
+    tentative: bool = False
     duplicate: bool = False
 
     @property
@@ -27,10 +29,11 @@ class Assigned:
         return f"{self.address} on {self.interface}"
 
 
-class Addresses:
+class Addresses(Kind[Assigned]):
     """Addresses, owned by their protocol number."""
 
     name = "addresses"
+    setting = "lan"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Assigned]:
         """The static uplink's, the tunnel's, and the Pi's own in the networks that it serves."""
@@ -39,14 +42,32 @@ class Addresses:
     def observe(self, machine: Machine, wanted: Sequence[Assigned]) -> Sequence[Assigned]:
         """All that are ours, and the wanted ones whoever put them there."""
         keys = {spec.key for spec in wanted}
-        found = [(Assigned(a.interface, a.address, a.duplicate), a.protocol) for a in machine.facts().addresses]
+        found = [
+            (Assigned(a.interface, a.address, a.tentative, a.duplicate), a.protocol) for a in machine.facts().addresses
+        ]
         return [spec for spec, protocol in found if protocol == OURS or spec.key in keys]
 
     def actions(self, change: Change[Assigned]) -> Sequence[Action]:
-        """Add or remove; a duplicate is tried once more, the other machine may have gone."""
-        add = [AddAddress(Address(change.want.interface, change.want.address, OURS))] if change.want else []
-        remove = [RemoveAddress(Address(change.have.interface, change.have.address))] if change.have else []
+        """Add or remove. A duplicate is added anew, at growing intervals: the other machine may have gone."""
+        want, have = change.want, change.have
+        add = [AddAddress(Address(want.interface, want.address, OURS))] if want else []
+        remove = [RemoveAddress(Address(have.interface, have.address))] if have else []
+        if want and have and not have.duplicate:
+            return []  # tentative: the kernel tells when it knows
         return [*remove, *add]
+
+    def explain(self, change: Change[Assigned]) -> ApplianceError | None:
+        """A duplicate is for a person to put right; a tentative address for the kernel."""
+        if change.have is None:
+            return None
+        if change.have.duplicate:
+            return TemporaryError(
+                f"another machine on {change.have.interface} has the address {change.have.address.ip}",
+                hint="take it away from that machine, or choose another one in appliance.yaml",
+            )
+        if change.have.tentative:
+            return TemporaryError(f"whether {change.have.address.ip} is nobody else's is being found out")
+        return None
 
 
 def _desired(appliance: Appliance) -> Iterator[Assigned]:

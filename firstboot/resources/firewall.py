@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from appliance.model import Appliance
 from firstboot.actions import Action, LoadRules
 from firstboot.facts import Facts
-from firstboot.kind import Machine
+from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.rendered.ufw import FAMILIES, rules_of
-from firstboot.rulesets import Ruleset, hooks, parse
+from firstboot.rulesets import Ruleset, framework, hooks, parse
+from firstboot.topology import address_of, awaits_lease, uplink_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Loaded:
     closed: bool
     hooked: bool
     rules: frozenset[tuple[str, str, int]]
+    text: str = field(default="", compare=False, repr=False)
+    """All rules as iptables-restore reads them."""
 
     @property
     def key(self) -> str:
@@ -35,19 +38,23 @@ class Loaded:
         return f"IPv{self.family} rules"
 
 
-class Firewall:
+class Firewall(Kind[Loaded]):
     """The rules that ufw keeps in the kernel."""
 
     name = "firewall"
+    needs = ("files",)
+    setting = "firewall"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Loaded]:
-        """What the rendered files say, loaded."""
+        """What the rendered files say, and the user's, loaded."""
+        if awaits_lease(appliance, facts):
+            address_of(uplink_of(appliance), facts)  # which says that there is none
         wanted = []
         for family in FAMILIES:
             rules = rules_of(appliance, facts, family)
-            wanted.append(
-                Loaded(family, rules.version, closed=True, hooked=True, rules=_counts(parse(rules.text), family))
-            )
+            text = framework(family) + rules.text + facts.other_rules.get(family, "")
+            counts = _counts(parse(text), family)
+            wanted.append(Loaded(family, rules.version, closed=True, hooked=True, rules=counts, text=text))
         return tuple(wanted)
 
     def observe(self, machine: Machine, wanted: Sequence[Loaded]) -> Sequence[Loaded]:
@@ -62,8 +69,8 @@ class Firewall:
         return found
 
     def actions(self, change: Change[Loaded]) -> Sequence[Action]:
-        """Both families change together, so one action serves either."""
-        return [LoadRules()]
+        """Load that family's rules."""
+        return [LoadRules(change.want.family, change.want.text)] if change.want is not None else []
 
 
 def _counts(rules: Ruleset, family: int) -> frozenset[tuple[str, str, int]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from appliance.model import Appliance
 from firstboot.actions import Action, SetHostname
 from firstboot.facts import Facts
-from firstboot.kind import FileState, Machine
+from firstboot.kind import FileState, Kind, Machine
 from firstboot.paths import ETC
 from firstboot.plan import Change
 
@@ -30,10 +30,11 @@ class Name:
         return "host name"
 
 
-class Hostname:
+class Hostname(Kind[Name]):
     """The machine's name in its three places."""
 
     name = "hostname"
+    setting = "hostname"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Name]:
         """The same name everywhere."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from appliance.model import Appliance
 from firstboot.actions import Action, SetLink
 from firstboot.facts import Facts
-from firstboot.kind import Machine
+from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.topology import is_static
 
@@ -27,10 +27,11 @@ class LinkUp:
         return self.interface
 
 
-class Links:
+class Links(Kind[LinkUp]):
     """Interfaces that are up."""
 
     name = "links"
+    setting = "uplink"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[LinkUp]:
         """A static uplink and the LAN's interface; with DHCP or Wi-Fi, the uplink is NetworkManager's."""

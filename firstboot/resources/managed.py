@@ -9,9 +9,9 @@ from appliance.errors import TemporaryError
 from appliance.model import Appliance
 from firstboot.actions import Action, ActivateProfile, ReloadNetworkManager
 from firstboot.facts import Facts
-from firstboot.kind import Machine
+from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
-from firstboot.rendered.networkmanager import PROFILE_ID, PROFILE_UUID, ours
+from firstboot.rendered.networkmanager import PROFILE_UUID, ours, profile_name
 from firstboot.topology import is_static
 
 
@@ -29,10 +29,12 @@ class Managed:
         return self.interface
 
 
-class ManagedInterfaces:
+class ManagedInterfaces(Kind[Managed]):
     """The interfaces that NetworkManager shall and shall not look after."""
 
     name = "networkmanager"
+    needs = ("files",)
+    setting = "uplink"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Managed]:
         """Ours are left alone; a DHCP uplink is connected by our profile."""
@@ -43,8 +45,9 @@ class ManagedInterfaces:
                 raise TemporaryError("NetworkManager does not run", hint="systemctl status NetworkManager says why")
             return ()
         wanted = [Managed(name, managed=False) for name in ours(appliance) if name in facts.links]
-        if uplink is not None and has_lease:
-            wanted.append(Managed(uplink.interface, managed=True, profile=PROFILE_ID))
+        if uplink is not None and has_lease and uplink.interface in facts.links:
+            signal = facts.links[uplink.interface].carrier
+            wanted.append(Managed(uplink.interface, True, profile_name(appliance) if signal else None))
         return tuple(wanted)
 
     def observe(self, machine: Machine, wanted: Sequence[Managed]) -> Sequence[Managed]:

@@ -9,15 +9,15 @@ from ipaddress import IPv4Network, IPv6Network
 from appliance.model import Appliance
 from firstboot.actions import Action, RemoveRoute, SetRoute
 from firstboot.facts import MAIN_TABLE, OURS, Facts, Gateway, Network, Route
-from firstboot.kind import Machine
+from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
-from firstboot.topology import gateway_of, is_static, uplink_of
+from firstboot.topology import is_static
 
-METRIC = 100
-"""Of our IPv4 routes: NetworkManager's for a wire, so that ours neither hides its own nor is hidden."""
+METRIC = 97
+"""Of our IPv4 routes: a number of our own, as a route of the same destination and metric would be replaced."""
 
-METRIC_IPV6 = 1024
-"""The kernel's own for an IPv6 route without one (IP6_RT_PRIO_USER)."""
+METRIC_IPV6 = 512
+"""Of our IPv6 routes: better than what a router advertisement brings (1024), and again not the same."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,14 @@ class Reach:
         return f"{self.destination} metric {self.metric}"
 
 
-class Routes:
+class Routes(Kind[Reach]):
     """Routes, owned by their protocol number."""
 
     name = "routes"
+    setting = "uplink"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Reach]:
-        """All routes; `TemporaryError` while a DHCP uplink has no router."""
+        """All routes; the one to the tunnel server once the uplink's router is known."""
         return tuple(_desired(appliance, facts))
 
     def observe(self, machine: Machine, wanted: Sequence[Reach]) -> Sequence[Reach]:
@@ -65,11 +66,14 @@ def _route(reach: Reach) -> Route:
 
 
 def _desired(appliance: Appliance, facts: Facts) -> Iterator[Reach]:
-    uplink = appliance.uplink
-    if uplink is not None and uplink.gateway is not None and is_static(uplink):
-        yield Reach(IPv4Network("0.0.0.0/0"), uplink.interface, uplink.gateway, METRIC)
-    if appliance.tunnel is not None:
-        yield Reach(IPv6Network("::/0"), appliance.tunnel.interface, None, METRIC_IPV6)
-        # Once a default route leads elsewhere (a VPN, a second uplink), the tunnel's own packets must not follow it.
-        server, uplink = IPv4Network(appliance.tunnel.server), uplink_of(appliance)
-        yield Reach(server, uplink.interface, gateway_of(uplink, facts), METRIC)
+    uplink, tunnel = appliance.uplink, appliance.tunnel
+    if uplink is None:
+        return
+    gateway = uplink.gateway or facts.ipv4_gateway_on(uplink.interface)
+    if gateway is not None and is_static(uplink):
+        yield Reach(IPv4Network("0.0.0.0/0"), uplink.interface, gateway, METRIC)
+    if tunnel is not None:
+        yield Reach(IPv6Network("::/0"), tunnel.interface, None, METRIC_IPV6)
+        if gateway is not None:
+            # Once a default route leads elsewhere (a VPN, a second uplink), the tunnel's own packets must not follow.
+            yield Reach(IPv4Network(tunnel.server), uplink.interface, gateway, METRIC)

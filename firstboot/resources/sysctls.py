@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from appliance.model import Appliance
 from firstboot.actions import Action, SetSysctl
 from firstboot.facts import Facts
-from firstboot.kind import Machine
+from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.topology import forwards_ipv4
 
@@ -26,10 +26,12 @@ class Setting:
         return self.name
 
 
-class Sysctls:
+class Sysctls(Kind[Setting]):
     """Kernel settings. Nothing is owned: what a setting was before is not known, so none is put back."""
 
     name = "sysctls"
+    needs = ("firewall",)
+    setting = "tunnel"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Setting]:
         """The settings for what the configuration wants; those of an interface once it is there."""
@@ -45,13 +47,29 @@ class Sysctls:
         return [SetSysctl(change.want.name, change.want.value)] if change.want else []
 
 
+class TunnelSysctls(Sysctls):
+    """Those of the tunnel's interface, which are there once it is."""
+
+    name = "tunnel-sysctls"
+    needs = ("tunnel",)
+
+    def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Setting]:
+        """The tunnel is no place to hear of routers."""
+        return tuple(_of_interface(appliance.tunnel.interface)) if appliance.tunnel is not None else ()
+
+
 def _desired(appliance: Appliance, facts: Facts) -> Iterator[Setting]:
     if appliance.tunnel is None:
         return
     if forwards_ipv4(appliance):
         yield Setting("net/ipv4/ip_forward", "1")
     yield Setting("net/ipv6/conf/all/forwarding", "1")
-    serving = [appliance.tunnel.interface, *([appliance.lan.interface] if appliance.lan else [])]
-    for interface in serving:
-        if interface in facts.links:
-            yield Setting(f"net/ipv6/conf/{interface}/accept_ra", "0")
+    if appliance.lan is not None and appliance.lan.interface in facts.links:
+        yield from _of_interface(appliance.lan.interface)
+
+
+def _of_interface(interface: str) -> Iterator[Setting]:
+    # Without forwarding on it, its neighbour advertisements say that this is no router (RFC 4861, 4.4).
+    yield Setting(f"net/ipv6/conf/{interface}/forwarding", "1")
+    yield Setting(f"net/ipv6/conf/{interface}/disable_ipv6", "0")
+    yield Setting(f"net/ipv6/conf/{interface}/accept_ra", "0")

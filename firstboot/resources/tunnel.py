@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from appliance.model import Appliance
 from firstboot.actions import Action, AddTunnel, RemoveLink, SetLink
 from firstboot.facts import OURS, Facts
-from firstboot.kind import Machine
+from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.topology import address_of, tunnel_mtu, uplink_of
 
@@ -35,10 +35,12 @@ class Sit:
         return self.interface
 
 
-class Tunnel:
+class Tunnel(Kind[Sit]):
     """The tunnel's interface, owned by its link group."""
 
     name = "tunnel"
+    needs = ("firewall",)
+    setting = "tunnel"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Sit]:
         """The tunnel, from the uplink's present address: behind NAT that is the private one."""

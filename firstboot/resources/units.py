@@ -10,7 +10,7 @@ from pathlib import Path
 from appliance.model import Appliance
 from firstboot.actions import Action, RestartUnit, StopUnit
 from firstboot.facts import Facts
-from firstboot.kind import Machine
+from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.rendered import dnsmasq
 
@@ -35,16 +35,21 @@ class Unit:
         return self.name
 
 
-class Units:
+class Units(Kind[Unit]):
     """The services that the appliance is made of."""
 
     name = "units"
+    needs = ("files",)
+    setting = "lan"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Unit]:
         """dnsmasq where there is a LAN, with its present configuration; sshd where somebody may log in."""
+        files = dnsmasq.files(appliance, facts)
         wanted = [
-            Unit(DNSMASQ, active=True, loaded=_digest(file.content)) for file in dnsmasq.files(appliance, facts)
-        ] or [Unit(DNSMASQ, active=False)]
+            Unit(DNSMASQ, active=True, loaded=_digest(file.content)) for file in files if file.content is not None
+        ]
+        if not files:
+            wanted.append(Unit(DNSMASQ, active=False))
         if appliance.ssh.authorized_keys:
             wanted.append(Unit(SSH, active=True))
         return tuple(wanted)

@@ -1,47 +1,64 @@
-"""Whether there is a way to the Internet at all: what only a person can put right, said first."""
+"""The way to the Internet, as far as only a person can put it right: the interface, and its cable."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
+from dataclasses import dataclass
 
-from appliance.errors import TemporaryError
+from appliance.errors import ApplianceError, TemporaryError
 from appliance.model import Appliance
 from firstboot.actions import Action
 from firstboot.facts import Facts
-from firstboot.kind import Machine
+from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
-from firstboot.resources.links import LinkUp
 
 
-class Uplink:
-    """The uplink's interface and its cable. There is nothing that the daemon could do about them."""
+@dataclass(frozen=True)
+class Wire:
+    """An interface, whether it is there, and whether it has a signal (None: not set up yet)."""
+
+    interface: str
+    present: bool = True
+    signal: bool | None = True
+    others: str | None = None
+    """The interfaces that there are, for the hint."""
+
+    @property
+    def key(self) -> str:
+        """The interface's name."""
+        return self.interface
+
+
+class Uplink(Kind[Wire]):
+    """The uplink's interface and its cable."""
 
     name = "uplink"
+    setting = "uplink.interface"
 
-    def desired(self, appliance: Appliance, facts: Facts) -> Sequence[LinkUp]:
-        """Nothing; `TemporaryError` while the interface or its signal is missing."""
-        if appliance.uplink is None:
-            return ()
-        interface = appliance.uplink.interface
-        link = facts.links.get(interface)
-        if link is None:
-            _missing(interface, facts)
-        if link.up and not link.carrier:
-            raise TemporaryError(f"no signal on {interface}", hint="is the cable in, and the router on?")
-        return ()
+    def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Wire]:
+        """It is there, and has a signal."""
+        return (Wire(appliance.uplink.interface),) if appliance.uplink is not None else ()
 
-    def observe(self, machine: Machine, wanted: Sequence[LinkUp]) -> Sequence[LinkUp]:
-        """Nothing."""
-        return ()
+    def observe(self, machine: Machine, wanted: Sequence[Wire]) -> Sequence[Wire]:
+        """The interface as it is."""
+        links = machine.facts().links
+        others = ", ".join(sorted(name for name, link in links.items() if not link.kind and name != "lo"))
+        found = []
+        for name in (want.interface for want in wanted):
+            link = links.get(name)
+            found.append(Wire(name, link is not None, link.carrier if link and link.up else link is not None, others))
+        return found
 
-    def actions(self, change: Change[LinkUp]) -> Sequence[Action]:
-        """Nothing."""
-        return ()
+    def actions(self, change: Change[Wire]) -> Sequence[Action]:
+        """Nothing that the daemon could do."""
+        return []
 
-
-def _missing(interface: str, facts: Facts) -> NoReturn:
-    others = ", ".join(sorted(name for name, link in facts.links.items() if not link.kind and name != "lo"))
-    raise TemporaryError(
-        f"there is no interface {interface}", hint=f"there are: {others or 'none'}; is the adapter plugged in?"
-    )
+    def explain(self, change: Change[Wire]) -> ApplianceError | None:
+        """What the person could do."""
+        have = change.have
+        if have is None:
+            return None
+        if not have.present:
+            hint = f"there are: {have.others or 'none'}; is the adapter plugged in?"
+            return TemporaryError(f"there is no interface {have.interface}", hint=hint)
+        return TemporaryError(f"no signal on {have.interface}", hint="is the cable in, and the router on?")

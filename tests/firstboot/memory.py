@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 from functools import singledispatchmethod
+from ipaddress import IPv6Address
 from pathlib import Path
 
 from appliance.errors import TemporaryError
@@ -14,11 +16,10 @@ from firstboot.kind import FileState
 from firstboot.paths import ETC
 from firstboot.rendered.dnsmasq import CONFIG
 from firstboot.rendered.networkmanager import CONFIG as NM_CONFIG
-from firstboot.rendered.networkmanager import PROFILE, PROFILE_ID
-from firstboot.rendered.ufw import FAMILIES, path_of
+from firstboot.rendered.networkmanager import PROFILE
 from firstboot.resources.hostname import hosts_with
 from firstboot.resources.units import DNSMASQ, DNSMASQ_LOADED
-from firstboot.rulesets import Ruleset, restoring
+from firstboot.rulesets import CLOSING, Ruleset, restoring
 
 
 class MemoryMachine:
@@ -36,6 +37,8 @@ class MemoryMachine:
         self.networkmanager = networkmanager
         self.nm_config = ""
         self.profiles: dict[str, str] = {}
+        self.far_end_answers = True
+        self.looks = 0
         self.log: list[actions.Action] = []
 
     def facts(self) -> Facts:
@@ -65,6 +68,14 @@ class MemoryMachine:
 
     def active_profile(self, interface: str) -> str:
         return self.profiles.get(interface, "")
+
+    def answers(self, address: IPv6Address) -> bool:
+        return self.far_end_answers and any(
+            a.interface in self.links and address in a.address.network for a in self.addresses
+        )
+
+    def look(self) -> None:
+        self.looks += 1
 
     def _link(self, name: str) -> Link:
         if name not in self.links:
@@ -158,8 +169,7 @@ class MemoryMachine:
     @execute.register
     def _(self, action: actions.LoadRules) -> None:
         self.log.append(action)
-        for family in FAMILIES:
-            self.kernel_rules[family] = as_saved(self.files[path_of(family)].content.decode(), family)
+        self.kernel_rules[action.family] = restoring(CLOSING + action.text, Ruleset(), action.family)
 
     @execute.register
     def _(self, action: actions.RestartUnit) -> None:
@@ -183,12 +193,7 @@ class MemoryMachine:
         assert PROFILE in self.files, "no such profile"
         self.log.append(action)
         self.links[action.interface] = replace(self._link(action.interface), up=True)
-        self.profiles[action.interface] = PROFILE_ID
-
-
-def as_saved(text: str, family: int) -> str:
-    """Rules as iptables-save prints them once the file is loaded into a kernel that had none."""
-    return restoring(text, Ruleset(), family)
+        self.profiles[action.interface] = re.findall("^id=(.*)", self.files[PROFILE].content.decode(), re.MULTILINE)[0]
 
 
 def count(machine: MemoryMachine) -> Counter[type]:

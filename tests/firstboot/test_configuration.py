@@ -31,7 +31,7 @@ def last_good(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def configurations(fat: Path, last_good: Path) -> Configurations:
-    return Configurations(fat, last_good)
+    return Configurations(fat, last_good, fat.parent / "keys")
 
 
 def write(fat: Path, content: bytes) -> None:
@@ -81,7 +81,7 @@ def test_a_first_boot_with_a_broken_file_lets_in_the_keys_that_can_be_read(
     assert current.source is Source.RESCUE
     assert current.problems
     rescue = current.appliance
-    assert (rescue.profile, rescue.hostname, rescue.ssh.authorized_keys) == (Profile.CUSTOM, "ipv6gw", (KEY,))
+    assert (rescue.profile, rescue.hostname, rescue.ssh.authorized_keys) == (Profile.GATEWAY, "ipv6gw", (KEY,))
     assert rescue.uplink is not None
     assert (rescue.uplink.interface, rescue.uplink.address) == ("eth0", None)
     assert rescue.tunnel is None
@@ -106,3 +106,23 @@ def test_a_card_that_cannot_be_read_takes_nothing_away(configurations: Configura
 def test_an_unchanged_file_is_not_parsed_again(configurations: Configurations, fat: Path) -> None:
     write(fat, GOOD)
     assert configurations.current(FACTS) is configurations.current(FACTS)
+
+
+def test_what_is_in_force_stays_though_it_never_got_ready(configurations: Configurations, fat: Path) -> None:
+    write(fat, GOOD)
+    good = configurations.current(FACTS).appliance
+    write(fat, BROKEN)
+    current = configurations.current(FACTS)
+    assert (current.source, current.appliance) == (Source.LAST_GOOD, good)
+
+
+def test_a_rescue_without_readable_keys_keeps_those_of_before(configurations: Configurations, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(f"{KEY}\n")
+    assert configurations.current(FACTS).appliance.ssh.authorized_keys == (KEY,)
+
+
+def test_a_rescue_takes_the_interface_that_comes_later(configurations: Configurations) -> None:
+    configurations.current(Facts())
+    later = configurations.current(Facts(links={"enx1": Link("enx1")})).appliance
+    assert later.uplink is not None
+    assert later.uplink.interface == "enx1"

@@ -30,8 +30,13 @@ def two_armed(gateway: Appliance) -> Appliance:
     return replace(gateway, lan=replace(gateway.lan, interface="eth1", address=IPv4Interface("192.168.2.1/24")))
 
 
+def text_of(file: File) -> str:
+    assert file.content is not None
+    return file.content.decode()
+
+
 def settings(file: File) -> list[str]:
-    lines = file.content.decode().splitlines()
+    lines = text_of(file).splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
@@ -70,7 +75,7 @@ def test_a_private_dns_server_may_name_private_addresses(gateway: Appliance) -> 
 def test_dnsmasq_accepts_its_configuration(arms: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     (file,) = dnsmasq.files(request.getfixturevalue(arms), Facts())
     # The lease file is the image's own; here any will do.
-    content = re.sub(r"^dhcp-leasefile=.*", f"dhcp-leasefile={tmp_path}/leases", file.content.decode(), flags=re.M)
+    content = re.sub(r"^dhcp-leasefile=.*", f"dhcp-leasefile={tmp_path}/leases", text_of(file), flags=re.M)
     (tmp_path / "dnsmasq.conf").write_text(content)
     argv = ["/usr/sbin/dnsmasq", "--test", f"--conf-file={tmp_path}/dnsmasq.conf"]
     finished = subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -97,7 +102,7 @@ def test_a_dhcp_uplink_is_a_profile_that_only_root_reads(gateway: Appliance) -> 
 
 def test_ssh_keys_are_one_a_line_and_absent_without_keys(gateway: Appliance) -> None:
     (keys,) = ssh.files(gateway, Facts())
-    assert keys.content.decode() == "".join(f"{key}\n" for key in gateway.ssh.authorized_keys)
+    assert text_of(keys) == "".join(f"{key}\n" for key in gateway.ssh.authorized_keys)
     assert ssh.files(replace(gateway, ssh=replace(gateway.ssh, authorized_keys=())), Facts()) == ()
 
 

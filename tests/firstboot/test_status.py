@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from ipaddress import IPv4Interface, IPv6Interface
 from pathlib import Path
 
@@ -55,7 +56,10 @@ def test_each_line_ends_as_notepad_wants_it() -> None:
 
 def test_a_mistake_is_told_with_its_line_and_hint() -> None:
     lines = to_text(status(Outcome("tunnel", State.OK), problems=(PROBLEM,))).splitlines()
-    assert lines[1] == "CHECK appliance.yaml: it has mistakes and was not used."
+    assert lines[1:3] == [
+        "CHECK appliance.yaml: it has mistakes and is not used. In force is the last good configuration.",
+        "UP: everything is as the last good configuration wants it.",
+    ]
     assert "Configuration in force: last good configuration" in lines
     assert "  ERROR line 16, column 11: `1.2.3.400` is not an IPv4 address" in lines
     assert "    hint: for example 192.168.1.254" in lines
@@ -65,6 +69,14 @@ def test_what_is_waited_for_is_told_with_its_hint() -> None:
     lines = to_text(status(WAITING)).splitlines()
     assert lines[1].startswith("NOT UP YET")
     assert lines[-2:] == ["  tunnel: waiting: eth0 has no IPv4 address yet", "    hint: is the cable in?"]
+
+
+def test_an_outcome_names_the_line_that_wants_it() -> None:
+    parsed = load(EXAMPLE)
+    outcome = replace(WAITING, setting="tunnel.mtu")  # not in the file: its section is
+    told = Status(parsed.appliance, Source.FILE, (outcome,), FACTS, marks=parsed.marks)
+    line = next(at for at, text in enumerate(EXAMPLE.read_text().splitlines(), 1) if text.startswith("tunnel:"))
+    assert f"  tunnel: waiting: eth0 has no IPv4 address yet (appliance.yaml line {line})" in to_text(told).splitlines()
 
 
 def test_the_worst_decides() -> None:
@@ -77,7 +89,7 @@ def test_the_worst_decides() -> None:
 
 
 def test_programs_get_the_same_as_json() -> None:
-    told = json.loads(to_json(status(WAITING, problems=(PROBLEM,))))
+    told = json.loads(to_json(status(WAITING, problems=(PROBLEM,)), began_s=12.5))
     assert (told["state"], told["hostname"], told["profile"]) == ("config-error", "ipv6gw", "gateway")
     assert told["problems"][0]["line"] == 16
     assert told["kinds"][0]["error"] == "eth0 has no IPv4 address yet"

@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
+from appliance.errors import TemporaryError
 from appliance.model import Appliance, Uplink
 from appliance.parse import load
-from firstboot.actions import LoadRules
+from firstboot.actions import LoadRules, WriteFile
 from firstboot.host import Host
 from firstboot.kind import FileState, Kind
 from firstboot.netlink import Netlink
@@ -53,7 +54,7 @@ class Site:
         for kind in kinds:
             for change in self.differences(kind):
                 for action in kind.actions(change):
-                    if isinstance(action, LoadRules) or "ufw" in str(action):
+                    if isinstance(action, LoadRules) or (isinstance(action, WriteFile) and "ufw" in str(action.path)):
                         self.router.call(self.host.execute, action)
 
     def differences(self, kind: Kind[Any]) -> tuple[Change[Any], ...]:
@@ -79,7 +80,7 @@ def site(tmp_path: Path, gateway: Appliance) -> Iterator[Site]:
 
 def _own_ufw_files(router: Namespace, folder: Path) -> None:
     """ufw's files as they are in the image: the package's, with the overlay's over them."""
-    (folder / "ufw").mkdir()
+    (folder / "ufw" / "applications.d").mkdir(parents=True)
     for name in ("before.rules", "before6.rules", "after.rules", "after6.rules"):
         shutil.copy(Path("/usr/share/ufw/iptables") / name, folder / "ufw" / name)
     shutil.copytree(ROOT / "overlays" / "base" / "etc" / "ufw", folder / "ufw", dirs_exist_ok=True)
@@ -247,16 +248,23 @@ def test_loading_again_changes_nothing(site: Site) -> None:
     before = rules()
     assert site.differences(Firewall()) == ()
     for _ in range(20):
-        site.router.call(site.host.execute, LoadRules())
+        reload(site)
     assert rules() == before
 
 
 def test_the_users_own_ufw_rules_stay(site: Site) -> None:
     assert not tcp(site.outside, site.router, PI_TUNNEL, 8080)
-    # What `ufw allow 8080/tcp` puts into the kernel; the command itself needs the whole of /etc.
-    site.router.program("ip6tables", "-A", "ufw6-user-input", "-p", "tcp", "--dport", "8080", "-j", "ACCEPT")
-    site.router.call(site.host.execute, LoadRules())
+    site.router.program("ufw", "allow", "8080/tcp")
     assert tcp(site.outside, site.router, PI_TUNNEL, 8080)
+    reload(site)
+    assert tcp(site.outside, site.router, PI_TUNNEL, 8080)
+
+
+def reload(site: Site) -> None:
+    """Load both families' rules, though nothing differs."""
+    for want in Firewall().desired(site.appliance, site.router.call(site.host.facts)):
+        for action in Firewall().actions(Change(want, None)):
+            site.router.call(site.host.execute, action)
 
 
 @pytest.mark.parametrize(
@@ -270,15 +278,25 @@ def test_the_users_own_ufw_rules_stay(site: Site) -> None:
         ("ip6tables", "-t", "mangle", "-F", "FORWARD"),
         ("ip6tables", "-t", "mangle", "-A", "FORWARD", "-j", "appliance-mss"),
         ("iptables", "-I", "ufw-before-input", "-j", "ACCEPT"),
+        ("ip6tables", "-F", "ufw6-after-logging-input"),
+        ("sh", "-c", "ip6tables -P INPUT ACCEPT; ip6tables -P FORWARD ACCEPT; ip6tables -F; ip6tables -X"),
+        ("sh", "-c", "iptables -F; ip6tables -F"),
+        ("sh", "-c", "nft flush ruleset"),
+        ("sh", "-c", "nft delete table ip6 filter"),
+        ("/usr/lib/ufw/ufw-init", "force-stop"),
     ],
     ids=" ".join,
 )
 def test_drift_is_seen_and_repaired(site: Site, disturbance: tuple[str, ...]) -> None:
+    site.router.program("ufw", "allow", "8080/tcp")
     site.router.program(*disturbance)
+    site.router.call(site.host.look)
     assert site.differences(Firewall())
     site.load(site.appliance)
     assert site.differences(Firewall()) == ()
     assert not tcp(site.outside, site.router, PI_TUNNEL, 22)
+    assert tcp(site.outside, site.router, PI_TUNNEL, 8080)  # the user's own rule is back as well
+    assert "[UFW BLOCK]" in site.router.program("ip6tables", "-S", "ufw6-after-logging-input")
     assert tcp(site.inside, site.outside, OUTSIDE, 443)
 
 
@@ -289,6 +307,17 @@ def test_a_pi_without_a_lan_admits_ssh_from_its_own_network_only(site: Site, gat
     assert not tcp(site.inside, site.router, PI_IPV4, 53)
     assert not tcp(site.inside, site.router, PI_LAN, 22)
     assert not tcp(site.outside, site.router, "203.0.113.5", 22)
+
+
+def test_rules_that_cannot_be_loaded_leave_the_box_shut(site: Site) -> None:
+    """Whatever is wrong with them: what shuts the box goes in by itself, and first."""
+    for program in ("iptables", "ip6tables"):
+        site.router.program(program, "-P", "INPUT", "ACCEPT")
+        site.router.program(program, "-F", "INPUT")
+    assert tcp(site.outside, site.router, PI_TUNNEL, 22)
+    with pytest.raises(TemporaryError, match="ip6tables-restore"):
+        site.router.call(site.host.execute, LoadRules(6, "*filter\n-A nonsense -j NOWHERE\nCOMMIT\n"))
+    assert not tcp(site.outside, site.router, PI_TUNNEL, 22)
 
 
 def test_file_state_is_what_the_daemon_wrote(site: Site) -> None:

@@ -6,12 +6,13 @@ import json
 import select
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 
 import pytest
 
 from appliance.errors import TemporaryError
-from firstboot.events import NetworkEvents
+from firstboot.events import firewall_events, network_events
 from firstboot.facts import OURS, Address, Route
 from firstboot.netlink import Netlink
 from tests.netns.namespace import Namespace
@@ -29,12 +30,12 @@ def netlink(namespace: Namespace) -> Iterator[Netlink]:
 
 
 def addresses(namespace: Namespace, netlink: Netlink) -> set[Address]:
-    return namespace.call(lambda: set(netlink.addresses()))
+    return namespace.call(lambda: {replace(address, tentative=False) for address in netlink.look()[1]})
 
 
 def test_a_link_is_set_up_with_its_mtu(namespace: Namespace, netlink: Netlink) -> None:
     namespace.call(lambda: netlink.set_link("eth0", mtu=1492))
-    (link,) = namespace.call(lambda: [link for link in netlink.links() if link.name == "eth0"])
+    (link,) = namespace.call(lambda: [link for link in netlink.look()[0] if link.name == "eth0"])
     assert (link.up, link.carrier, link.mtu, link.kind) == (True, True, 1492, "veth")
 
 
@@ -83,7 +84,7 @@ def test_routes_are_set_changed_and_removed(namespace: Namespace, netlink: Netli
     namespace.call(netlink.add_address, Address("eth0", IPv4Interface("192.168.1.252/24")))
 
     def ours() -> list[Route]:
-        return namespace.call(lambda: [route for route in netlink.routes() if route.protocol == OURS])
+        return namespace.call(lambda: [route for route in netlink.look()[2] if route.protocol == OURS])
 
     for route in ROUTES:
         namespace.call(netlink.set_route, route)
@@ -124,7 +125,7 @@ def test_a_missing_interface_is_named(namespace: Namespace, netlink: Netlink) ->
 )
 def test_whatever_changes_wakes(namespace: Namespace, netlink: Netlink, change: tuple[str, ...]) -> None:
     namespace.call(lambda: netlink.set_link("eth0", mtu=None))
-    events = namespace.call(NetworkEvents)
+    events = namespace.call(network_events)
     time.sleep(0.2)
     events.drain()
     assert not select.select([events], [], [], 0)[0]
@@ -137,10 +138,18 @@ def test_whatever_changes_wakes(namespace: Namespace, netlink: Netlink, change: 
 
 
 def test_an_overrun_wakes_and_does_no_harm(namespace: Namespace, netlink: Netlink) -> None:
-    events = namespace.call(NetworkEvents)
+    events = namespace.call(network_events)
     routes = "".join(f"route add 10.{a}.{b}.0/24 dev far\n" for a in range(100) for b in range(100))
     namespace.program("ip", "-batch", "-", stdin=routes)
     assert select.select([events], [], [], 2)[0]
     events.drain()
     assert not select.select([events], [], [], 0.2)[0]
+    events.close()
+
+
+def test_a_changed_firewall_wakes(namespace: Namespace) -> None:
+    events = namespace.call(firewall_events)
+    namespace.program("ip6tables", "-P", "INPUT", "DROP")
+    assert select.select([events], [], [], 2)[0], "no event came"
+    events.drain()
     events.close()
