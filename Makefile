@@ -14,7 +14,7 @@ help: ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 image: setup ## a flashable image in dist/ (PROFILE=gateway BOARD=4 CONFIG=my.yaml)
-	$(PYTHON) -m appliance.cli build --profile $(PROFILE) --board $(BOARD) $(if $(CONFIG),--config $(CONFIG))
+	$(PYTHON) -m appliance build --profile $(PROFILE) --board $(BOARD) $(if $(CONFIG),--config $(CONFIG))
 
 test: setup ## every test there is: lint, unit, network namespaces, containers, real images in QEMU
 	$(PYTEST)

@@ -17,10 +17,6 @@ MAY_START_PROGRAMS = ("programs", "netns", "container", "vm", "build")
 DOORS = ("system", "posix_spawn", "posix_spawnp", "fork", "forkpty", "execv", "execve")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "programs: starts real programs, as an ordinary user and without a network")
-
-
 @pytest.fixture(autouse=True)
 def forbid_programs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = request.path.relative_to(Path(__file__).parent).parts[0]

@@ -30,6 +30,20 @@ def test_ready(gateway: Booted) -> None:
     on_the_pi.is_ready(gateway.guest, timeout_s=READY_S)
 
 
+def test_nobody_else_manages_the_network(gateway: Booted) -> None:
+    """The first boot enables every unit that no preset disables."""
+    for unit in ("systemd-networkd.service", "nftables.service"):
+        assert gateway.guest.ask(["systemctl", "is-enabled", unit]).output.strip() == "disabled"
+        assert gateway.guest.ask(["systemctl", "is-active", unit]).output.strip() == "inactive"
+
+
+def test_announced_by_its_name(gateway: Booted) -> None:
+    """`<hostname>.local` is the Pi, as a multicast DNS responder tells whoever asks it (RFC 6762, 6.7)."""
+    server = str(gateway.lab.site.pi_lan.ip)
+    name = f"{gateway.appliance.hostname}.local"
+    assert gateway.lab.client.run("dig", "+short", "-p", "5353", f"@{server}", name, "A").split() == [server]
+
+
 def test_slaac(gateway: Booted) -> None:
     checks.gives_slaac_address(gateway.lab)
 
