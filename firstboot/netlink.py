@@ -6,19 +6,35 @@ lives as long as the `Netlink` object.
 
 from __future__ import annotations
 
+import importlib.util
 import socket
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from errno import EADDRNOTAVAIL, EEXIST, ENODEV, ENOENT, EOPNOTSUPP, ESRCH
 from ipaddress import IPv4Address, IPv6Network, ip_address, ip_interface, ip_network
 from typing import Any
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
-
 from appliance.errors import PermanentError, TemporaryError
 from firstboot.facts import OURS, Address, Interface, Link, Network, Route
+
+
+def _skip_init(package: str) -> None:
+    """Let a package's modules be imported without what its `__init__` does.
+
+    pyroute2's imports its databases, its console and its test tools, none of which is used here: two thirds of
+    the time (5 s on a Pi Zero) and 9 MiB of the memory that importing `IPRoute` takes.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is not None and package not in sys.modules:
+        sys.modules[package] = importlib.util.module_from_spec(spec)
+
+
+_skip_init("pyroute2")
+
+from pyroute2.iproute.linux import IPRoute  # noqa: E402
+from pyroute2.netlink.exceptions import NetlinkError  # noqa: E402
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg  # noqa: E402
 
 IFF_UP = 1
 IFA_F_DADFAILED = 0x08

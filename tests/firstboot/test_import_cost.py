@@ -1,0 +1,32 @@
+"""Import cost is design on a Pi Zero: what the daemon loads, counted in modules."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.programs
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The modules that a fresh interpreter has after a statement, beyond those that it starts with."""
+    program = f"import sys; before = set(sys.modules); {statement}; print(*(set(sys.modules) - before))"
+    argv = [sys.executable, "-c", program]
+    return set(subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split())
+
+
+def test_netlink_does_not_load_all_of_pyroute2() -> None:
+    modules = loaded_by("import firstboot.netlink")
+    assert "pyroute2.iproute.linux" in modules
+    assert not {name for name in modules if name.startswith(("pyroute2.ndb", "pyroute2.ipdb", "pyroute2.cli"))}
+
+
+def test_the_daemon_loads_templates_and_yaml_only_when_needed() -> None:
+    assert "jinja2" not in loaded_by("import firstboot.daemon")
+
+
+def test_status_loads_none_of_the_daemons_libraries() -> None:
+    modules = loaded_by("import firstboot.cli.status")
+    assert not {"pyroute2", "dbus_next", "jinja2", "pyudev", "yaml", "asyncio"} & modules
