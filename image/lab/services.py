@@ -10,6 +10,8 @@ from image import run as door
 from image.lab import site as places
 from image.lab.site import Site
 from image.lab.topology import INTERNET, PROVIDER, ROUTER, TUNNEL_DEVICE
+from image.lab.tunnel_server import SERVING
+from image.lab.waiting import until
 from image.lab.world import World
 
 PAGE = "You have reached the IPv6 Internet.\n"
@@ -21,6 +23,7 @@ def services(world: World, site: Site) -> Iterator[None]:
     """All of them, while the block runs."""
     with ExitStack() as stack:
         stack.enter_context(world.running(PROVIDER, tunnel_server(site), log=TUNNEL_LOG))
+        until(lambda: SERVING in world.log(TUNNEL_LOG).read_text(), "the tunnel server serves", timeout_s=20)
         stack.enter_context(world.running(INTERNET, resolvers(site), log="resolvers"))
         stack.enter_context(world.running(INTERNET, web_server(world), log="web-server"))
         yield

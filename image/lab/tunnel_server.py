@@ -23,6 +23,9 @@ TUNSETIFF = 0x400454CA  # <linux/if_tun.h>
 IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
 IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2  # <linux/in.h>
 
+SERVING = "serving"
+"""What it says once nothing that comes is lost."""
+
 
 def attached(device: str) -> int:
     """A file descriptor that reads and writes the IPv6 packets of a TUN device."""
@@ -76,7 +79,10 @@ def main() -> None:
     parser.add_argument("--device", required=True)
     arguments = parser.parse_args()
     registration = Registration(arguments.endpoint, tuple(arguments.prefix))
-    serve(attached(arguments.device), outer_socket(arguments.server), registration)
+    device, outer = attached(arguments.device), outer_socket(arguments.server)
+    sys.stderr.write(f"{SERVING}\n")
+    sys.stderr.flush()
+    serve(device, outer, registration)
 
 
 if __name__ == "__main__":

@@ -93,7 +93,8 @@ class TestOnTheWire:
             source=INSIDE,
             target=places.SERVER.ip,
         )
-        until(lambda: answers(lab.outside) == before + 1, "an answer goes into the tunnel", timeout_s=5)
+        # The kernel may send a packet of its own (multicast listener reports) beside the answer.
+        until(lambda: answers(lab.outside) > before, "an answer goes into the tunnel", timeout_s=5)
 
 
 def answers(outside: Outside) -> int:

@@ -117,3 +117,17 @@ def test_ipv4_behind_nat(gateway: Booted) -> None:
     [router] = lab.client.dhcp_lease().routers
     lab.client.run("ip", "route", "replace", "default", "via", str(router))
     assert lab.client.resolve(places.SERVER_NAME, "A", server=str(lab.site.resolvers[0])) == [str(places.NAMED_IPV4)]
+
+
+def test_uplink_by_dhcp(gateway: Booted) -> None:
+    """The tunnel follows the address that the home router gives; NetworkManager is given the wire, and has to take it."""
+    static = re.compile(r"  (address: 192\.168\.1\.252/24|gateway: 192\.168\.1\.254)\n")
+    config, removed = static.subn("", gateway.config)
+    assert removed == 2
+    gateway.guest.write(on_the_pi.CONFIG, config)
+    on_the_pi.is_ready(gateway.guest, timeout_s=120)
+    leased = until(lambda: leased_address(gateway), "the Pi has an address by DHCP", timeout_s=60, every_s=1)
+    assert leased != gateway.lab.site.pi_uplink.ip
+    assert f"local {leased} " in gateway.guest.run("ip", "-d", "link", "show", "he-ipv6")
+    checks.reaches_the_internet(gateway.lab)
+    on_the_pi.keeps_everybody_out(gateway.guest, gateway.lab, "eth1")
