@@ -38,6 +38,11 @@ def reaches_state(guest: Guest, word: str, *, timeout_s: float = 60) -> dict[str
     return status(guest)
 
 
+def reports(guest: Guest, words: str) -> None:
+    """The file on the card says so; to spare the card, it is written every 30 s at the most."""
+    until(lambda: words in guest.run("cat", REPORT), f"the report says {words}", timeout_s=60, every_s=1)
+
+
 def logs_attempt(guest: Guest, lab: Lab, address: IPv6Address, port: int, *, timeout_s: float = LOGGED_S) -> None:
     """The server's attempt to connect is in the Pi's log, with both addresses (netfilter writes all their digits)."""
     ends = {"SRC": places.SERVER.ip.exploded, "DST": address.exploded}

@@ -108,6 +108,7 @@ def test_tunnel_server_only(gateway: Booted) -> None:
 
 def test_report_on_the_card(gateway: Booted) -> None:
     """What somebody without a screen reads: taken from the card's FAT partition itself."""
+    on_the_pi.reports(gateway.guest, "UP: everything")
     gateway.guest.run("sync")
     report = Card(gateway.guest.card).read("appliance-status.txt")
     assert "UP: everything" in report
@@ -158,7 +159,7 @@ class TestBrokenLater:
             status = on_the_pi.reaches_state(guest, "config-error")
             assert [problem["line"] for problem in status["problems"]] == [line]
             assert status["configuration"] == "last good configuration"
-            assert f"ERROR line {line}" in guest.run("cat", on_the_pi.REPORT)
+            on_the_pi.reports(guest, f"ERROR line {line}")
             checks.reaches_the_internet(lab)
             guest.run("systemctl", "restart", "appliance.service", timeout_s=120)
         guest.write(on_the_pi.CONFIG, gateway.config)

@@ -54,5 +54,6 @@ def test_firewall(gateway: Booted) -> None:
 
 
 def test_report_on_the_card(gateway: Booted) -> None:
+    on_the_pi.reports(gateway.guest, "UP: everything")
     gateway.guest.run("sync")
     assert "UP: everything" in Card(gateway.guest.card).read("appliance-status.txt")

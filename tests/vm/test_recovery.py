@@ -120,7 +120,7 @@ def test_ipv4_behind_nat(gateway: Booted) -> None:
 
 
 def test_uplink_by_dhcp(gateway: Booted) -> None:
-    """The tunnel follows the address that the home router gives; NetworkManager is given the wire, and has to take it."""
+    """The tunnel follows the address that the home router gives; NetworkManager has to take the wire over."""
     static = re.compile(r"  (address: 192\.168\.1\.252/24|gateway: 192\.168\.1\.254)\n")
     config, removed = static.subn("", gateway.config)
     assert removed == 2
