@@ -128,6 +128,9 @@ def _allowed_address(appliance: Appliance, rule: AllowIn, path: str) -> Iterator
     elif rule.to not in tunnel.routed:
         message = f"{where}: {rule.to} is not in {tunnel.routed}, which is tunnel.routed"
         yield Finding(where, message, f"an address in {tunnel.routed}")
+    elif rule.to == tunnel.routed[1]:
+        message = f"{where}: {rule.to} is the Pi itself, which the outside never reaches"
+        yield Finding(where, message, "the address of another machine inside")
 
 
 def _allowed_ports(rule: AllowIn, path: str) -> Iterator[Finding]:

@@ -268,6 +268,14 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
     ),
     (
         "gateway",
+        [("to: 2001:db8:123d:abc::2", "to: 2001:db8:123d:abc::1")],
+        [
+            "29:11: firewall.allow_in[0].to: 2001:db8:123d:abc::1 is the Pi itself, which the outside never reaches "
+            "(the address of another machine inside)"
+        ],
+    ),
+    (
+        "gateway",
         [("      tcp: [80, 443]\n", "")],
         ["29:7: firewall.allow_in[0] allows nothing: it has no ports (tcp: [443] or udp: [51820], or both)"],
     ),
