@@ -122,7 +122,7 @@ def test_ipv4_behind_nat(gateway: Booted) -> None:
 def test_uplink_by_dhcp(gateway: Booted) -> None:
     """The tunnel follows the address that the home router gives; NetworkManager has to take the wire over."""
     static = re.compile(r"  (address: 192\.168\.1\.252/24|gateway: 192\.168\.1\.254)\n")
-    config, removed = static.subn("", gateway.config)
+    config, removed = static.subn("", gateway.config.replace(WRONG, RIGHT))
     assert removed == 2
     gateway.guest.write(on_the_pi.CONFIG, config)
     on_the_pi.is_ready(gateway.guest, timeout_s=120)
