@@ -21,7 +21,8 @@ from firstboot.plan import Change, diff
 
 ATTEMPTS = 4
 SETTLE_S = 0.5
-"""Some changes show late (NetworkManager lets go of an interface); waited for longer with each attempt."""
+"""Some changes show late (NetworkManager lets go of an interface, an address is found to be nobody else's), so
+after each attempt that is waited for, longer each time."""
 
 FREE_TRIES = 2
 LONGEST_HOLD_S = 60.0
@@ -127,7 +128,7 @@ class Reconciler:
         changes = plan(appliance, kind, machine)
         for attempt in range(ATTEMPTS - 1):
             actions = _without_repetition(action for change in changes for action in kind.actions(change))
-            if not actions or streak.held(self._clock()):
+            if not changes or streak.held(self._clock()) or not (actions or done):
                 break
             if attempt:
                 self._sleep(SETTLE_S * attempt)

@@ -17,7 +17,7 @@ from firstboot.facts import Address
 from firstboot.kinds import KINDS
 from firstboot.reconcile import LONGEST_HOLD_S, Outcome, Reconciler, State
 from firstboot.resources.units import DNSMASQ
-from tests.firstboot.memory import MemoryMachine
+from tests.firstboot.memory import MemoryMachine, count
 
 EXAMPLE = Path(__file__).parent.parent / "appliance" / "examples" / "gateway.yaml"
 
@@ -128,6 +128,30 @@ class DuplicatingMachine(MemoryMachine):
         super().execute(action)
         if isinstance(action, actions.AddAddress):
             self.addresses[-1] = _doubled(self.addresses[-1])
+
+
+class HesitatingMachine(MemoryMachine):
+    """An IPv6 address is tentative until it is looked at a second time, as the kernel's are for a second."""
+
+    def look(self) -> None:
+        super().look()
+        if self.looks > self.settled_at:
+            self.addresses = [replace(address, tentative=False) for address in self.addresses]
+
+    def execute(self, action: actions.Action) -> None:
+        super().execute(action)
+        if isinstance(action, actions.AddAddress) and action.address.address.version == 6:
+            self.addresses[-1] = replace(self.addresses[-1], tentative=True)
+            self.settled_at = self.looks + 1
+
+    settled_at = 0
+
+
+def test_what_shows_late_is_waited_for(gateway: Appliance) -> None:
+    machine = HesitatingMachine()
+    outcome = settle(gateway, machine)["addresses"]
+    assert outcome.state is State.OK
+    assert count(machine)[actions.AddAddress] == 3
 
 
 def test_a_silent_far_end_is_said(gateway: Appliance) -> None:
