@@ -26,13 +26,16 @@ def extract(package: Path, root: Path) -> None:
 def unpack(packages: Sequence[Path], chroot: Chroot) -> None:
     """Unpack packages, natively; their preinst scripts run inside.
 
-    The image's dpkg configuration counts, not the host's, whose excludes would make holes in the image.
+    The image's dpkg configuration counts, not the host's, whose excludes would make holes in the image; and the
+    image's users and groups, by whose names archives and `dpkg-statoverride` say who owns a file.
     """
     configuration = chroot.root / "etc/dpkg"
     (configuration / "dpkg.cfg.d").mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         if Path("/etc/dpkg").is_dir():
             stack.enter_context(bound(configuration, Path("/etc/dpkg")))
+        for accounts in ("passwd", "group"):
+            stack.enter_context(bound(_accounts(chroot.root, accounts), Path("/etc", accounts)))
         run(
             [
                 "dpkg",
@@ -45,6 +48,12 @@ def unpack(packages: Sequence[Path], chroot: Chroot) -> None:
             env=ENVIRONMENT,
             log=chroot.log,
         )
+
+
+def _accounts(root: Path, name: str) -> Path:
+    """The image's users or groups; before there are any, those that every Debian begins with."""
+    own = root / "etc" / name
+    return own if own.is_file() else root / f"usr/share/base-passwd/{name}.master"
 
 
 def configure(chroot: Chroot, env: Mapping[str, str] | None = None) -> None:

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from appliance.errors import PermanentError
-from image import chroot, dpkg, layout, packages
+from image import chroot, dpkg, layout, packages, tidy
 from image.chroot import Chroot
 from image.recipe import ARCHITECTURE
 from image.stage import Makes, Stage, Work, code_of
 from image.stages.index import packages_from
-from image.tidy import tidy
 
 ESSENTIAL = ("?essential", "base-files", "base-passwd")
 REQUIRED = "?priority(required)"
@@ -64,7 +63,7 @@ MADE_ON_FIRST_BOOT = ("etc/ssh/ssh_host_*", "var/lib/dbus/machine-id", "var/lib/
 def stage() -> Stage:
     """Makes the root file system out of packages."""
     inputs = {"packages": packages.DEBIAN_BASE, "architecture": ARCHITECTURE}
-    code = code_of(__file__, dpkg, chroot, layout)
+    code = code_of(__file__, dpkg, chroot, layout, tidy)
     return Stage("bootstrap", Makes.ROOT, ("index",), inputs, _make, code)
 
 
@@ -84,7 +83,7 @@ def _make(work: Work) -> None:
         _add_user(inside)
     _write_sources(work)
     _make_unique_later(root)
-    tidy(root)
+    tidy.tidy(root)
     _check(root)
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from appliance.errors import PermanentError
-from image import chroot, dpkg
+from image import chroot, dpkg, tidy
 from image.packages import PROFILES
 from image.recipe import Recipe
 from image.stage import Makes, Stage, Work, code_of
 from image.stages.index import packages_from
-from image.tidy import tidy
 
 
 def stage(recipe: Recipe) -> Stage:
     """Adds packages to the base."""
     inputs = {"packages": PROFILES[recipe.profile]}
-    code = code_of(__file__, dpkg, chroot)
+    code = code_of(__file__, dpkg, chroot, tidy)
     return Stage("packages", Makes.ROOT, ("index",), inputs, _make, code)
 
 
@@ -25,6 +24,6 @@ def _make(work: Work) -> None:
         with chroot.entered(work.result, work.log) as inside:
             dpkg.unpack(files, inside)
             dpkg.configure(inside)
-    tidy(work.result)
+    tidy.tidy(work.result)
     if unfinished := dpkg.unfinished(status.read_text()):
         raise PermanentError(f"these packages are installed only halfway: {', '.join(unfinished)}")
