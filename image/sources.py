@@ -6,7 +6,9 @@ itself uses.
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,27 @@ COMPONENTS = ("main", "non-free-firmware")
 PASSED_ON = ("Acquire::http", "Acquire::https", "Acquire::ftp", "Acquire::Retries", "Acquire::ForceIPv")
 PASSED_ON_EXACTLY = ("Acquire::Check-Valid-Until", "Acquire::Check-Date")
 """The host's apt settings that say how to reach an archive. Whether signatures count is not for the host to say."""
+
+
+LOCAL = ("cdrom:", "file:", "copy:")
+"""Archives that an image cannot be configured for."""
+
+TIMEOUT_S = 30
+HINT = "give one with --mirror URL, or start from an existing image with --base FILE"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a host's apt configuration."""
+
+    uri: str
+    release: str
+    component: str
+    origin: str = ""
+    """Whose archive it says it is; empty while its lists were never fetched."""
+
+
+NOTHING = Row("", "", "")
 
 
 @dataclass(frozen=True)
@@ -35,34 +58,83 @@ def host_sources(suite: str) -> tuple[Source, ...]:
     Updates and security updates are taken where the host takes them. Raises InputError if the host's
     apt is not configured for Debian.
     """
-    listed = run(
-        [
-            "apt-get",
-            "indextargets",
-            "--no-release-info",
-            "--format",
-            "$(REPO_URI) $(RELEASE) $(COMPONENT)",
-            "Created-By: Packages",
-        ]
-    )
-    return debian_sources(suite, sorted({tuple(line.split()) for line in listed.splitlines()}), _codename())
+    # Without --no-release-info, apt leaves out archives whose lists were never fetched; with it, it does not know
+    # whose archive it is.
+    every = _targets("$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)", "--no-release-info")
+    origins = {row[:3]: row[3] for row in _targets("$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)\t$(ORIGIN)")}
+    rows = [
+        Row(uri, release, component, origins.get((uri, release, component), "")) for uri, release, component in every
+    ]
+    return tuple(Source(fetchable(source.uri), source.suites) for source in debian_sources(suite, rows, _codename()))
 
 
-def debian_sources(suite: str, listed: Sequence[tuple[str, ...]], codename: str) -> tuple[Source, ...]:
-    """Sources for `suite`, from (URI, release, component) rows of a host whose own release is `codename`."""
+def debian_sources(suite: str, listed: Sequence[Row], codename: str) -> tuple[Source, ...]:
+    """Sources for `suite`, from what a host's apt lists whose own release is `codename`."""
     names = {codename, suite, "stable"} - {""}
-    main = [uri for uri, release, component in listed if component == "main" and release in names]
+    rows = [row for row in listed if not row.uri.startswith(LOCAL)]
+    found = _of_debian([row for row in rows if row.origin == "Debian"], names)
+    # Where no lists were fetched yet, only what Debian alone has tells its archive from another's.
+    rows = found or _of_debian([row for row in rows if not row.origin], names)
+    main = _main(rows, names, codename)
     if not main:
-        raise InputError(
-            "this machine's apt has no Debian archive configured",
-            hint="give one with --mirror URL, or start from an existing image with --base FILE",
-        )
-    updates = any(uri == main[0] and release in {f"{n}-updates" for n in names} for uri, release, _ in listed)
-    found = [Source(main[0].rstrip("/"), (suite, f"{suite}-updates") if updates else (suite,))]
-    security = [uri for uri, release, _ in listed if release in {f"{name}-security" for name in names}]
+        raise InputError("this machine's apt has no Debian archive configured", hint=HINT)
+    updates = any(row.uri == main and row.release in _with(names, "updates") for row in rows)
+    chosen = [Source(main.rstrip("/"), (suite, f"{suite}-updates") if updates else (suite,))]
+    security = [row.uri for row in rows if row.release in _with(names, "security")]
     if security:
-        found.append(Source(security[0].rstrip("/"), (f"{suite}-security",)))
-    return tuple(found)
+        chosen.append(Source(security[0].rstrip("/"), (f"{suite}-security",)))
+    return tuple(chosen)
+
+
+def fetchable(uri: str) -> str:
+    """`uri`, if it is an http(s) address; of a list of mirrors (apt-transport-mirror(1)), the first that is one.
+
+    Raises InputError for anything else.
+    """
+    scheme, _, rest = uri.partition(":")
+    if scheme in ("http", "https"):
+        return uri
+    try:
+        if scheme in ("mirror+file", "mirror+copy"):
+            text = Path("/" + rest.strip("/")).read_text()
+        elif scheme in ("mirror", "mirror+http", "mirror+https"):
+            address = f"{scheme.removeprefix('mirror').removeprefix('+') or 'http'}:{rest.rstrip('/')}"
+            with urllib.request.urlopen(address, timeout=TIMEOUT_S) as answer:  # noqa: S310 (http or https)
+                text = answer.read().decode(errors="replace")
+        else:
+            raise InputError(f"this machine's apt reaches Debian by {uri}, which is not http or https", hint=HINT)
+    except OSError as error:
+        raise InputError(f"the list of mirrors {uri} cannot be read: {error}", hint=HINT) from error
+    words = [line.split()[0] for line in text.splitlines() if line.strip()]
+    found = next((word for word in words if word.startswith(("http://", "https://"))), None)
+    if found is None:
+        raise InputError(f"the list of mirrors {uri} has no http or https address", hint=HINT)
+    return found.rstrip("/")
+
+
+def _targets(fields: str, *options: str) -> list[tuple[str, ...]]:
+    """What apt would fetch, sorted: a row of `fields` for each."""
+    listed = run(["apt-get", "indextargets", *options, "--format", fields, "Created-By: Packages"])
+    return sorted({tuple(line.split("\t")) for line in listed.splitlines() if line})
+
+
+def _of_debian(rows: Sequence[Row], names: AbstractSet[str]) -> list[Row]:
+    """`rows`, if one of them has Debian's packages."""
+    return list(rows) if any(row.component == "main" and row.release in names for row in rows) else []
+
+
+def _main(rows: Sequence[Row], names: AbstractSet[str], codename: str) -> str:
+    """The archive in `rows` that is most likely Debian's own; empty if none can be."""
+    own = {row.uri for row in rows if row.release in _with({codename}, "updates") | _with({codename}, "security")}
+
+    def rank(row: Row) -> tuple[bool, bool, bool]:
+        return not row.uri.startswith(("http", "mirror")), row.uri not in own, row.release != codename
+
+    return min((row for row in rows if row.component == "main" and row.release in names), key=rank, default=NOTHING).uri
+
+
+def _with(names: AbstractSet[str], what: str) -> set[str]:
+    return {f"{name}-{what}" for name in names}
 
 
 def deb822(sources: Sequence[Source]) -> str:

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from appliance.errors import InputError
-from image.sources import Source, _passed_on, deb822, debian_sources
+from image.sources import Row, Source, _passed_on, deb822, debian_sources, fetchable, host_sources
 
 MAIN, SECURITY = "http://mirror.test/debian/", "http://mirror.test/debian-security/"
 
 
-def rows(*listed: str) -> list[tuple[str, ...]]:
-    return [tuple(row.split()) for row in listed]
+UPDATES = f"{MAIN} bookworm-updates main"
+THIRD = "https://apt.example.test/ stable main"
+
+
+def rows(*listed: str) -> list[Row]:
+    return [Row(*row.split(maxsplit=3)) for row in listed]
 
 
 @pytest.mark.parametrize(
@@ -26,6 +32,21 @@ def rows(*listed: str) -> list[tuple[str, ...]]:
             ["https://other.test/ nodistro main", f"{MAIN} bookworm main", "https://third.test/ bookworm contrib"],
             [Source(MAIN[:-1], ("trixie",))],
         ),
+        (
+            [
+                "http://a.test/ bookworm main Raspberry Pi Foundation",
+                f"{THIRD} Example",
+                f"{MAIN} bookworm main Debian",
+            ],
+            [Source(MAIN[:-1], ("trixie",))],
+        ),
+        ([THIRD, f"{MAIN} bookworm main", UPDATES], [Source(MAIN[:-1], ("trixie", "trixie-updates"))]),
+        ([THIRD, f"{MAIN} bookworm main"], [Source(MAIN[:-1], ("trixie",))]),
+        (
+            ["cdrom://x/ bookworm main", "copy:/x/ bookworm main", "file:/x/ bookworm main", f"{MAIN} bookworm main"],
+            [Source(MAIN[:-1], ("trixie",))],
+        ),
+        (["ftp://a.test/ bookworm main Debian", f"{MAIN} bookworm main Debian"], [Source(MAIN[:-1], ("trixie",))]),
     ],
 )
 def test_the_hosts_archives_with_our_suite(listed: list[str], expected: list[Source]) -> None:
@@ -36,6 +57,40 @@ def test_a_host_without_a_debian_archive_is_told_what_to_do() -> None:
     with pytest.raises(InputError) as caught:
         debian_sources("trixie", rows("http://archive.test/ubuntu noble main"), "")
     assert "--mirror" in caught.value.hint
+
+
+def test_a_third_partys_archive_alone_is_not_debians() -> None:
+    with pytest.raises(InputError, match="no Debian archive"):
+        debian_sources("trixie", rows(f"{THIRD} Example"), "bookworm")
+
+
+def test_of_a_list_of_mirrors_the_first_address_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "debian.list").write_text("file:/srv/debian\nhttps://one.test/debian\tpriority:1\nhttp://two.test/\n")
+    assert fetchable(f"mirror+file:{tmp_path}/debian.list/") == "https://one.test/debian"
+    assert fetchable(f"mirror+file://{tmp_path}/debian.list") == "https://one.test/debian"
+
+
+@pytest.mark.parametrize("uri", ["tor+http://a.test/debian", "ftp://a.test/debian", "mirror+file:/no/such.list"])
+def test_an_archive_that_an_image_cannot_reach_is_refused(uri: str) -> None:
+    with pytest.raises(InputError) as caught:
+        fetchable(uri)
+    assert "--mirror" in caught.value.hint
+
+
+@pytest.mark.programs
+def test_the_hosts_real_apt_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists that were never fetched, a disc with spaces in its name, and a list of mirrors."""
+    (tmp_path / "mirrors.list").write_text("http://one.test/debian\n")
+    (tmp_path / "sources.list").write_text(
+        "deb cdrom:[Debian 12 _Bookworm_ - Official]/ bookworm main\n"
+        "deb https://apt.example.test stable main\n"
+        f"deb mirror+file:{tmp_path}/mirrors.list bookworm main\n"
+        f"deb mirror+file:{tmp_path}/mirrors.list bookworm-updates main\n"
+    )
+    (tmp_path / "apt.conf").write_text(f'Dir::Etc "{tmp_path}"; Dir::State "{tmp_path}";\n')
+    monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
+    monkeypatch.setattr("image.sources._codename", lambda: "bookworm")
+    assert host_sources("trixie") == (Source("http://one.test/debian", ("trixie", "trixie-updates")),)
 
 
 def test_every_source_is_checked_with_debians_keys_alone() -> None:
