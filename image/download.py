@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import json
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -18,6 +19,8 @@ CHUNK_BYTES = 1 << 20
 TIMEOUT_S = 30
 ATTEMPTS = 5
 """How often in a row it may break off without a single new byte."""
+PAUSE_S = 2
+"""Before the second attempt; twice as long before each one after that."""
 
 Progress = Callable[[int, int | None], None]
 """Told bytes done, and bytes in all where that is known."""
@@ -32,7 +35,9 @@ class _OnlyHttps(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def download(url: str, sha256: str, folder: Path, progress: Progress) -> Path:
+def download(
+    url: str, sha256: str, folder: Path, progress: Progress, sleep: Callable[[float], None] = time.sleep
+) -> Path:
     """The file at `url`, kept in `folder` under its digest; what is there is not fetched again.
 
     Raises InputError if there is no such file or it is not what the digest says, TemporaryError if it
@@ -49,12 +54,22 @@ def download(url: str, sha256: str, folder: Path, progress: Progress) -> Path:
             break
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
             _refuse_if_final(url, error)
+            if (
+                isinstance(error, urllib.error.HTTPError)
+                and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+            ):
+                # There is no more of it: it is complete since the last run, or it is of another file.
+                if _digest(partial) == sha256:
+                    break
+                partial.unlink(missing_ok=True)
+                _validator(partial).unlink(missing_ok=True)
             fruitless = 0 if _size(partial) > had else fruitless + 1
             if fruitless >= ATTEMPTS:
                 message = f"{url} broke off after {_size(partial)} bytes: {error}"
                 raise TemporaryError(message, hint="run the same command again: it continues there") from error
-    with partial.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+            if fruitless:
+                sleep(PAUSE_S * 2 ** (fruitless - 1))
+    found = _digest(partial)
     _validator(partial).unlink(missing_ok=True)
     if found != sha256:
         partial.unlink()
@@ -101,6 +116,13 @@ def _refuse_if_final(url: str, error: Exception) -> None:
     reason = getattr(error, "reason", None)
     if isinstance(reason, ssl.SSLCertVerificationError):
         raise InputError(f"{url}: the server cannot prove that it is who it says: {reason.verify_message}") from error
+
+
+def _digest(file: Path) -> str:
+    if not file.exists():
+        return ""
+    with file.open("rb") as reader:
+        return hashlib.file_digest(reader, "sha256").hexdigest()
 
 
 def _size(file: Path) -> int:

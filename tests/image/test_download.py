@@ -35,6 +35,8 @@ class Server:
     """How many bytes the next answers give before the connection is cut."""
     understands_ranges: bool = True
     redirect: str = ""
+    busy: int = 0
+    """How many times it says 503 first."""
     ranges: list[str | None] = field(default_factory=list)
 
 
@@ -71,6 +73,10 @@ def server(certificate: Path) -> Iterator[Server]:
             begin = 0
             if asked and state.understands_ranges and self.headers.get("If-Range") == state.etag:
                 begin = int(asked.removeprefix("bytes=").removesuffix("-"))
+            if begin >= len(state.content) or state.busy:
+                state.busy = max(state.busy - 1, 0)
+                self.send_error(416 if begin else 503)
+                return
             rest = state.content[begin:]
             self.send_response(206 if begin else 200)
             if begin:
@@ -104,7 +110,7 @@ def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fetch(server: Server, folder: Path, sha256: str = SHA256) -> bytes:
-    return download(server.url, sha256, folder, lambda done, total: None).read_bytes()
+    return download(server.url, sha256, folder, lambda done, total: None, lambda seconds: None).read_bytes()
 
 
 def test_what_is_there_already_is_not_fetched_again(server: Server, trusted: None, tmp_path: Path) -> None:
@@ -129,6 +135,28 @@ def test_it_continues_in_the_next_run(server: Server, trusted: None, tmp_path: P
     server.ranges.clear()
     assert fetch(server, tmp_path) == CONTENT
     assert server.ranges == ["bytes=2000000-"]
+
+
+def test_killed_when_all_was_there_it_is_taken_as_it_is(server: Server, trusted: None, tmp_path: Path) -> None:
+    (tmp_path / f"{SHA256}.part").write_bytes(CONTENT)
+    (tmp_path / f"{SHA256}.proof").write_text('"\\"one\\""')
+    assert fetch(server, tmp_path) == CONTENT
+    assert server.ranges == [f"bytes={len(CONTENT)}-"]
+    assert [file.name for file in tmp_path.iterdir()] == [SHA256]
+
+
+def test_what_is_there_but_cannot_be_continued_is_fetched_anew(server: Server, trusted: None, tmp_path: Path) -> None:
+    (tmp_path / f"{SHA256}.part").write_bytes(bytes(len(CONTENT)))
+    (tmp_path / f"{SHA256}.proof").write_text('"\\"one\\""')
+    assert fetch(server, tmp_path) == CONTENT
+    assert server.ranges == [f"bytes={len(CONTENT)}-", None]
+
+
+def test_a_busy_server_is_given_time(server: Server, trusted: None, tmp_path: Path) -> None:
+    server.busy = downloading.ATTEMPTS - 1
+    pauses: list[float] = []
+    download(server.url, SHA256, tmp_path, lambda done, total: None, pauses.append)
+    assert pauses == [2, 4, 8, 16]
 
 
 def test_another_file_at_the_same_address_is_fetched_from_its_beginning(

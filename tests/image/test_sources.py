@@ -11,7 +11,7 @@ MAIN, SECURITY = "http://mirror.test/debian/", "http://mirror.test/debian-securi
 
 
 UPDATES = f"{MAIN} bookworm-updates main"
-THIRD = "https://apt.example.test/ stable main"
+THIRD = "http://apt.example.test/ stable main"
 
 
 def rows(*listed: str) -> list[Row]:
@@ -83,7 +83,7 @@ def test_the_hosts_real_apt_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "mirrors.list").write_text("http://one.test/debian\n")
     (tmp_path / "sources.list").write_text(
         "deb cdrom:[Debian 12 _Bookworm_ - Official]/ bookworm main\n"
-        "deb https://apt.example.test stable main\n"
+        "deb http://apt.example.test stable main\n"
         f"deb mirror+file:{tmp_path}/mirrors.list bookworm main\n"
         f"deb mirror+file:{tmp_path}/mirrors.list bookworm-updates main\n"
     )
