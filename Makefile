@@ -2,67 +2,71 @@
 
 PYTHON  := .venv/bin/python
 PYTEST  := $(PYTHON) -m pytest
-LOCK    := image/requirements.lock
-READY   := .venv/.ready
 PROFILE ?= gateway
 BOARD   ?= 4
 
+# What is installed with what: a pip lock file, and a list of Debian packages.
+BUILD_LOCK := image/requirements.lock
+TEST_LOCK  := tests/requirements.lock
+BUILD_HOST := image/host-packages.txt
+TEST_HOST  := tests/host-packages.txt
+
 .DEFAULT_GOAL := help
-.PHONY: help image test unit lint netns container build vm bench lock setup packages clean
+.PHONY: help image test unit lint netns container build vm bench lock clean build-packages test-packages
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-image: setup ## a flashable image in dist/ (PROFILE=gateway BOARD=4 CONFIG=my.yaml)
-	$(PYTHON) -m appliance build --profile $(PROFILE) --board $(BOARD) $(if $(CONFIG),--config $(CONFIG))
+image: build-packages .venv/.build-ready ## a flashable image in dist/ (CONFIG=my.yaml BASE=raspios.img.xz SHA256=… REFRESH=1)
+	$(PYTHON) -m appliance build --profile $(PROFILE) --board $(BOARD) $(if $(CONFIG),--config $(CONFIG)) \
+		$(if $(BASE),--base $(BASE)) $(if $(SHA256),--sha256 $(SHA256)) $(if $(REFRESH),--refresh)
 
-test: setup ## every test there is: lint, unit, network namespaces, containers, real images in QEMU
+test: test-packages .venv/.test-ready ## every test there is: lint, unit, network namespaces, containers, real images in QEMU
 	$(PYTEST)
 
-unit: $(READY) ## the tests that touch nothing: seconds
-	$(PYTEST) -m "not netns and not container and not vm and not build"
+unit: .venv/.test-ready ## the tests that touch nothing: seconds
+	$(PYTEST) -m "not netns and not container and not vm and not build and not programs"
 
-lint: $(READY) ## style, types, import contracts
+lint: .venv/.test-ready ## style, types, import contracts
 	$(PYTEST) tests/test_lint.py
 
-netns: setup ## the tests that need network namespaces
+netns: test-packages .venv/.test-ready ## the tests that need network namespaces
 	$(PYTEST) -m netns
 
-container: setup ## the tests that run the image's own programs in a container
+container: test-packages .venv/.test-ready ## the tests that run the image's own programs in a container
 	$(PYTEST) -m container
 
-build: setup ## the tests that build real images
+build: test-packages .venv/.test-ready ## the tests that build real images
 	$(PYTEST) -m build
 
-vm: setup ## the tests that boot a real image in QEMU
+vm: test-packages .venv/.test-ready ## the tests that boot a real image in QEMU
 	$(PYTEST) -m vm
 
-bench: setup ## figures: build times, image size, boot to tunnel up, memory
+bench: test-packages .venv/.test-ready ## figures: build times, image size, boot to tunnel up, memory
 	$(PYTHON) -m tests.bench
 
-setup: packages $(READY)
+build-packages:
+	@image/install-packages $(BUILD_HOST)
 
-# Only what is missing is installed, so that nothing is asked of apt (or of sudo) twice.
-packages:
-	@missing=$$(grep -hv '^#' image/host-packages.txt tests/host-packages.txt | while read -r package; do \
-		dpkg-query -W -f '$${Status}' "$$package" 2>/dev/null | grep -q ' installed$$' || echo "$$package"; done); \
-	if [ -n "$$missing" ]; then \
-		echo "installing:" $$missing; \
-		sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-		$$sudo apt-get update -q && \
-		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
-	fi
+test-packages:
+	@image/install-packages $(BUILD_HOST) $(TEST_HOST)
 
-$(READY): $(LOCK) pyproject.toml
+.venv/.build-ready: $(BUILD_LOCK) pyproject.toml
 	python3 -m venv .venv
-	.venv/bin/pip install --quiet --require-hashes -r $(LOCK)
+	.venv/bin/pip install --quiet --require-hashes -r $(BUILD_LOCK)
 	.venv/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-lock: ## pin the newest versions of what pyproject.toml asks for
+.venv/.test-ready: .venv/.build-ready $(TEST_LOCK)
+	.venv/bin/pip install --quiet --require-hashes -r $(TEST_LOCK)
+	touch $@
+
+lock: .venv/.build-ready ## pin the newest versions of what pyproject.toml asks for
 	.venv/bin/pip install --quiet pip-tools
+	.venv/bin/pip-compile --quiet --upgrade --extra image --generate-hashes --allow-unsafe --strip-extras \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header -o $(BUILD_LOCK) pyproject.toml
 	.venv/bin/pip-compile --quiet --upgrade --all-extras --generate-hashes --allow-unsafe --strip-extras \
-		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header -o $(LOCK) pyproject.toml
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header -c $(BUILD_LOCK) -o $(TEST_LOCK) pyproject.toml
 
 clean: ## what was built here; the cache of layers stays
-	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
+	rm -rf .venv dist .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
