@@ -8,7 +8,9 @@ from pathlib import PurePosixPath
 from appliance.errors import InputError
 from image.layout import FirstBoot
 
-RELEASES = ("bullseye", "bookworm", "trixie")
+RELEASES = ("bookworm", "trixie")
+TOO_OLD = {"bullseye": "3.9"}
+"""Releases that are recognised, and their Python: the daemon needs 3.11."""
 ARCHITECTURES = ("arm64",)
 MOUNTS = ("boot/firmware", "boot")
 
@@ -52,6 +54,12 @@ def identify(found: Found) -> System:
         what = fields.get("PRETTY_NAME", "").strip('"') or system
         raise InputError(
             f"the base is not Debian or Raspberry Pi OS, but {what or 'has no /etc/os-release'}", hint=HINT
+        )
+    if release in TOO_OLD:
+        raise InputError(
+            f"the base is of the release {release}, whose Python {TOO_OLD[release]} is too old: "
+            "what runs on the Pi needs Python 3.11",
+            hint=HINT,
         )
     if release not in RELEASES:
         raise InputError(f"the base is of the release {release or 'unknown'!r}", hint=HINT)

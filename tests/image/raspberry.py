@@ -81,7 +81,8 @@ class Raspberry:
         (tree / self.boot_mount).mkdir(parents=True)
 
 
-BULLSEYE = Raspberry("bullseye", 8192, "boot", "root=PARTUUID=4e2bb2ac-02 init=/usr/lib/raspi-config/init_resize.sh")
+UPGRADED = Raspberry("bookworm", 8192, "boot", "root=PARTUUID=4e2bb2ac-02 init=/usr/lib/raspi-config/init_resize.sh")
+"""Laid out as bullseye was."""
 BOOKWORM = Raspberry(
     "bookworm", 8192, cmdline="root=PARTUUID=4e2bb2ac-02 quiet init=/usr/lib/raspberrypi-sys-mods/firstboot"
 )

@@ -72,8 +72,13 @@ def test_a_wrong_digest_names_the_right_one(tmp_path: Path, capsys: pytest.Captu
     assert "its SHA-256 is" in capsys.readouterr().err
 
 
-def test_an_unknown_release_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    base = Raspberry(release="buster").make(tmp_path)
+@pytest.mark.parametrize(
+    ("release", "said"), [("buster", "the release 'buster'"), ("bullseye", "Python 3.9 is too old")]
+)
+def test_a_release_that_cannot_be_used_is_said(
+    release: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = Raspberry(release=release).make(tmp_path)
     arguments = ["--base", str(base), "--cache", str(tmp_path / "cache"), "-o", str(tmp_path)]
     assert cli.main(["build", *arguments]) == 2
-    assert "the release 'buster'" in capsys.readouterr().err
+    assert said in capsys.readouterr().err

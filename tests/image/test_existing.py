@@ -15,7 +15,7 @@ from image import devices, ext4, ext4_files, namespaces
 from image.layout import SECTOR_BYTES, FirstBoot
 from image.run import run
 from image.stages.inspect import recognise
-from tests.image.raspberry import BOOKWORM, BULLSEYE, TRIXIE, Raspberry
+from tests.image.raspberry import BOOKWORM, TRIXIE, UPGRADED, Raspberry
 
 pytestmark = pytest.mark.programs
 
@@ -25,8 +25,8 @@ PING = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)
 
 @pytest.mark.parametrize(
     ("base", "first_boot"),
-    [(BULLSEYE, FirstBoot.RESIZE), (BOOKWORM, FirstBoot.FIRSTBOOT), (TRIXIE, FirstBoot.CLOUD_INIT)],
-    ids=["bullseye", "bookworm", "trixie"],
+    [(UPGRADED, FirstBoot.RESIZE), (BOOKWORM, FirstBoot.FIRSTBOOT), (TRIXIE, FirstBoot.CLOUD_INIT)],
+    ids=["as bullseye", "bookworm", "trixie"],
 )
 def test_each_layout_is_recognised(base: Raspberry, first_boot: FirstBoot, tmp_path: Path) -> None:
     found, made = recognise(base.make(tmp_path)), base.layout

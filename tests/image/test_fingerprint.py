@@ -28,11 +28,14 @@ TRIXIE = replace(
     cmdline=CONSOLE + " resize\n",
     boot_files=frozenset({"cmdline.txt", "config.txt", "meta-data", "user-data", "network-config"}),
 )
-BULLSEYE = replace(
+UPGRADED = replace(
     BOOKWORM,
-    os_release='PRETTY_NAME="Debian GNU/Linux 11 (bullseye)"\nVERSION_CODENAME=bullseye\nID=debian\n',
     fstab=FSTAB.format("/boot          "),
     cmdline=CONSOLE + " init=/usr/lib/raspi-config/init_resize.sh\n",
+)
+"""Laid out as bullseye was."""
+BULLSEYE = replace(
+    UPGRADED, os_release='PRETTY_NAME="Debian GNU/Linux 11 (bullseye)"\nVERSION_CODENAME=bullseye\nID=debian\n'
 )
 OURS = replace(TRIXIE, cmdline=CONSOLE, boot_files=frozenset({"cmdline.txt", "appliance.yaml"}))
 
@@ -42,10 +45,10 @@ OURS = replace(TRIXIE, cmdline=CONSOLE, boot_files=frozenset({"cmdline.txt", "ap
     [
         (BOOKWORM, "bookworm", "boot/firmware", FirstBoot.FIRSTBOOT),
         (TRIXIE, "trixie", "boot/firmware", FirstBoot.CLOUD_INIT),
-        (BULLSEYE, "bullseye", "boot", FirstBoot.RESIZE),
+        (UPGRADED, "bookworm", "boot", FirstBoot.RESIZE),
         (OURS, "trixie", "boot/firmware", FirstBoot.NONE),
     ],
-    ids=["bookworm", "trixie", "bullseye", "ours"],
+    ids=["bookworm", "trixie", "as bullseye", "ours"],
 )
 def test_every_base_that_we_know(found: Found, release: str, mount: str, first_boot: FirstBoot) -> None:
     assert identify(found) == System(release=release, architecture="arm64", boot_mount=mount, first_boot=first_boot)
@@ -57,13 +60,24 @@ def test_every_base_that_we_know(found: Found, release: str, mount: str, first_b
         (replace(TRIXIE, os_release='ID=fedora\nPRETTY_NAME="Fedora Linux 41"\n'), "Fedora Linux 41"),
         (replace(TRIXIE, os_release=""), "no /etc/os-release"),
         (replace(TRIXIE, os_release="ID=debian\nVERSION_CODENAME=buster\n"), "'buster'"),
+        (BULLSEYE, "the release bullseye, whose Python 3.9 is too old"),
         (replace(TRIXIE, dpkg_status=DPKG.replace("arm64", "armhf")), "armhf, not arm64"),
         (replace(TRIXIE, dpkg_status=""), "unknown, not arm64"),
         (replace(TRIXIE, fstab="/dev/sda1 / ext4 defaults 0 1\n"), "no FAT file system is in it"),
         (replace(TRIXIE, fstab="PARTUUID=00000000-01 /boot vfat x 0 0\n"), "PARTUUID=00000000-01 on /boot"),
         (replace(TRIXIE, fstab="PARTUUID=4e2bb2ac-01 /efi vfat x 0 0\n"), "on /efi"),
     ],
-    ids=["fedora", "nothing", "buster", "32-bit", "no dpkg", "no fat", "another partition", "another place"],
+    ids=[
+        "fedora",
+        "nothing",
+        "buster",
+        "bullseye",
+        "32-bit",
+        "no dpkg",
+        "no fat",
+        "another partition",
+        "another place",
+    ],
 )
 def test_anything_else_is_refused_with_what_was_found(found: Found, said: str) -> None:
     with pytest.raises(InputError) as caught:
