@@ -12,6 +12,8 @@ from image.stage import Makes, Stage, Work, code_of
 from image.stages import fetch
 
 FILE = "base.img"
+ROOT_BYTES = "root_bytes"
+"""How large the base's root partition is."""
 
 
 def stage() -> Stage:
@@ -32,6 +34,8 @@ def _make(work: Work) -> None:
     except InputError as error:  # the user knows it by another name
         raise InputError(error.message.replace(str(image), work.recipe.base), hint=error.hint) from error
     layout.write(found, work.result)
+    root_bytes = partitions.read_table(image).root_sectors * SECTOR_BYTES
+    (work.result / ROOT_BYTES).write_text(f"{root_bytes}\n")
     work.events.note(f"base: {found.release} {found.architecture}, first boot by {found.first_boot}")
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from image import devices, ext4, layout
 from image.mounts import mounted
 from image.stage import Makes, Stage, Work, code_of
+from image.stages import inspect
 from image.stages.index import epoch
 
 FREE_BYTES = 256 << 20
@@ -22,17 +24,27 @@ def stage() -> Stage:
     return Stage("rootfs", Makes.FILES, ("index", "inspect", "unpack"), inputs, _make, code, sees_root=True)
 
 
+def size(work: Work, root: Path) -> tuple[int, int]:
+    """Bytes and inodes of the file system: room for what is in `root`, and never less than the base had."""
+    needed, inodes = ext4.size_for(root, FREE_BYTES)
+    if "inspect" not in work.results:
+        return needed, inodes
+    had = int((work.results["inspect"] / inspect.ROOT_BYTES).read_text())
+    size_bytes = max(needed, -(-had // ext4.BLOCK_BYTES) * ext4.BLOCK_BYTES)
+    return size_bytes, max(inodes, size_bytes // ext4.BYTES_PER_INODE)
+
+
 def _make(work: Work) -> None:
     about = layout.of(work.results)
     now = epoch(work.recipe, work.results)
     # What is on the FAT partition does not belong on this one: an empty folder hides it.
     with work.root() as root, mounted(root / about.boot_mount, "-t", "tmpfs", "-o", "mode=755", "tmpfs") as hidden:
         os.utime(hidden, (now, now))
-        size, inodes = ext4.size_for(root, FREE_BYTES)
+        size_bytes, inodes = size(work, root)
         ext4.make(
             work.result / FILE,
             root,
-            size_bytes=size,
+            size_bytes=size_bytes,
             inodes=inodes,
             label=about.root_label,
             uuid=about.root_uuid,
