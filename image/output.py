@@ -13,8 +13,11 @@ PREFIX, SUFFIX = ".appliance-", ".part"
 
 
 @contextmanager
-def written(path: Path) -> Iterator[Path]:
-    """A temporary file for the block, which then takes the place of `path`; after an error, nothing has changed."""
+def written(path: Path, *, private: bool = False) -> Iterator[Path]:
+    """A temporary file for the block, which then takes the place of `path`; after an error, nothing has changed.
+
+    If it is `private`, only its owner may read it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     number, name = tempfile.mkstemp(prefix=PREFIX, suffix=SUFFIX, dir=path.parent)
     temporary = Path(name)
@@ -23,7 +26,7 @@ def written(path: Path) -> Iterator[Path]:
         yield temporary
         mask = os.umask(0)
         os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        temporary.chmod(0o600 if private else 0o666 & ~mask)
         os.fsync(number)
         temporary.rename(path)
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)

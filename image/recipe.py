@@ -36,3 +36,13 @@ class Recipe:
     def image(self) -> Path:
         """The image file that is made; others lie beside it."""
         return self.output / f"appliance-{self.profile}-{ARCHITECTURE}.img"
+
+    @property
+    def packed(self) -> Path:
+        """The same, compressed."""
+        return self.image.with_suffix(".img.zst")
+
+    @property
+    def checksums(self) -> Path:
+        """The SHA-256 of both, as sha256sum(1) reads it."""
+        return self.image.with_suffix(".sha256")

@@ -24,11 +24,15 @@ def stage() -> Stage:
 
 def _make(work: Work) -> list[Path]:
     image = work.recipe.image
-    packed, sums = image.with_suffix(".img.zst"), image.with_suffix(".sha256")
+    packed, sums = work.recipe.packed, work.recipe.checksums
     size = image.stat().st_size
     of_image, of_packed = hashlib.sha256(), hashlib.sha256()
     compressor = zstandard.ZstdCompressor(level=LEVEL, threads=-1).compressobj(size=size)
-    with output.written(packed) as temporary, image.open("rb") as reader, temporary.open("wb") as writer:
+    with (
+        output.written(packed, private=True) as temporary,
+        image.open("rb") as reader,
+        temporary.open("wb") as writer,
+    ):
         for chunk in _chunks(reader, size, work.events):
             of_image.update(chunk)
             piece = compressor.compress(chunk)
