@@ -6,6 +6,7 @@ cannot be made inside a user namespace: they are returned, for `image.devices`.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
@@ -24,6 +25,10 @@ EXTENTS = 0x80000
 KEPT_ATTRIBUTES = ("security.capability", "user.")
 ACLS = ("system.posix_acl_access", "system.posix_acl_default")
 MAX_LINKS = 16
+
+UNREADABLE = (ext4.MagicError, ext4.ChecksumError, ext4.InodeError, ext4.ExtendedAttributeError)
+OUR_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+"""Errors that come from where a base is unpacked to; any other is a damaged base's."""
 
 
 class FileSystem:
@@ -79,7 +84,18 @@ def opened(image: Path, offset_bytes: int) -> Iterator[FileSystem]:
     with image.open("rb") as file:
         try:
             yield FileSystem(file, offset_bytes)
-        except (ext4.MagicError, ext4.ChecksumError, ext4.InodeError, struct.error, EOFError, ValueError) as error:
+        except (
+            *UNREADABLE,
+            struct.error,
+            EOFError,
+            ValueError,
+            LookupError,
+            ArithmeticError,
+            RecursionError,
+            OSError,
+        ) as error:
+            if isinstance(error, OSError) and error.errno in OUR_DISKS:
+                raise
             message = f"the second partition of {image} has no readable ext4 file system: {error}"
             raise InputError(message, hint="download the image again") from error
 

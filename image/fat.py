@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from appliance.errors import InputError
+from appliance.errors import InputError, PermanentError
 from image.run import run
 
 
@@ -41,8 +43,17 @@ def make(file: Path, tree: Path, *, sectors: int, label: str, volume_id: int, cl
 
 
 def read(file: Path, offset_bytes: int, into: Path) -> None:
-    """Copy everything in the file system at `offset_bytes` of `file` to the folder `into`, with times."""
-    run(["mcopy", "-s", "-m", "-n", "-i", f"{file}@@{offset_bytes}", "::*", into], env=_environment())
+    """Copy everything in the file system at `offset_bytes` of `file` to the folder `into`, with times.
+
+    Raises InputError if it is damaged.
+    """
+    try:
+        run(["mcopy", "-s", "-m", "-n", "-i", f"{file}@@{offset_bytes}", "::*", into], env=_environment())
+    except PermanentError as error:
+        if os.strerror(errno.ENOSPC) in error.message:
+            raise
+        message = f"the first partition of {file} cannot be read: {error.message}"
+        raise InputError(message, hint="download the image again") from error
 
 
 def read_parameters(file: Path, offset_bytes: int) -> Parameters:

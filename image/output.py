@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from appliance.errors import InputError
 
 PREFIX, SUFFIX = ".appliance-", ".part"
 
@@ -35,6 +38,21 @@ def written(path: Path, *, private: bool = False) -> Iterator[Path]:
     finally:
         temporary.unlink(missing_ok=True)
         os.close(number)
+
+
+def check_writable(folder: Path, option: str) -> None:
+    """Raise InputError if `folder`, which was given with `option`, cannot be made or written to. It is not made."""
+    there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    hint = f"give another folder with {option}"
+    if not there.is_dir():
+        what = "is not a folder" if there == folder else f"cannot be made: {there} is not a folder"
+        raise InputError(f"{folder} {what}", hint=hint)
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        if error.errno != errno.ENOSPC:  # said when it comes to that, with how much is needed
+            raise InputError(f"{folder} cannot be written: {there}: {error.strerror}", hint=hint) from error
 
 
 def clean(folder: Path) -> None:

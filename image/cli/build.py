@@ -13,6 +13,7 @@ from appliance.model import Profile
 from appliance.starting import starting_config
 from image.build import build
 from image.events import Events
+from image.output import check_writable
 from image.packages import PROFILES
 from image.plan import show
 from image.recipe import BOARDS, DEBIAN, Recipe
@@ -54,6 +55,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Build what the arguments say. Returns the exit code; raises ApplianceError."""
     recipe, store = recipe_of(arguments), Store(arguments.cache.absolute())
+    check_writable(store.folder, "--cache")
+    check_writable(recipe.output, "--output")
     events = Events(sys.stdout if arguments.json else sys.stderr, as_json=arguments.json)
     if arguments.plan:
         show(recipe, store, events)

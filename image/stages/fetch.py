@@ -53,8 +53,11 @@ def _make(work: Work) -> str:
         digest = expected
     else:
         file = Path(base).absolute()
-        with file.open("rb") as reader:
-            digest = hashlib.file_digest(reader, "sha256").hexdigest()
+        try:
+            with file.open("rb") as reader:
+                digest = hashlib.file_digest(reader, "sha256").hexdigest()
+        except OSError as error:
+            raise InputError(f"the base {file} cannot be read: {error.strerror}", hint="see `ls -l`") from error
         if expected and digest != expected:
             raise InputError(f"{file} is not the file that was meant: its SHA-256 is {digest}, not {expected}")
     (work.result / FILE).symlink_to(file)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from appliance.errors import InputError
@@ -29,14 +31,21 @@ def _make(work: Work) -> None:
         decompress.decompress(source, image, lambda done, total: work.events.progress("decompressed", done, total))
     else:
         image.symlink_to(source)
-    try:
+    with by_the_users_name(image, work):
         found = recognise(image)
-    except InputError as error:  # the user knows it by another name
-        raise InputError(error.message.replace(str(image), work.recipe.base), hint=error.hint) from error
     layout.write(found, work.result)
     root_bytes = partitions.read_table(image).root_sectors * SECTOR_BYTES
     (work.result / ROOT_BYTES).write_text(f"{root_bytes}\n")
     work.events.note(f"base: {found.release} {found.architecture}, first boot by {found.first_boot}")
+
+
+@contextmanager
+def by_the_users_name(image: Path, work: Work) -> Iterator[None]:
+    """Errors in the block are about the file that the user gave, not about `image` in the cache."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(error.message.replace(str(image), work.recipe.base), hint=error.hint) from error
 
 
 def recognise(image: Path) -> Layout:

@@ -15,9 +15,10 @@ def stage() -> Stage:
 
 def _make(work: Work) -> None:
     about, image = layout.of(work.results), work.results["inspect"] / inspect.FILE
-    with ext4_files.opened(image, about.root_start * SECTOR_BYTES) as root:
-        nodes = root.extract(work.result)
-    devices.write(nodes, work.beside)
     boot = work.result / about.boot_mount
-    boot.mkdir(parents=True, exist_ok=True)
-    fat.read(image, about.boot_start * SECTOR_BYTES, boot)
+    with inspect.by_the_users_name(image, work):
+        with ext4_files.opened(image, about.root_start * SECTOR_BYTES) as root:
+            nodes = root.extract(work.result)
+        boot.mkdir(parents=True, exist_ok=True)
+        fat.read(image, about.boot_start * SECTOR_BYTES, boot)
+    devices.write(nodes, work.beside)

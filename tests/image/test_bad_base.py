@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from appliance import cli
+from image.layout import SECTOR_BYTES
+from image.run import run
 from tests.image.raspberry import TRIXIE, Raspberry
 
 pytestmark = pytest.mark.programs
@@ -42,12 +44,30 @@ def one_partition(image: Path) -> Path:
     return packed(image, "one.img.gz", gzip.compress(bytes(table), 1))
 
 
+def flipped_size(image: Path) -> Path:
+    """A bit of a file's size has changed: it is larger than any file can be."""
+    device = f"{image}?offset={TRIXIE.layout.root_start * SECTOR_BYTES}"
+    flip = f"write {__file__} flipped\nset_inode_field flipped size 0x7000000000000000\n"
+    run(["debugfs", "-w", "-f", "-", device], stdin=flip)
+    return image
+
+
+def broken_fat(image: Path) -> Path:
+    """Its boot sector is there, but says that there is no FAT."""
+    with image.open("r+b") as file:
+        file.seek(TRIXIE.layout.boot_start * SECTOR_BYTES + 16)
+        file.write(b"\0")
+    return image
+
+
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
         (truncated_xz, "raspios.img.xz is cut short"),
         (truncated_image, "raspios.img is cut short"),
         (text_file, "notes.txt has no partition table"),
+        (flipped_size, "the second partition of BASE has no readable ext4"),
+        (broken_fat, "the first partition of BASE cannot be read"),
         (one_partition, "one.img.gz does not have an MBR with two partitions"),
     ],
 )
@@ -58,7 +78,7 @@ def test_the_users_own_file_is_named_and_nothing_left(
     code = cli.main(["build", "--base", str(base), "--cache", str(cache), "-o", str(tmp_path / "out")])
     errors = capsys.readouterr().err
     assert code == 2
-    assert said in errors
+    assert said.replace("BASE", str(base)) in errors
     assert str(cache) not in errors
     assert errors.count("hint:") == 1
     assert not (tmp_path / "out").exists()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance import cli
 from appliance.errors import ConfigError, InputError
 from image.cli.build import configure, default_cache, recipe_of
 from image.events import Events
@@ -73,6 +74,31 @@ def test_a_base_that_cannot_be_is_refused(words: list[str], said: str) -> None:
     with pytest.raises(InputError, match=said) as caught:
         fetch.stage(recipe_of(arguments(*words)))
     assert caught.value.hint or "SHA-256" in said
+
+
+@pytest.mark.parametrize(
+    ("option", "folder", "said"),
+    [
+        ("--output", "FILE", "is not a folder"),
+        ("--output", "FILE/below", "is not a folder"),
+        ("--output", "/proc/x", "cannot be written"),
+        ("--cache", "FILE", "is not a folder"),
+        ("--cache", "/proc/x", "cannot be written"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_else(
+    option: str, folder: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    words = ["--cache", str(tmp_path / "cache"), "--output", str(tmp_path / "out")]
+    given = folder.replace("FILE", str(tmp_path / "file"))
+    for plan in ([], ["--plan"]):
+        assert cli.main(["build", *words, option, given, *plan]) == 2
+        errors = capsys.readouterr().err
+        assert f"error: {given} " in errors
+        assert said in errors
+        assert f"hint: give another folder with {option}" in errors
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
 
 
 def test_both_ways_to_give_the_digest_mean_the_same() -> None:
