@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -19,9 +20,31 @@ from image.plan import show
 from image.recipe import BOARDS, DEBIAN, Recipe
 from image.store import Store
 
+DESCRIPTION = """\
+Build an SD card image. What has not changed since the last build is not made again.
+
+The image's FAT partition holds appliance.yaml, which can still be edited on the card.
+"""
+
+EXAMPLES = """\
+examples:
+  appliance build
+      a gateway on Debian, with an appliance.yaml to fill in on the card
+  appliance build --config appliance.yaml
+      the same, with your configuration on the card
+  appliance build --config appliance.yaml --base 2025-05-13-raspios-bookworm-arm64-lite.img.xz
+      on an image of Raspberry Pi OS that you have
+  appliance build --config appliance.yaml --base https://example.com/raspios.img.xz --sha256 HEX
+      on one that is downloaded first, and must have that SHA-256
+
+The image is DIR/appliance-PROFILE-arm64.img, and compressed beside it as .img.zst.
+"""
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
+    parser.description = DESCRIPTION
+    parser.epilog = EXAMPLES
     parser.add_argument("--config", type=Path, metavar="FILE", help="the appliance.yaml to put on the card")
     parser.add_argument(
         "--profile", choices=sorted(PROFILES), help="what the image is for (default: as FILE says, or gateway)"
@@ -70,6 +93,7 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
     profile, config = _configuration(arguments.config, arguments.profile)
     base, _, fragment = arguments.base.partition("#")
     sha256 = (arguments.sha256 or fragment.removeprefix("sha256=")).lower()
+    _check_base(base, sha256, arguments.mirror)
     return Recipe(
         profile=profile,
         base=base,
@@ -80,6 +104,19 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         epoch=_epoch(),
         refresh=arguments.refresh,
     )
+
+
+def _check_base(base: str, sha256: str, mirror: str) -> None:
+    """Raise InputError for what would be ignored, or cannot be."""
+    if sha256 and base == DEBIAN:
+        raise InputError("--sha256 is for a base that is one file", hint="leave it out, or give --base FILE")
+    if sha256 and not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise InputError(f"{sha256!r} is not a SHA-256", hint="it has 64 digits from 0 to 9 and a to f")
+    if mirror and base != DEBIAN:
+        message = "--mirror is for the base `debian`: an image says itself where its packages come from"
+        raise InputError(message, hint="leave --mirror or --base out")
+    if mirror and not re.match(r"https?://[^/]", mirror):
+        raise InputError(f"{mirror} is not the address of a mirror", hint="--mirror https://HOST/debian")
 
 
 def default_cache() -> Path:
