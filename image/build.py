@@ -74,6 +74,7 @@ def _make_all(steps: Sequence[Stage], recipe: Recipe, store: Store, events: Even
     emulation.enable(ARCHITECTURE)
     keys = Keys(steps, recipe, store)
     with ExitStack() as scratch, _full_disk_explained(recipe, store):
+        scratch.callback(events.clear)  # an error is told by another process, which knows of no open line
         folders: dict[str, Path] = {}
         for stage in steps:
             if keys.fresh(stage.name):

@@ -55,9 +55,14 @@ class Events:
         self.stream.flush()
         self._line_open = True
 
-    def _tell(self, event: dict[str, str | int | float], text: str) -> None:
+    def clear(self) -> None:
+        """Take an open progress line away, so that what others print begins on a line of its own."""
         if self._line_open:
             self.stream.write("\r\x1b[K")
+            self.stream.flush()
             self._line_open = False
+
+    def _tell(self, event: dict[str, str | int | float], text: str) -> None:
+        self.clear()
         self.stream.write((json.dumps(event) if self.as_json else text) + "\n")
         self.stream.flush()

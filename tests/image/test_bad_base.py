@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import lzma
 import os
+import pty
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,6 +87,22 @@ def test_the_users_own_file_is_named_and_nothing_left(
     assert errors.count("hint:") == 1
     assert not (tmp_path / "out").exists()
     assert not list((cache / "work").iterdir())
+
+
+def test_on_a_terminal_the_error_begins_on_a_line_of_its_own(tmp_path: Path) -> None:
+    base, (ours, theirs) = truncated_xz(TRIXIE.make(tmp_path)), pty.openpty()
+    words = ["build", "--base", base, "--cache", tmp_path / "cache", "-o", tmp_path / "out"]
+    done = subprocess.run([sys.executable, "-m", "appliance", *words], stderr=theirs, check=False)
+    os.close(theirs)
+    told = b""
+    with contextlib.suppress(OSError):  # EIO: nobody has the other side open
+        while chunk := os.read(ours, 1 << 16):
+            told += chunk
+    os.close(ours)
+    before, _, _ = told.partition(b"error:")
+    assert done.returncode == 2
+    assert b"decompressed: " in before
+    assert before.removesuffix(b"\x1b[31m").endswith((b"\n", b"\r\x1b[K"))
 
 
 def test_a_wrong_digest_names_the_right_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
