@@ -11,7 +11,6 @@ from image.store import Store
 
 def show(recipe: Recipe, store: Store, events: Events) -> None:
     """Tell of each stage whether it would run."""
-    store.prepare()
     steps = stages(recipe, store)
     keys = Keys(steps, recipe, store)
     for stage in steps:

@@ -29,6 +29,8 @@ from image.output import written
 
 Key = str
 
+SEAL_BYTES = 32
+
 KEPT = ("tree", "beside")
 
 
@@ -54,6 +56,7 @@ class Store:
         self.work = folder / "work"
         self.outputs = folder / "outputs"
         self.logs = folder / "logs"
+        self._new_seal = secrets.token_bytes(SEAL_BYTES)
 
     def prepare(self) -> None:
         """Make the folders; only their owner may look into them."""
@@ -71,6 +74,9 @@ class Store:
             except BlockingIOError:
                 waiting()
                 fcntl.flock(file, fcntl.LOCK_EX)
+            if self._seal() is self._new_seal:
+                with written(self.folder / "seal", private=True) as seal:
+                    seal.write_bytes(self._new_seal)
             yield
 
     def clean(self) -> None:
@@ -134,11 +140,15 @@ class Store:
 
     def sealed(self, content: bytes) -> str:
         """A digest of something secret that nobody can check guesses against without this cache's own key."""
-        file = self.folder / "seal"
-        if not file.exists():
-            file.touch(mode=0o600)
-            file.write_bytes(secrets.token_bytes(32))
-        return hmac.new(file.read_bytes(), content, hashlib.sha256).hexdigest()
+        return hmac.new(self._seal(), content, hashlib.sha256).hexdigest()
+
+    def _seal(self) -> bytes:
+        """The cache's own key; before there is one, one that nothing was made with."""
+        try:
+            kept = (self.folder / "seal").read_bytes()
+        except FileNotFoundError:
+            kept = b""
+        return kept if len(kept) == SEAL_BYTES else self._new_seal
 
 
 def _state(file: Path) -> list[int]:

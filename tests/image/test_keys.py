@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import io
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from image import build, sources
+from image import build, plan, sources
+from image.events import Events
 from image.keys import Keys
 from image.recipe import Recipe
 from image.sources import Source
@@ -112,6 +117,24 @@ def test_a_config_is_in_the_cache_neither_as_it_is_nor_as_a_digest_to_guess_by(
     assert store.sealed(secret.config) == store.sealed(secret.config) != other.sealed(secret.config)
     assert "horse" not in repr(secret)
     assert not [file for file in store.folder.rglob("*") if file.is_file() and b"horse" in file.read_bytes()]
+
+
+@pytest.mark.parametrize("broken", [b"", b"short"])
+def test_a_seal_that_is_not_whole_is_replaced(broken: bytes, store: Store) -> None:
+    (store.folder / "seal").write_bytes(broken)
+    guess = hmac.new(broken, b"content", hashlib.sha256).hexdigest()
+    with store.locked(lambda: None):
+        sealed = store.sealed(b"content")
+    assert sealed != guess
+    assert Store(store.folder).sealed(b"content") == sealed, "kept"
+    assert stat.S_IMODE((store.folder / "seal").stat().st_mode) == 0o600
+
+
+def test_a_plan_makes_no_cache(recipe: Callable[..., Recipe], tmp_path: Path) -> None:
+    told = io.StringIO()
+    plan.show(recipe(), Store(tmp_path / "none"), Events(told))
+    assert told.getvalue().splitlines() == [f"{name}: would run" for name in ALL]
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("change", ["content", "name", "mode", "link"])
