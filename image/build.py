@@ -31,6 +31,10 @@ from image.stages import (
 )
 from image.store import Entry, Store
 
+DAY_S = 24 * 60 * 60
+OLD_LISTS_DAYS = 7
+"""From when on it is worth a word that there may be newer packages."""
+
 
 def stages(recipe: Recipe, store: Store) -> tuple[Stage, ...]:
     """The table of contents."""
@@ -61,10 +65,21 @@ def build(recipe: Recipe, store: Store, events: Events) -> None:
     with store.locked(lambda: events.note(f"waiting for another build that uses {store.folder}")):
         steps = stages(recipe, store)
         keys = Keys(steps, recipe, store)
+        note_age(keys, events)
         if not all(keys.fresh(stage.name) for stage in steps):
             namespaces.inside(lambda: _make_all(steps, recipe, store, events))
     seconds = round(time.monotonic() - began, 3)
     events.result(image=str(recipe.image), size_bytes=recipe.image.stat().st_size, seconds=seconds)
+
+
+def note_age(keys: Keys, events: Events) -> None:
+    """Say so if old package lists are used."""
+    entry = keys.entry("index")
+    if entry is None:
+        return
+    days = int((time.time() - (keys.store.tree(entry.key) / "date").stat().st_mtime) / DAY_S)
+    if days >= OLD_LISTS_DAYS:
+        events.note(f"the package lists are {days} days old; --refresh (make: REFRESH=1) fetches new ones")
 
 
 def _make_all(steps: Sequence[Stage], recipe: Recipe, store: Store, events: Events) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from image.build import stages
+from image.build import note_age, stages
 from image.events import Events
 from image.keys import Keys
 from image.recipe import Recipe
@@ -13,6 +13,7 @@ def show(recipe: Recipe, store: Store, events: Events) -> None:
     """Tell of each stage whether it would run."""
     steps = stages(recipe, store)
     keys = Keys(steps, recipe, store)
+    note_age(keys, events)
     for stage in steps:
         if keys.fresh(stage.name):
             events.cached(stage.name)

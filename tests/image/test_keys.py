@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import io
+import os
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +45,8 @@ def pretend_built(recipe: Recipe, store: Store) -> None:
         if stage.makes in (Makes.FILES, Makes.ROOT):
             with store.workplace() as place:
                 (place / "tree").mkdir()
+                if name == "index":
+                    (place / "tree/date").touch()
                 store.keep(place, Entry(name, key, f"digest of {name}" if stage.tells_digest else key, 1.0))
         elif stage.makes is Makes.OUTPUT:
             output = recipe.image.with_suffix(f".{name}")
@@ -117,6 +121,21 @@ def test_a_config_is_in_the_cache_neither_as_it_is_nor_as_a_digest_to_guess_by(
     assert store.sealed(secret.config) == store.sealed(secret.config) != other.sealed(secret.config)
     assert "horse" not in repr(secret)
     assert not [file for file in store.folder.rglob("*") if file.is_file() and b"horse" in file.read_bytes()]
+
+
+@pytest.mark.parametrize(("days", "said"), [(6.9, 0), (8.1, 1)])
+def test_old_package_lists_are_worth_a_word(
+    days: float, said: int, recipe: Callable[..., Recipe], store: Store
+) -> None:
+    pretend_built(recipe(), store)
+    keys = Keys(build.stages(recipe(), store), recipe(), store)
+    date = store.tree(keys.key("index") or "") / "date"
+    date.touch()
+    os.utime(date, (time.time() - days * 86400,) * 2)
+    for change, expected in (({}, said), ({"refresh": True}, 0)):
+        told = io.StringIO()
+        plan.show(recipe(**change), store, Events(told))
+        assert told.getvalue().count("the package lists are 8 days old; --refresh") == expected
 
 
 @pytest.mark.parametrize("broken", [b"", b"short"])
