@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from image import partitions
 from image.lab.card import Card
+from image.lab.guest import Guest
 from image.lab.machine import RASPI3B
 from image.lab.topology import NIC
+from image.lab.waiting import until
+from image.layout import SECTOR_BYTES
 from tests.lab import checks
 from tests.vm import on_the_pi
 from tests.vm.conftest import EXAMPLE, Booted, booting
@@ -33,6 +37,19 @@ def test_board(gateway: Booted) -> None:
     assert "Raspberry Pi 3 Model B" in gateway.guest.run("cat", "/proc/device-tree/model")
     assert "/dev/mmcblk" in gateway.guest.run("findmnt", "-no", "SOURCE", "/")
     assert "/usb" in gateway.guest.run("readlink", "-f", "/sys/class/net/eth0/device")
+
+
+def test_the_root_fills_the_card(gateway: Booted, gateway_image: Path) -> None:
+    """A file system is smaller than its partition: it is larger than the image's only if both have grown."""
+    second = partitions.read_table(gateway_image)
+    flashed, card = second.root_sectors * SECTOR_BYTES, gateway.guest.card.stat().st_size
+    until(lambda: root_bytes(gateway.guest) > flashed, f"the root has more than {flashed} bytes", timeout_s=120)
+    assert partitions.read_table(gateway.guest.card).root_start == second.root_start
+    assert root_bytes(gateway.guest) > 0.9 * (card - second.root_start * SECTOR_BYTES)
+
+
+def root_bytes(guest: Guest) -> int:
+    return int(guest.run("findmnt", "--noheadings", "--bytes", "--output=SIZE", "/"))
 
 
 def test_addresses(gateway: Booted) -> None:
