@@ -12,6 +12,7 @@ import socket
 import time
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,10 @@ def kernel_parameters(device: str) -> list[str]:
     """What the kernel's command line needs so that the agent runs."""
     credential = base64.b64encode(unit(device).encode()).decode()
     return [f"systemd.set_credential_binary=systemd.extra-unit.{UNIT}:{credential}", f"systemd.wants={UNIT}"]
+
+
+class MachineEndedError(PermanentError):
+    """The machine is off: a failure, unless it was shut down."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,13 @@ class Guest:
         if answer.code != 0:
             raise PermanentError(f"in the guest: {' '.join(argv)} ended with {answer.code}\n{answer.output}")
         return answer.output
+
+    def power_off(self, *, timeout_s: float) -> None:
+        """Shut the machine down, as one should before the card is pulled. TimeoutError if it stays on."""
+        self.ask(["systemctl", "--no-block", "poweroff"])
+        with suppress(MachineEndedError):
+            while True:
+                self.read_line(timeout_s)
 
     def read_line(self, timeout_s: float) -> bytes:
         """The next line; TimeoutError after that many seconds, PermanentError if the machine ended."""

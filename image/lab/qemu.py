@@ -12,7 +12,7 @@ from appliance.errors import PermanentError
 from image import run as door
 from image.lab.card import Card, boot_files
 from image.lab.gateway import Lab
-from image.lab.guest import Guest, kernel_parameters
+from image.lab.guest import Guest, MachineEndedError, kernel_parameters
 from image.lab.machine import Machine, nics
 from image.lab.topology import WIRES
 
@@ -21,12 +21,14 @@ CONSOLE_LINES = 40
 
 
 @contextmanager
-def booted(lab: Lab, card: Card, machine: Machine) -> Iterator[Guest]:
-    """The card, booted in the lab, its agent answering; the console is kept in the lab's logs.
+def booted(lab: Lab, card: Card, machine: Machine, *, log: str = "console") -> Iterator[Guest]:
+    """The card, booted in the lab, its agent answering; the console is kept in the lab's logs, as `log`.
+
+    A card whose machine was shut down can be booted again.
 
     Raises PermanentError with the end of the console's text if the machine ends or its kernel panics.
     """
-    console = lab.world.log("console")
+    console = lab.world.log(log)
     with tempfile.TemporaryDirectory(prefix="lab-") as folder:
         path = Path(folder) / "line"
         argv = [*command(card, machine, console, Path(folder)), *nics(machine, lab.cards)]
@@ -58,13 +60,15 @@ def command(card: Card, machine: Machine, console: Path, folder: Path) -> Sequen
 
 
 def watch(child: door.Child, console: Path, log: Path) -> Callable[[], None]:
-    """A function that raises PermanentError once the machine has ended or its kernel has panicked."""
+    """A function that raises MachineEndedError once the machine is off, PermanentError once its kernel has panicked."""
 
     def alive() -> None:
         text = console.read_text(errors="replace") if console.exists() else ""
-        if child.poll() is not None or "Kernel panic" in text:
+        ended, panicked = child.poll() is not None, "Kernel panic" in text
+        if ended or panicked:
+            error = PermanentError if panicked else MachineEndedError
             last = "\n".join([log.read_text(errors="replace"), *text.splitlines()[-CONSOLE_LINES:]])
-            raise PermanentError(f"the machine ended\n{last}", hint=f"its console is in {console}")
+            raise error(f"the machine ended\n{last}", hint=f"its console is in {console}")
 
     return alive
 

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from appliance import parse
 from appliance.model import Appliance
-from image.lab.card import insert
+from image.lab.card import Card, insert
 from image.lab.gateway import Lab, gateway_lab
 from image.lab.guest import Guest
 from image.lab.machine import Machine
@@ -41,3 +41,11 @@ def booting(image: Path, folder: Path, machine: Machine, config: str, *, around:
             yield Booted(lab, guest, appliance, config)
     finally:
         card.path.unlink()  # gigabytes; the logs stay
+
+
+@contextmanager
+def booting_again(before: Booted, machine: Machine) -> Iterator[Booted]:
+    """Shut down, and plug the same card in again; the lab around it stays."""
+    before.guest.power_off(timeout_s=120)
+    with booted(before.lab, Card(before.guest.card), machine, log="console-again") as guest:
+        yield replace(before, guest=guest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.lab import checks
 
 CONFIG = "/boot/firmware/appliance.yaml"
 REPORT = "/boot/firmware/appliance-status.txt"
+UNIT_STARTED = "39f53479d3a045ac8e11786248231fbf"
 LOGGED_S = 75
 """Ten packets are logged at once and then three a minute, so one of those that we send is within this time."""
 
@@ -41,6 +43,40 @@ def reaches_state(guest: Guest, word: str, *, timeout_s: float = 60) -> dict[str
 def reports(guest: Guest, words: str) -> None:
     """The file on the card says so; to spare the card, it is written every 30 s at the most."""
     until(lambda: words in guest.run("cat", REPORT), f"the report says {words}", timeout_s=60, every_s=1)
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What one boot leaves behind, to compare with another's."""
+
+    boot_id: str
+    machine_id: str
+    host_keys: str
+    """The digest of each file."""
+    said: tuple[str, ...]
+    """The daemon's lines in the journal."""
+    dnsmasq_starts: int
+
+    @property
+    def written(self) -> list[str]:
+        """What the daemon says about files that it rendered."""
+        return [line for line in self.said if line.startswith("files: write ")]
+
+
+def traces(guest: Guest) -> Traces:
+    return Traces(
+        boot_id=guest.run("cat", "/proc/sys/kernel/random/boot_id"),
+        machine_id=guest.run("cat", "/etc/machine-id"),
+        host_keys=guest.run("find", "/etc/ssh", "-name", "ssh_host_*", "-exec", "sha256sum", "{}", "+"),
+        said=tuple(journal(guest, "--unit=appliance.service")),
+        # As the journal's catalogue names it (SD_MESSAGE_UNIT_STARTED in systemd's sd-messages.h).
+        dnsmasq_starts=len(journal(guest, "UNIT=appliance-dnsmasq.service", f"MESSAGE_ID={UNIT_STARTED}")),
+    )
+
+
+def journal(guest: Guest, *matches: str) -> list[str]:
+    """The lines of this boot."""
+    return guest.run("journalctl", "--boot", "--no-pager", "--quiet", "--output=cat", *matches).splitlines()
 
 
 def logs_attempt(guest: Guest, lab: Lab, address: IPv6Address, port: int, *, timeout_s: float = LOGGED_S) -> None:

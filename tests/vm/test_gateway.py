@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from image.lab.machine import VIRT
 from image.lab.topology import NIC
 from tests.lab import checks
 from tests.vm import on_the_pi
-from tests.vm.conftest import EXAMPLE, Booted, booting
+from tests.vm.conftest import EXAMPLE, Booted, booting, booting_again
 
 pytestmark = pytest.mark.vm
 READY_S = 240
@@ -171,3 +172,51 @@ class TestFaultOutside:
         with fault(gateway.lab.world, Fault.PROTO41), pytest.raises(Exception, match="curl"):
             checks.reaches_the_internet(gateway.lab, timeout_s=3)
         checks.reaches_the_internet(gateway.lab)
+
+
+@pytest.fixture(scope="module")
+def before(gateway: Booted) -> on_the_pi.Traces:
+    return on_the_pi.traces(gateway.guest)
+
+
+@pytest.fixture(scope="module")
+def again(gateway: Booted, before: on_the_pi.Traces) -> Iterator[Booted]:
+    with booting_again(gateway, VIRT) as booted:
+        on_the_pi.is_ready(booted.guest, timeout_s=READY_S)
+        yield booted
+
+
+@pytest.fixture(scope="module")
+def after(again: Booted) -> on_the_pi.Traces:
+    return on_the_pi.traces(again.guest)
+
+
+class TestSecondBoot:
+    """The same card, once more: what the first boot made is kept. These come last: the first boot is over."""
+
+    def test_the_same_machine(self, before: on_the_pi.Traces, after: on_the_pi.Traces) -> None:
+        assert after.boot_id != before.boot_id
+        assert after.machine_id == before.machine_id
+        assert "ssh_host_ed25519_key.pub" in before.host_keys
+        assert after.host_keys == before.host_keys
+
+    def test_no_file_is_rendered_again(self, before: on_the_pi.Traces, after: on_the_pi.Traces) -> None:
+        assert before.written, "the first boot shows what is looked for"
+        assert after.said
+        assert after.written == []
+
+    def test_dnsmasq_is_not_restarted(self, after: on_the_pi.Traces) -> None:
+        assert after.dnsmasq_starts == 1
+        assert not [line for line in after.said if "start appliance-dnsmasq" in line]
+
+    def test_the_client_keeps_working(self, again: Booted) -> None:
+        """With the addresses that it has had since the first boot."""
+        checks.resolves(again.lab)
+        checks.reaches_the_internet(again.lab)
+        on_the_pi.keeps_everybody_out(again.guest, again.lab, NIC)
+
+    def test_the_report_is_of_this_boot(self, again: Booted) -> None:
+        on_the_pi.reports(again.guest, "UP: everything")
+        since = re.search(r"^btime (\d+)$", again.guest.run("cat", "/proc/stat"), re.MULTILINE)
+        assert since
+        assert int(again.guest.run("stat", "--format=%Y", on_the_pi.REPORT)) >= int(since[1])
