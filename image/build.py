@@ -68,6 +68,8 @@ def build(recipe: Recipe, store: Store, events: Events) -> None:
         note_age(keys, events)
         if not all(keys.fresh(stage.name) for stage in steps):
             namespaces.inside(lambda: _make_all(steps, recipe, store, events))
+        else:
+            _note_use(keys)
     seconds = round(time.monotonic() - began, 3)
     events.result(image=str(recipe.image), size_bytes=recipe.image.stat().st_size, seconds=seconds)
 
@@ -103,6 +105,14 @@ def _make_all(steps: Sequence[Stage], recipe: Recipe, store: Store, events: Even
                 folders[stage.name] = place / "tree"
             if stage.makes in (Makes.FILES, Makes.ROOT):
                 folders[stage.name] = store.tree(keys.key(stage.name) or "")
+    _note_use(keys)
+    if pruned := store.prune():
+        events.note(f"{pruned} results in {store.folder} that nothing used for two weeks are removed")
+
+
+def _note_use(keys: Keys) -> None:
+    for key in keys.stored():
+        keys.store.used(key)
 
 
 def _make(stage: Stage, place: Path, keys: Keys, folders: dict[str, Path], events: Events) -> None:
@@ -123,7 +133,7 @@ def _make(stage: Stage, place: Path, keys: Keys, folders: dict[str, Path], event
         keys.renewed.discard(stage.name)
     if stage.makes is Makes.OUTPUT:
         assert isinstance(made, Sequence)
-        store.note_output(keys.recipe.image, stage.name, key, [Path(file) for file in made])
+        store.note_output(keys.recipe.image, stage.name, key, [Path(file) for file in made], keys.stored())
 
 
 def _clamp_times(tree: Path, epoch: int) -> None:

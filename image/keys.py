@@ -56,6 +56,13 @@ class Keys:
             return key is not None and self.store.made_output(self.recipe.image, name, key)
         return self.entry(name) is not None
 
+    def stored(self) -> list[Key]:
+        """The keys of all results of this build that the store has."""
+        makes = (Makes.FILES, Makes.ROOT)
+        return [
+            entry.key for stage in self.stages.values() if stage.makes in makes and (entry := self.entry(stage.name))
+        ]
+
     def roots(self, before: str) -> list[Key]:
         """The keys of the root file system's layers below stage `before`, the lowest first."""
         names = list(self.stages)

@@ -20,6 +20,7 @@ import secrets
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -30,6 +31,9 @@ from image.output import written
 Key = str
 
 SEAL_BYTES = 32
+
+UNUSED_S = 14 * 24 * 60 * 60
+"""How long a result is kept that nothing needs any more."""
 
 KEPT = ("tree", "beside")
 
@@ -129,11 +133,36 @@ class Store:
         except FileNotFoundError:
             return False
 
-    def note_output(self, image: Path, stage: str, key: Key, files: Sequence[Path]) -> None:
-        """Remember that `stage` made `files`, which lie beside `image`, under `key`."""
-        made = {"key": key, "files": {str(file.absolute()): _state(file) for file in files}}
+    def note_output(self, image: Path, stage: str, key: Key, files: Sequence[Path], layers: Sequence[Key] = ()) -> None:
+        """Remember that `stage` made `files`, which lie beside `image`, under `key`, from the results `layers`."""
+        made = {
+            "key": key,
+            "files": {str(file.absolute()): _state(file) for file in files},
+            "layers": list(layers),
+        }
         with written(self._record(image, stage)) as record:
             record.write_text(json.dumps(made))
+
+    def used(self, key: Key) -> None:
+        """Remember that the result under `key` was used now."""
+        os.utime(self.layers / key / "entry.json")
+
+    def prune(self) -> int:
+        """Remove results that no output file is made from that is still there, and that were not used lately.
+
+        Returns how many.
+        """
+        needed: set[Key] = set()
+        for record in self.outputs.glob("*.json"):
+            made = json.loads(record.read_text())
+            if all(Path(file).exists() for file in made["files"]):
+                needed.update(made.get("layers", ()))
+        before, pruned = time.time() - UNUSED_S, 0
+        for entry in list(self.layers.glob("*/entry.json")):
+            if entry.parent.name not in needed and entry.stat().st_mtime < before:
+                remove(entry.parent)
+                pruned += 1
+        return pruned
 
     def _record(self, image: Path, stage: str) -> Path:
         return self.outputs / f"{stage}-{hashlib.sha256(bytes(image.absolute())).hexdigest()[:16]}.json"

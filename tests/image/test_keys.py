@@ -52,7 +52,7 @@ def pretend_built(recipe: Recipe, store: Store) -> None:
             output = recipe.image.with_suffix(f".{name}")
             output.parent.mkdir(exist_ok=True)
             output.write_text(key)
-            store.note_output(recipe.image, name, key, [output])
+            store.note_output(recipe.image, name, key, [output], keys.stored())
 
 
 def test_first_everything_runs_and_then_nothing(recipe: Callable[..., Recipe], store: Store) -> None:
@@ -121,6 +121,28 @@ def test_a_config_is_in_the_cache_neither_as_it_is_nor_as_a_digest_to_guess_by(
     assert store.sealed(secret.config) == store.sealed(secret.config) != other.sealed(secret.config)
     assert "horse" not in repr(secret)
     assert not [file for file in store.folder.rglob("*") if file.is_file() and b"horse" in file.read_bytes()]
+
+
+def test_results_are_pruned_that_nothing_needs_and_nobody_used_lately(
+    recipe: Callable[..., Recipe], store: Store, tmp_path: Path
+) -> None:
+    pretend_built(recipe(), store)
+    needed = {layer.name for layer in store.layers.iterdir()}
+    long_ago = time.time() - 15 * 86400
+    for name, when in (("needed-no-more", long_ago), ("used-lately", time.time() - 13 * 86400)):
+        (store.layers / name / "tree").mkdir(parents=True)
+        (store.layers / name / "entry.json").touch()
+        os.utime(store.layers / name / "entry.json", (when, when))
+    for key in needed:
+        os.utime(store.layers / key / "entry.json", (long_ago, long_ago))
+    assert store.prune() == 1
+    assert {layer.name for layer in store.layers.iterdir()} == needed | {"used-lately"}
+    for key in list(needed)[:1]:
+        store.used(key)
+    recipe().image.with_suffix(".assemble").unlink()
+    recipe().image.with_suffix(".compress").unlink()
+    assert store.prune() == len(needed) - 1
+    assert {layer.name for layer in store.layers.iterdir()} == {*list(needed)[:1], "used-lately"}
 
 
 @pytest.mark.parametrize(("days", "said"), [(6.9, 0), (8.1, 1)])
