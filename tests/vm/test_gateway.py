@@ -176,6 +176,10 @@ class TestFaultOutside:
 
 @pytest.fixture(scope="module")
 def before(gateway: Booted) -> on_the_pi.Traces:
+    """The first boot's, once it is ready and the client has its addresses, whichever tests ran before."""
+    on_the_pi.is_ready(gateway.guest, timeout_s=READY_S)
+    checks.gives_slaac_address(gateway.lab)
+    checks.gives_lease(gateway.lab, gateway.appliance)
     return on_the_pi.traces(gateway.guest)
 
 
