@@ -91,7 +91,7 @@ def test_the_users_own_file_is_named_and_nothing_left(
 
 def test_on_a_terminal_the_error_begins_on_a_line_of_its_own(tmp_path: Path) -> None:
     base, (ours, theirs) = truncated_xz(TRIXIE.make(tmp_path)), pty.openpty()
-    words = ["build", "--base", base, "--cache", tmp_path / "cache", "-o", tmp_path / "out"]
+    words: list[str | Path] = ["build", "--base", base, "--cache", tmp_path / "cache", "-o", tmp_path / "out"]
     done = subprocess.run([sys.executable, "-m", "appliance", *words], stderr=theirs, check=False)
     os.close(theirs)
     told = b""
