@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Hashable
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,10 @@ def _environment() -> Environment:
     )
 
 
-def render(template: str, **values: object) -> str:
-    """A template of `templates/`, filled in; a value that it names and does not get is an error."""
+@lru_cache(maxsize=64)
+def render(template: str, **values: Hashable) -> str:
+    """A template of `templates/`, filled in; a value that it names and does not get is an error.
+
+    Several kinds ask for the same text in every pass: it is made again only for other values.
+    """
     return _environment().get_template(template).render(**values)

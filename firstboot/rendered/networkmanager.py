@@ -35,7 +35,7 @@ def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
     uplink = appliance.uplink
     if uplink is None:
         return ()
-    config = render("networkmanager.conf.j2", unmanaged=ours(appliance), static=is_static(uplink))
+    config = render("networkmanager.conf.j2", unmanaged=tuple(ours(appliance)), static=is_static(uplink))
     if is_static(uplink):
         return (text(CONFIG, config),)
     return (text(CONFIG, config), text(PROFILE, _profile(appliance, profile_name(appliance)), 0o600))
@@ -53,6 +53,6 @@ def _profile(appliance: Appliance, name: str) -> str:
         id=name,
         uuid=PROFILE_UUID,
         uplink=uplink,
-        dns=[address for address in uplink.dns if address.version == 4],
+        dns=tuple(address for address in uplink.dns if address.version == 4),
         ipv6_method="ignore" if appliance.tunnel else "auto",
     )
