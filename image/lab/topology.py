@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Interface, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 
 from image.lab import site as places
 from image.lab.site import Site
@@ -70,6 +70,17 @@ def lay_router(world: World, site: Site) -> None:
     world.run(ROUTER, ["nft", "-f", "-"], stdin=router_rules(site))
 
 
+def forward_tunnel(world: World, to: IPv4Address) -> None:
+    """The home router's owner changes where protocol 41 goes. Its connections are forgotten: they outlive the rule."""
+    world.run(ROUTER, ["nft", "-f", "-"], stdin=f"flush chain ip nat in\nadd rule ip nat in {forwarding(to)}\n")
+    world.run(ROUTER, ["conntrack", "-F"])
+
+
+def forwarding(to: IPv4Address) -> str:
+    """The rule of nftables that sends the tunnel's packets to the Pi."""
+    return f'iifname "to-{PROVIDER}" ip protocol 41 dnat to {to}'
+
+
 def router_rules(site: Site) -> str:
     """The home router's nftables rules; the chain `faults` is for `faults`."""
     return f"""
@@ -77,7 +88,7 @@ table ip nat {{
     chain out {{ type nat hook postrouting priority srcnat; oifname "to-{PROVIDER}" masquerade; }}
     chain in {{
         type nat hook prerouting priority dstnat;
-        iifname "to-{PROVIDER}" ip protocol 41 dnat to {site.pi_uplink.ip};
+        {forwarding(site.pi_uplink.ip)};
     }}
 }}
 table ip faults {{

@@ -18,7 +18,7 @@ from image.lab.card import Card
 from image.lab.gateway import Lab
 from image.lab.machine import VIRT
 from image.lab.services import home_dhcp
-from image.lab.topology import ROUTER
+from image.lab.topology import ROUTER, forward_tunnel
 from image.lab.waiting import until
 from image.run import run
 from tests.lab import checks
@@ -120,22 +120,26 @@ def test_ipv4_behind_nat(gateway: Booted) -> None:
 
 
 def test_uplink_by_dhcp(gateway: Booted) -> None:
-    """The tunnel follows the address that the home router gives; NetworkManager takes the wire over.
-
-    The home router goes on forwarding protocol 41 to the address of before, so nothing is asked of the other end.
-    """
+    """NetworkManager takes the wire over, and the tunnel follows the address that the home router gives."""
     lines = re.compile(r"  (address: 192\.168\.1\.252/24|gateway: 192\.168\.1\.254)\n")
     config, removed = lines.subn("", gateway.config.replace(WRONG, RIGHT))
     assert removed == 2
     gateway.guest.write(on_the_pi.CONFIG, config)
-    static = gateway.lab.site.pi_uplink.ip
-    until(
-        lambda: leased_address(gateway) not in (None, static), "the Pi has an address by DHCP", timeout_s=120, every_s=1
-    )
-    leased = leased_address(gateway)
+    leased = until(lambda: another_address(gateway), "the Pi has an address by DHCP", timeout_s=120, every_s=1)
+    assert leased
     until(
         lambda: f"local {leased} " in gateway.guest.run("ip", "-d", "link", "show", "he-ipv6"),
         "the tunnel begins at that address",
         timeout_s=60,
         every_s=1,
     )
+    forward_tunnel(gateway.lab.world, leased)
+    on_the_pi.is_ready(gateway.guest, timeout_s=120)
+    checks.reaches_the_internet(gateway.lab)
+    on_the_pi.keeps_everybody_out(gateway.guest, gateway.lab, "eth1")
+
+
+def another_address(gateway: Booted) -> IPv4Address | None:
+    """The uplink's address, once it is not the one that used to be configured."""
+    address = leased_address(gateway)
+    return None if address == gateway.lab.site.pi_uplink.ip else address
