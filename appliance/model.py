@@ -44,6 +44,13 @@ class Function(StrEnum):
     ACM = "acm"
 
 
+class Interfaces(StrEnum):
+    """How the network functions of the gadget lie to each other."""
+
+    BRIDGED = "bridged"
+    SEPARATE = "separate"
+
+
 class NetworkConfigurator(StrEnum):
     """The program that configures a machine's uplinks."""
 
@@ -62,14 +69,28 @@ class Ssh:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wifi:
-    """The wireless network to join."""
+class WifiNetwork:
+    """A wireless network."""
 
     ssid: str = setting(scalar.SSID, "the network's name")
     passphrase: str | None = setting(scalar.WPA_PASSPHRASE, "its passphrase", default=None, secret=True)
-    country: str = setting(scalar.COUNTRY, "where the Pi is: the law decides which channels it may use")
     hidden: bool = setting(scalar.BOOLEAN, "the network does not announce its name", default=False)
     open: bool = setting(scalar.BOOLEAN, "the network has no passphrase, and that is known to be risky", default=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wifi(WifiNetwork):
+    """The wireless network to join, and others where that is not there."""
+
+    country: str = setting(scalar.COUNTRY, "where the Pi is: the law decides which channels it may use")
+    others: tuple[WifiNetwork, ...] = sections(
+        WifiNetwork, "networks to try in this order where the first is not there"
+    )
+
+    @property
+    def networks(self) -> tuple[WifiNetwork, ...]:
+        """All of them, the preferred one first."""
+        return (self, *self.others)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +170,11 @@ class Gadget:
     share: Share = setting(scalar.choice(Share), "who gives whom the Internet", default=Share.ROUTE)
     functions: tuple[Function, ...] = values(
         scalar.choice(Function), "what the laptop sees", default=(Function.ECM, Function.RNDIS)
+    )
+    interfaces: Interfaces = setting(
+        scalar.choice(Interfaces),
+        "bridged: one network, whichever adapter the laptop takes; separate: half of it for each",
+        default=Interfaces.BRIDGED,
     )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from appliance.finding import Check, Finding
-from appliance.model import Appliance, Lan, Uplink
+from appliance.model import Appliance, Lan, Uplink, WifiNetwork
+from appliance.poison import until_unread
 
 LEASE_MIN_S = 120  # dnsmasq's own minimum: it raises shorter ones silently (dnsmasq(8), --dhcp-range)
 
@@ -64,15 +65,29 @@ def _wifi_security(appliance: Appliance) -> Iterator[Finding]:
     wifi = appliance.uplink.wifi if appliance.uplink is not None else None
     if wifi is None:
         return
-    if wifi.open:
-        if wifi.passphrase is not None:
-            yield Finding("uplink.wifi.open", "uplink.wifi.open: an open network has no passphrase", "one of the two")
+    paths = ["uplink.wifi", *(f"uplink.wifi.others[{number}]" for number in range(len(wifi.others)))]
+    for path, network in zip(paths, wifi.networks, strict=True):
+        yield from until_unread(_security_of(network, path))
+
+
+def _security_of(network: WifiNetwork, path: str) -> Iterator[Finding]:
+    if network.open:
+        if network.passphrase is not None:
+            yield Finding(f"{path}.open", f"{path}.open: an open network has no passphrase", "one of the two")
         else:
-            message = "uplink.wifi.open: on an open network everybody nearby can read and change the traffic"
-            yield Finding("uplink.wifi.open", message, warning=True)
-    elif wifi.passphrase is None:
-        message = "uplink.wifi.passphrase is missing"
-        yield Finding("uplink.wifi", message, "a passphrase, or open: true for a network without one")
+            message = f"{path}.open: on an open network everybody nearby can read and change the traffic"
+            yield Finding(f"{path}.open", message, warning=True)
+    elif network.passphrase is None:
+        yield Finding(path, f"{path}.passphrase is missing", "a passphrase, or open: true for a network without one")
+
+
+def _wifi_names(appliance: Appliance) -> Iterator[Finding]:
+    wifi = appliance.uplink.wifi if appliance.uplink is not None else None
+    names = [network.ssid for network in wifi.networks] if wifi is not None else []
+    for number, name in enumerate(names[1:]):
+        if name in names[: number + 1]:
+            path = f"uplink.wifi.others[{number}].ssid"
+            yield Finding(path, f"{path}: {name} is there twice", "once")
 
 
 def _arms(appliance: Appliance) -> Iterator[Finding]:
@@ -157,6 +172,7 @@ CHECKS: tuple[Check, ...] = (
     _uplink_gateway,
     _wireless,
     _wifi_security,
+    _wifi_names,
     _arms,
     _range_network,
     _lease,

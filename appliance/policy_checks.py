@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from appliance.finding import Check, Finding
-from appliance.model import Appliance, Function, RankedUplink, Share, SysctlPolicy, TablePolicy
+from appliance.model import Appliance, Function, Interfaces, RankedUplink, Share, SysctlPolicy, TablePolicy
 from appliance.poison import until_unread
 
 NETWORK_FUNCTIONS = (Function.ECM, Function.RNDIS, Function.NCM)
+HALVED_PREFIX_MAX = 29  # each half has room for the Pi and the laptop
 KERNEL_TABLES = (253, 254, 255)  # default, main and local (/etc/iproute2/rt_tables)
 
 
@@ -21,6 +22,9 @@ def _functions(appliance: Appliance) -> Iterator[Finding]:
             yield Finding(f"{path}[{number}]", f"{path}: {function} is there twice", "once")
     if not any(function in NETWORK_FUNCTIONS for function in functions):
         yield Finding(path, f"{path}: none of them is a network adapter", ", ".join(NETWORK_FUNCTIONS))
+    if Function.ECM in functions and Function.NCM in functions:
+        # For the same hosts; and both with ACM in one configuration do not fit (the Pi's dwc2 has 7 endpoints to send).
+        yield Finding(path, f"{path}: ecm and ncm do not fit together, and the same laptops use them", "one of the two")
 
 
 def _cable_network(appliance: Appliance) -> Iterator[Finding]:
@@ -30,6 +34,16 @@ def _cable_network(appliance: Appliance) -> Iterator[Finding]:
     if gadget.network.network.overlaps(uplink.address.network):
         message = f"gadget.network: {gadget.network.network} overlaps {uplink.address.network}, the uplink's network"
         yield Finding("gadget.network", message, "another network, or auto")
+
+
+def _halves(appliance: Appliance) -> Iterator[Finding]:
+    gadget = appliance.gadget
+    if gadget is None or gadget.interfaces != Interfaces.SEPARATE or gadget.network is None:
+        return
+    adapters = [function for function in gadget.functions if function in NETWORK_FUNCTIONS]
+    if len(adapters) > 1 and gadget.network.network.prefixlen > HALVED_PREFIX_MAX:
+        message = f"gadget.network: {gadget.network.network} is too small to be halved for separate interfaces"
+        yield Finding("gadget.network", message, f"a prefix length of at most {HALVED_PREFIX_MAX}")
 
 
 def _share(appliance: Appliance) -> Iterator[Finding]:
@@ -89,6 +103,7 @@ def _settings(policy: SysctlPolicy, path: str) -> Iterator[Finding]:
 CHECKS: tuple[Check, ...] = (
     _functions,
     _cable_network,
+    _halves,
     _share,
     _ranked_uplinks,
     _tables,

@@ -67,6 +67,10 @@ class Facts:
     links: Mapping[str, Link] = field(default_factory=dict)
     addresses: tuple[Address, ...] = ()
     routes: tuple[Route, ...] = ()
+    serial: str = ""
+    """The Pi's serial number, from which it derives what must not be the same on two of them."""
+    gadget_ports: Mapping[str, str] = field(default_factory=dict)
+    """The interfaces of the bound USB gadget's network functions, by function (`ecm`, …), in the order of binding."""
     networkmanager: bool = False
     """NetworkManager runs, so an interface is either its or ours."""
     other_rules: Mapping[int, str] = field(default_factory=dict)

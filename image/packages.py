@@ -44,7 +44,7 @@ DEBIAN_BASE = (
 
 DAEMON = ("python3", "python3-dbus-next", "python3-jinja2", "python3-pyroute2", "python3-pyudev", "python3-yaml")
 
-PROFILES = {
-    "gateway": (*DAEMON, "dnsmasq-base", "iptables", "ufw"),
-}
+ROUTER = (*DAEMON, "dnsmasq-base", "iptables", "ufw")
+
+PROFILES = {"gateway": ROUTER, "gadget": ROUTER}
 """What each profile adds to its base."""

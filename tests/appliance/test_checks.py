@@ -107,6 +107,14 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
     ),
     (
         "gadget",
+        [("    country: NO\n", "    country: NO\n    others:\n    - ssid: Home\n      open: yes\n    - ssid: Work\n")],
+        [
+            "16:13: uplink.wifi.others[0].ssid: Home is there twice (once)",
+            "18:7: uplink.wifi.others[1].passphrase is missing (a passphrase, or open: true for a network without one)",
+        ],
+    ),
+    (
+        "gadget",
         [("  wifi:\n    ssid: Home\n    passphrase: correct horse battery staple\n    country: NO\n", "")],
         ["10:14: uplink.wifi is missing: wlan0 is wireless and needs a network to join (ssid, passphrase, country)"],
     ),
@@ -306,6 +314,19 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
         "gadget",
         [("  wifi:", "  address: 10.55.0.20/24\n  gateway: 10.55.0.30\n  dns: 1.1.1.1\n  wifi:")],
         ["20:12: gadget.network: 10.55.0.0/28 overlaps 10.55.0.0/24, the uplink's network (another network, or auto)"],
+    ),
+    (
+        "gadget",
+        [("functions: [ecm, rndis] ", "functions: [ecm, ncm, acm] ")],
+        ["19:3: gadget.functions: ecm and ncm do not fit together, and the same laptops use them (one of the two)"],
+    ),
+    (
+        "gadget",
+        [("network: 10.55.0.1/28", "interfaces: separate\n  network: 10.55.0.1/30")],
+        [
+            "18:12: gadget.network: 10.55.0.0/30 is too small to be halved for separate interfaces "
+            "(a prefix length of at most 29)"
+        ],
     ),
     # Several uplinks.
     (

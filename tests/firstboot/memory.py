@@ -42,7 +42,12 @@ class MemoryMachine:
         self.log: list[actions.Action] = []
 
     def facts(self) -> Facts:
-        return Facts(dict(self.links), tuple(self.addresses), tuple(self.routes), self.networkmanager)
+        return Facts(
+            links=dict(self.links),
+            addresses=tuple(self.addresses),
+            routes=tuple(self.routes),
+            networkmanager=self.networkmanager,
+        )
 
     def sysctl(self, name: str) -> str | None:
         if name in self.sysctls:

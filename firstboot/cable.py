@@ -1,0 +1,105 @@
+"""The networks on the USB cable: what follows from the configuration and the facts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+
+from appliance.model import Appliance, Gadget, Interfaces
+from firstboot.facts import OURS, Facts
+from firstboot.topology import own_address_in
+
+BRIDGE = "br-usb"
+"""The bridge of the gadget's network interfaces: one network, whichever of them the laptop takes."""
+
+BLOCKS = (IPv4Network("10.64.0.0/10"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
+"""Where the Pi takes a network of its own from: of another block if an uplink has all of one (RFC 1918)."""
+_CHOICES_EACH = 16
+_LENGTH = 28
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One network on the cable: the Pi's own addresses on `interface`, a bridge of `ports` or the only port itself."""
+
+    interface: str
+    ports: tuple[str, ...]
+    ipv4: IPv4Interface
+    ipv6: IPv6Interface
+
+
+def is_bridged(gadget: Gadget) -> bool:
+    """Whether the network functions' interfaces are ports of one bridge."""
+    return gadget.interfaces is Interfaces.BRIDGED
+
+
+def segments(appliance: Appliance, facts: Facts) -> Sequence[Segment]:
+    """The networks on the cable, in the order of the functions; separate interfaces once they are there."""
+    gadget = appliance.gadget
+    if gadget is None:
+        return ()
+    ports = tuple(facts.gadget_ports.values())
+    own, unique = _own_ipv4(appliance, gadget, facts), unique_local(facts.serial)
+    if is_bridged(gadget):
+        return (Segment(BRIDGE, ports, own, own_address_in(_subnet(unique, 0))),)
+    parts = list(own.network.subnets(1)) if len(ports) > 1 else [own.network]
+    return tuple(
+        Segment(port, (port,), _address(part, own), own_address_in(_subnet(unique, number)))
+        for number, (port, part) in enumerate(zip(ports, parts, strict=False))
+    )
+
+
+def unique_local(serial: str) -> IPv6Network:
+    """A unique local prefix (RFC 4193, 3.2), the same at every boot and not the same on two Pis."""
+    identifier = int.from_bytes(sha256(f"ula {serial}".encode()).digest()[:5], "big")
+    return IPv6Network((IPv6Address((0xFD << 120) | (identifier << 80)), 48))
+
+
+def _subnet(prefix: IPv6Network, number: int) -> IPv6Network:
+    return IPv6Network((int(prefix.network_address) + (number << 64), 64))
+
+
+def _address(part: IPv4Network, own: IPv4Interface) -> IPv4Interface:
+    """The Pi's own address in a part of the network: the one that was chosen, or the first."""
+    return IPv4Interface((own.ip if own.ip in part else part[1], part.prefixlen))
+
+
+def _own_ipv4(appliance: Appliance, gadget: Gadget, facts: Facts) -> IPv4Interface:
+    if gadget.network is not None:
+        return gadget.network
+    taken = list(_elsewhere(appliance, facts))
+    choices = list(_choices(facts.serial))
+    free = [network for network in choices if not any(network.overlaps(other) for other in taken)] or choices
+    # Once it stepped aside, it stays there: the laptop's connections are worth more than the first choice.
+    present = {own.network.supernet(new_prefix=_LENGTH) for own in _ours(facts) if own.network.prefixlen >= _LENGTH}
+    network = next((network for network in free if network in present), free[0])
+    return IPv4Interface((network[1], network.prefixlen))
+
+
+def _choices(serial: str) -> Iterator[IPv4Network]:
+    """The networks that a serial number stands for, the preferred one first."""
+    for block in BLOCKS:
+        for number in range(_CHOICES_EACH):
+            digest = sha256(f"cable {number} {serial}".encode()).digest()
+            offset = int.from_bytes(digest[:4], "big") % block.num_addresses & -(1 << (32 - _LENGTH))
+            yield IPv4Network((int(block.network_address) + offset, _LENGTH))
+
+
+def _elsewhere(appliance: Appliance, facts: Facts) -> Iterator[IPv4Network]:
+    """The networks that the Pi is on, the cable's own aside."""
+    if appliance.uplink is not None and appliance.uplink.address is not None:
+        yield appliance.uplink.address.network
+    cable = {BRIDGE, *facts.gadget_ports.values()}
+    for address in facts.addresses:
+        if isinstance(address.address, IPv4Interface) and address.interface not in cable:
+            yield address.address.network
+
+
+def _ours(facts: Facts) -> Iterator[IPv4Interface]:
+    """The addresses that the daemon has put on the cable's interfaces."""
+    cable = {BRIDGE, *facts.gadget_ports.values()}
+    for address in facts.addresses:
+        if isinstance(address.address, IPv4Interface) and address.interface in cable and address.protocol == OURS:
+            yield address.address
