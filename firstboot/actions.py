@@ -181,6 +181,44 @@ class ActivateProfile:
         return f"connect {self.interface} by the appliance's profile"
 
 
+@dataclass(frozen=True)
+class SeekNetworks:
+    """Make NetworkManager look for wireless networks now, and try again those that it had given up."""
+
+    interface: str
+
+    def __str__(self) -> str:
+        return f"look for wireless networks with {self.interface}"
+
+
+@dataclass(frozen=True)
+class UnblockRadio:
+    """Undo that software has switched a wireless interface's radio off (rfkill)."""
+
+    interface: str
+
+    def __str__(self) -> str:
+        return f"unblock the radio of {self.interface}"
+
+
+@dataclass(frozen=True)
+class EnableWireless:
+    """Turn NetworkManager's Wi-Fi switch on, now and for the next boots."""
+
+    def __str__(self) -> str:
+        return "turn Wi-Fi on in NetworkManager"
+
+
+@dataclass(frozen=True)
+class SetCountry:
+    """Tell the kernel in which country its radios are (ISO 3166, two letters)."""
+
+    country: str
+
+    def __str__(self) -> str:
+        return f"tell the kernel that its radios are in {self.country}"
+
+
 Action = (
     AddTunnel
     | RemoveLink
@@ -198,4 +236,8 @@ Action = (
     | StopUnit
     | ReloadNetworkManager
     | ActivateProfile
+    | SeekNetworks
+    | UnblockRadio
+    | EnableWireless
+    | SetCountry
 )

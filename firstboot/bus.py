@@ -7,7 +7,7 @@ reconciles) and block it until the answer is there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from dbus_next.aio.message_bus import MessageBus
 from dbus_next.constants import BusType, MessageType
 from dbus_next.errors import DBusError
 from dbus_next.message import Message
+from dbus_next.signature import Variant
 
 from appliance.errors import TemporaryError
 
@@ -23,10 +24,15 @@ T = TypeVar("T")
 TIMEOUT_S = 30.0
 _DBUS = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
 _SYSTEMD = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")
-_NM = ("org.freedesktop.NetworkManager", "/org/freedesktop/NetworkManager", "org.freedesktop.NetworkManager")
+_NM = NETWORKMANAGER = (
+    "org.freedesktop.NetworkManager",
+    "/org/freedesktop/NetworkManager",
+    "org.freedesktop.NetworkManager",
+)
 _NM_SETTINGS = (_NM[0], f"{_NM[1]}/Settings", f"{_NM[2]}.Settings")
 _HOSTNAMED = ("org.freedesktop.hostname1", "/org/freedesktop/hostname1", "org.freedesktop.hostname1")
 _AVAHI = ("org.freedesktop.Avahi", "/", "org.freedesktop.Avahi.Server")
+_PROPERTIES = "org.freedesktop.DBus.Properties"
 _NO_OBJECT = "/"
 
 
@@ -44,6 +50,7 @@ class Bus:
         self._bus: MessageBus | None = None
         self.lost = False
         self._jobs: dict[str, asyncio.Future[str]] | None = None
+        self._listeners: dict[tuple[str | None, str | None], Callable[[str, list[Any]], None]] = {}
 
     async def connect(self) -> None:
         """Connect, and ask systemd to tell when units start and stop."""
@@ -53,9 +60,14 @@ class Bus:
             raise TemporaryError("the system bus cannot be reached") from error
         self._watch = asyncio.create_task(self._notice_loss(self._bus))
         self._bus.add_message_handler(self._on_message)
-        rule = f"type='signal',sender='{_SYSTEMD[0]}',interface='{_SYSTEMD[2]}',member='JobRemoved'"
-        await self._call(_DBUS, "AddMatch", "s", rule)
-        await self._call(_SYSTEMD, "Subscribe")
+        await self.listen(_SYSTEMD[0], _SYSTEMD[2], "JobRemoved", self._on_job_removed)
+        await self.call(_SYSTEMD, "Subscribe")
+
+    async def listen(self, sender: str, interface: str, member: str, heard: Callable[[str, list[Any]], None]) -> None:
+        """Have `heard` called with the path and the body of every such signal, on the loop."""
+        self._listeners[interface, member] = heard
+        rule = f"type='signal',sender='{sender}',interface='{interface}',member='{member}'"
+        await self.call(_DBUS, "AddMatch", "s", rule)
 
     async def _notice_loss(self, bus: MessageBus) -> None:
         with suppress(DBusError, EOFError, OSError):  # it may end badly, but it ends
@@ -65,46 +77,47 @@ class Bus:
 
     def unit_is_active(self, name: str) -> bool:
         """Whether a unit runs; one that does not exist does not."""
-        return self._wait(self._unit_is_active(name))
+        return self.wait(self._unit_is_active(name))
 
     def restart_unit(self, name: str) -> None:
         """(Re)start a unit and wait; `TemporaryError` if it does not come up."""
-        self._wait(self._job("RestartUnit", name))
+        self.wait(self._job("RestartUnit", name))
 
     def stop_unit(self, name: str) -> None:
         """Stop a unit and wait."""
-        self._wait(self._job("StopUnit", name))
+        self.wait(self._job("StopUnit", name))
 
     def set_hostname(self, name: str) -> None:
         """Set the machine's name, in the kernel and for the next boots (org.freedesktop.hostname1(5))."""
-        self._wait(self._call(_HOSTNAMED, "SetStaticHostname", "sb", name, False))
-        (announced,) = self._wait(self._call(_DBUS, "NameHasOwner", "s", _AVAHI[0]))
+        self.wait(self.call(_HOSTNAMED, "SetStaticHostname", "sb", name, False))
+        (announced,) = self.wait(self.call(_DBUS, "NameHasOwner", "s", _AVAHI[0]))
         if announced:  # avahi does not notice by itself
-            self._wait(self._call(_AVAHI, "SetHostName", "s", name))
+            self.wait(self.call(_AVAHI, "SetHostName", "s", name))
 
     def networkmanager_runs(self) -> bool:
         """Whether NetworkManager is on the bus."""
-        (runs,) = self._wait(self._call(_DBUS, "NameHasOwner", "s", _NM[0]))
+        (runs,) = self.wait(self.call(_DBUS, "NameHasOwner", "s", _NM[0]))
         return bool(runs)
 
     def networkmanager_manages(self, interface: str) -> bool:
         """Whether NetworkManager looks after an interface."""
-        return bool(self._wait(self._device_property(interface, "Managed")))
+        return bool(self.wait(self._device_property(interface, "Managed")))
 
     def active_profile(self, interface: str) -> str:
         """The name of the profile that an interface is connected by; "" for none."""
-        return str(self._wait(self._active_profile(interface)))
+        return str(self.wait(self._active_profile(interface)))
 
     def reload_networkmanager(self) -> None:
         """Make NetworkManager read its configuration and profiles again."""
-        self._wait(self._call(_NM, "Reload", "u", 0))
-        self._wait(self._call(_NM_SETTINGS, "ReloadConnections"))
+        self.wait(self.call(_NM, "Reload", "u", 0))
+        self.wait(self.call(_NM_SETTINGS, "ReloadConnections"))
 
     def activate_profile(self, uuid: str, interface: str) -> None:
         """Connect an interface by a profile; the outcome shows later."""
-        self._wait(self._activate_profile(uuid, interface))
+        self.wait(self._activate_profile(uuid, interface))
 
-    def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run something on the loop, and wait for it. Raises `TemporaryError`, also when it takes too long."""
         future = asyncio.run_coroutine_threadsafe(asyncio.wait_for(coroutine, TIMEOUT_S), self._loop)
         try:
             return future.result()
@@ -113,7 +126,8 @@ class Bus:
         except (DBusError, EOFError, OSError) as error:
             raise TemporaryError(f"D-Bus: {error}") from error
 
-    async def _call(self, where: tuple[str, str, str], member: str, signature: str = "", *body: Any) -> list[Any]:
+    async def call(self, where: tuple[str, str, str], member: str, signature: str = "", *body: Any) -> list[Any]:
+        """Call a method of (destination, path, interface); what it returned, or `TemporaryError`."""
         if self._bus is None:
             raise TemporaryError("the system bus is not connected")
         destination, path, interface = where
@@ -125,20 +139,30 @@ class Bus:
             raise TemporaryError(f"{destination} {member}: {reply.body[0] if reply and reply.body else 'no answer'}")
         return list(reply.body)
 
-    async def _property(self, service: str, path: str, interface: str, name: str) -> Any:
-        where = (service, path, "org.freedesktop.DBus.Properties")
-        (value,) = await self._call(where, "Get", "ss", interface, name)
+    async def property_of(self, service: str, path: str, interface: str, name: str) -> Any:
+        """One property's value."""
+        (value,) = await self.call((service, path, _PROPERTIES), "Get", "ss", interface, name)
         return value.value
 
+    async def properties_of(self, service: str, path: str, interface: str) -> Mapping[str, Any]:
+        """All properties' values."""
+        (values,) = await self.call((service, path, _PROPERTIES), "GetAll", "s", interface)
+        return {name: value.value for name, value in values.items()}
+
+    async def set_property(self, where: tuple[str, str, str], name: str, signature: str, value: Any) -> None:
+        """Give a property of (destination, path, interface) another value."""
+        service, path, interface = where
+        await self.call((service, path, _PROPERTIES), "Set", "ssv", interface, name, Variant(signature, value))
+
     async def _unit_is_active(self, name: str) -> bool:
-        (path,) = await self._call(_SYSTEMD, "LoadUnit", "s", name)
-        state = await self._property(_SYSTEMD[0], path, "org.freedesktop.systemd1.Unit", "ActiveState")
+        (path,) = await self.call(_SYSTEMD, "LoadUnit", "s", name)
+        state = await self.property_of(_SYSTEMD[0], path, "org.freedesktop.systemd1.Unit", "ActiveState")
         return state in ("active", "reloading")
 
     async def _job(self, method: str, unit: str) -> None:
         self._jobs = {}  # also of jobs that end before the answer that names ours has been looked at
         try:
-            (job,) = await self._call(_SYSTEMD, method, "ss", unit, "replace")
+            (job,) = await self.call(_SYSTEMD, method, "ss", unit, "replace")
             result = await self._outcome(job)
         finally:
             self._jobs = None
@@ -150,26 +174,31 @@ class Bus:
         return self._jobs.setdefault(job, self._loop.create_future())
 
     def _on_message(self, message: Message) -> None:
-        signal = (message.message_type, message.interface, message.member)
-        if signal != (MessageType.SIGNAL, _SYSTEMD[2], "JobRemoved"):
-            return
-        _, job, _, result = message.body
+        heard = self._listeners.get((message.interface, message.member))
+        if message.message_type is MessageType.SIGNAL and heard is not None:
+            heard(message.path or "", message.body)
+
+    def _on_job_removed(self, _: str, body: list[Any]) -> None:
+        _, job, _, result = body
         if self._jobs is None:
             self._on_unit_change()
         elif not (outcome := self._outcome(job)).done():
             outcome.set_result(result)
 
     async def _device_property(self, interface: str, name: str) -> Any:
-        (path,) = await self._call(_NM, "GetDeviceByIpIface", "s", interface)
-        return await self._property(_NM[0], path, f"{_NM[2]}.Device", name)
+        (path,) = await self.call(_NM, "GetDeviceByIpIface", "s", interface)
+        return await self.property_of(_NM[0], path, f"{_NM[2]}.Device", name)
 
     async def _active_profile(self, interface: str) -> str:
-        path = await self._device_property(interface, "ActiveConnection")
-        if path == _NO_OBJECT:
+        return await self.profile_in_force(await self._device_property(interface, "ActiveConnection"))
+
+    async def profile_in_force(self, connection: str) -> str:
+        """The name of an active connection's profile; "" for none."""
+        if connection == _NO_OBJECT:
             return ""
-        return str(await self._property(_NM[0], path, f"{_NM[2]}.Connection.Active", "Id"))
+        return str(await self.property_of(_NM[0], connection, f"{_NM[2]}.Connection.Active", "Id"))
 
     async def _activate_profile(self, uuid: str, interface: str) -> None:
-        (profile,) = await self._call(_NM_SETTINGS, "GetConnectionByUuid", "s", uuid)
-        (device,) = await self._call(_NM, "GetDeviceByIpIface", "s", interface)
-        await self._call(_NM, "ActivateConnection", "ooo", profile, device, _NO_OBJECT)
+        (profile,) = await self.call(_NM_SETTINGS, "GetConnectionByUuid", "s", uuid)
+        (device,) = await self.call(_NM, "GetDeviceByIpIface", "s", interface)
+        await self.call(_NM, "ActivateConnection", "ooo", profile, device, _NO_OBJECT)

@@ -21,6 +21,8 @@ from firstboot.notify import notify
 from firstboot.paths import LAST_GOOD, REPORT_NAME, STATUS, STATUS_TEXT, fat_partition
 from firstboot.reconcile import Outcome, Reconciler, State
 from firstboot.report import Report
+from firstboot.resources.wifi import joined_network
+from firstboot.wlan import Wlan
 
 DEBOUNCE_S = 0.05
 """One change of the network comes as many messages."""
@@ -64,10 +66,12 @@ class Daemon:
             loop.add_reader(events.fileno(), self._wake, events)
         bus = Bus(loop, on_unit_change=self._dirty.set, on_loss=self._dirty.set)
         await bus.connect()
+        wlan = Wlan(bus, on_change=self._dirty.set)
+        await wlan.listen()
         netlink = await loop.run_in_executor(self._worker, Netlink)
         heartbeat = asyncio.create_task(self._heartbeat())
         try:
-            await self._work(loop, Host(netlink, bus), bus)
+            await self._work(loop, Host(netlink, bus, wlan), bus)
         finally:
             heartbeat.cancel()
             notify("STOPPING=1")
@@ -162,6 +166,7 @@ def _status(configuration: Configuration, outcomes: tuple[Outcome, ...], host: H
         facts=host.facts(),
         problems=configuration.problems,
         warnings=configuration.warnings,
+        wifi=joined_network(configuration.appliance, host),
         trouble=configuration.trouble,
         marks=configuration.marks,
     )

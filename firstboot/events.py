@@ -86,11 +86,12 @@ class NetlinkEvents:
 
 
 class DeviceEvents:
-    """udev's messages about network devices: after them an interface has its final name."""
+    """udev's messages about network devices, after which an interface has its final name, and radios' switches."""
 
     def __init__(self) -> None:
         self._monitor = pyudev.Monitor.from_netlink(pyudev.Context())
         self._monitor.filter_by("net")
+        self._monitor.filter_by("rfkill")
         self._monitor.start()
 
     def fileno(self) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import singledispatchmethod
 from ipaddress import IPv6Address
 from pathlib import Path
 
 from appliance.errors import PermanentError, TemporaryError
-from firstboot import actions, echo, files
+from firstboot import actions, echo, files, regulatory, rfkill
 from firstboot.bus import Bus
 from firstboot.command import run
 from firstboot.facts import Facts
@@ -21,6 +21,8 @@ from firstboot.paths import ETC
 from firstboot.rendered.ufw import FAMILIES, other_paths
 from firstboot.resources.hostname import hosts_with
 from firstboot.rulesets import CLOSING, parse, restoring
+from firstboot.wireless import Joining, Radio
+from firstboot.wlan import Wlan
 
 SYSCTL = Path("/proc/sys")
 ANSWER_VALID_S = 30.0
@@ -31,9 +33,10 @@ _PROGRAMS = {4: "iptables", 6: "ip6tables"}
 class Host:
     """This machine. Without a bus (in a bare network namespace) there are no units and no NetworkManager."""
 
-    def __init__(self, netlink: Netlink, bus: Bus | None) -> None:
+    def __init__(self, netlink: Netlink, bus: Bus | None, wlan: Wlan | None = None) -> None:
         self._netlink = netlink
         self._bus = bus
+        self._wlan = wlan
         self._facts: Facts | None = None
         self._answered: dict[IPv6Address, tuple[float, bool]] = {}
 
@@ -67,6 +70,10 @@ class Host:
         """A file; None if it is not there."""
         return files.read(path)
 
+    def glob(self, pattern: Path) -> Sequence[Path]:
+        """The files that there are of a name in which * and ? match as in a shell."""
+        return sorted(pattern.parent.glob(pattern.name))
+
     def hostname(self) -> str:
         """The name that the kernel has."""
         return socket.gethostname()
@@ -87,6 +94,23 @@ class Host:
         """The name of the NetworkManager profile that an interface is connected by."""
         return self._system.active_profile(interface)
 
+    def radio(self, interface: str) -> Radio:
+        """The switches of a wireless interface, and the country that its channels follow."""
+        return Radio(
+            blocked=rfkill.blocked(interface),
+            switched_off=rfkill.switched_off(interface),
+            enabled=self._wireless.enabled(),
+            country=regulatory.country(),
+        )
+
+    def joining(self, interface: str) -> Joining:
+        """How NetworkManager gets on with joining a wireless network."""
+        return self._wireless.joining(interface)
+
+    def in_range(self, interface: str) -> Sequence[str]:
+        """The wireless networks that announce themselves, the strongest first."""
+        return self._wireless.in_range(interface)
+
     def answers(self, address: IPv6Address) -> bool:
         """Whether a host answers an echo request; asked at most every `ANSWER_VALID_S`."""
         now = time.monotonic()
@@ -101,6 +125,12 @@ class Host:
         if self._bus is None:
             raise TemporaryError("there is no system bus")
         return self._bus
+
+    @property
+    def _wireless(self) -> Wlan:
+        if self._wlan is None:
+            raise TemporaryError("there is no system bus")
+        return self._wlan
 
     def execute(self, action: actions.Action) -> None:
         """Carry out one action. Raises `TemporaryError` or `PermanentError`."""
@@ -189,6 +219,22 @@ class Host:
     @_do.register
     def _(self, action: actions.ActivateProfile) -> None:
         self._system.activate_profile(action.uuid, action.interface)
+
+    @_do.register
+    def _(self, action: actions.SeekNetworks) -> None:
+        self._wireless.seek(action.interface)
+
+    @_do.register
+    def _(self, action: actions.UnblockRadio) -> None:
+        rfkill.unblock(action.interface)
+
+    @_do.register
+    def _(self, action: actions.EnableWireless) -> None:
+        self._wireless.enable()
+
+    @_do.register
+    def _(self, action: actions.SetCountry) -> None:
+        regulatory.set_country(action.country)
 
 
 def _text(paths: Iterable[Path]) -> str:

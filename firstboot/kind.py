@@ -14,6 +14,7 @@ from appliance.model import Appliance
 from firstboot.actions import Action
 from firstboot.facts import Facts
 from firstboot.plan import Change, Spec
+from firstboot.wireless import Joining, Radio
 
 S = TypeVar("S", bound=Spec)
 
@@ -41,6 +42,10 @@ class Machine(Protocol):
         """A file; None if it is not there."""
         ...
 
+    def glob(self, pattern: Path) -> Sequence[Path]:
+        """The files that there are of a name in which * and ? match as in a shell."""
+        ...
+
     def hostname(self) -> str:
         """The name that the kernel has."""
         ...
@@ -63,6 +68,18 @@ class Machine(Protocol):
 
     def active_profile(self, interface: str) -> str:
         """The name of the NetworkManager profile that an interface is connected by; "" for none."""
+        ...
+
+    def radio(self, interface: str) -> Radio:
+        """The switches of a wireless interface, and the country that its channels follow."""
+        ...
+
+    def joining(self, interface: str) -> Joining:
+        """How NetworkManager gets on with joining a wireless network."""
+        ...
+
+    def in_range(self, interface: str) -> Sequence[str]:
+        """The wireless networks that announce themselves, the strongest first. Their names may hold anything."""
         ...
 
 

@@ -11,6 +11,7 @@ from firstboot.resources.firewall import Firewall
 from firstboot.resources.hostname import Hostname
 from firstboot.resources.links import Links
 from firstboot.resources.managed import ManagedInterfaces
+from firstboot.resources.radio import Radios
 from firstboot.resources.reach import Reach
 from firstboot.resources.routes import Routes
 from firstboot.resources.supported import Supported
@@ -18,6 +19,7 @@ from firstboot.resources.sysctls import Sysctls, TunnelSysctls
 from firstboot.resources.tunnel import Tunnel
 from firstboot.resources.units import Units
 from firstboot.resources.uplink import Uplink
+from firstboot.resources.wifi import WirelessUplink
 
 KINDS: tuple[Kind[Any], ...] = (
     Supported(),
@@ -26,6 +28,8 @@ KINDS: tuple[Kind[Any], ...] = (
     Firewall(),  # before anything is reachable
     Sysctls(),  # before a foreign router is heard
     ManagedInterfaces(),
+    Radios(),
+    WirelessUplink(),
     Links(),
     Uplink(),
     Tunnel(),

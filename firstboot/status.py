@@ -43,6 +43,8 @@ class Status:
     warnings: tuple[Problem, ...] = ()
     trouble: str = ""
     """Why the configuration could not be read at all."""
+    wifi: str = ""
+    """The wireless network that is joined."""
     marks: Mapping[str, Mark] = field(default_factory=dict)
     """Where each setting of the configuration in force stands."""
 
@@ -79,6 +81,7 @@ def to_json(status: Status, *, began_s: float) -> str:
         "warnings": [_problem(problem) for problem in status.warnings],
         "trouble": status.trouble,
         "interfaces": {name: list(addresses) for name, addresses in _addresses(status.facts).items()},
+        "wifi": status.wifi,
         "kinds": [{**asdict(outcome), "line": status.line_of(outcome)} for outcome in status.outcomes],
     }
     return json.dumps(content, indent=2) + "\n"
@@ -121,7 +124,8 @@ def _network(status: Status) -> list[str]:
     lines = ["Addresses:"]
     addresses = _addresses(status.facts)
     lines += [f"  {name}: {', '.join(found)}" for name, found in addresses.items()]
-    return [*lines, ""] if addresses else ["Addresses: none", ""]
+    joined = [f"Wi-Fi: {status.wifi}"] if status.wifi else []
+    return [*(lines if addresses else ["Addresses: none"]), *joined, ""]
 
 
 def _kinds(status: Status) -> list[str]:

@@ -29,7 +29,8 @@ class Files(Kind[File]):
 
     def observe(self, machine: Machine, wanted: Sequence[File]) -> Sequence[File]:
         """The wanted files, and those that the daemon wrote before; one that may stay as it is may be missing."""
-        paths = {file.path for file in wanted}.union(*(module.OWNED for module in RENDERED))
+        patterns = (pattern for module in RENDERED for pattern in module.OWNED)
+        paths = {file.path for file in wanted}.union(*(machine.glob(pattern) for pattern in patterns))
         states = {path: machine.read(path) for path in sorted(paths)}
         found = [File(path, state.content, state.mode) for path, state in states.items() if state is not None]
         return [*found, *(file for file in wanted if file.content is None and states[file.path] is None)]

@@ -37,7 +37,7 @@ class ManagedInterfaces(Kind[Managed]):
     setting = "uplink"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Managed]:
-        """Ours are left alone; a DHCP uplink is connected by our profile."""
+        """Ours are left alone; a DHCP uplink is connected by our profile, a wireless one as the kind `wifi` wants."""
         uplink = appliance.uplink
         has_lease = uplink is not None and not is_static(uplink)
         if not facts.networkmanager:
@@ -46,8 +46,8 @@ class ManagedInterfaces(Kind[Managed]):
             return ()
         wanted = [Managed(name, managed=False) for name in ours(appliance) if name in facts.links]
         if uplink is not None and has_lease and uplink.interface in facts.links:
-            signal = facts.links[uplink.interface].carrier
-            wanted.append(Managed(uplink.interface, True, profile_name(appliance) if signal else None))
+            known = uplink.wifi is None and facts.links[uplink.interface].carrier
+            wanted.append(Managed(uplink.interface, True, profile_name(appliance) if known else None))
         return tuple(wanted)
 
     def observe(self, machine: Machine, wanted: Sequence[Managed]) -> Sequence[Managed]:
@@ -64,6 +64,6 @@ class ManagedInterfaces(Kind[Managed]):
         want = change.want
         if want is None or change.have is None:
             return []
-        if not want.managed:
+        if not want.managed or want.profile is None:
             return [ReloadNetworkManager()]
         return [ReloadNetworkManager(), ActivateProfile(PROFILE_UUID, want.interface)]

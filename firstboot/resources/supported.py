@@ -22,8 +22,6 @@ class Supported(Kind[Spec]):
         """Raises `PermanentError` for what this version does not do."""
         if appliance.profile is not Profile.GATEWAY:
             raise PermanentError(f"the profile {appliance.profile} is not in this version", hint="gateway is")
-        if appliance.uplink is not None and appliance.uplink.wifi is not None:
-            raise PermanentError("a wireless uplink is not in this version", hint="use a wire")
         return ()
 
     def observe(self, machine: Machine, wanted: Sequence[Spec]) -> Sequence[Spec]:

@@ -36,8 +36,9 @@ class Uplink(Kind[Wire]):
     setting = "uplink.interface"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Wire]:
-        """It is there, and has a signal."""
-        return (Wire(appliance.uplink.interface),) if appliance.uplink is not None else ()
+        """It is there, and has a signal; a wireless one's is the kind `wifi`'s to explain."""
+        uplink = appliance.uplink
+        return (Wire(uplink.interface, signal=True if uplink.wifi is None else None),) if uplink is not None else ()
 
     def observe(self, machine: Machine, wanted: Sequence[Wire]) -> Sequence[Wire]:
         """The interface as it is."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import singledispatchmethod
 from ipaddress import IPv6Address
@@ -16,10 +16,12 @@ from firstboot.kind import FileState
 from firstboot.paths import ETC
 from firstboot.rendered.dnsmasq import CONFIG
 from firstboot.rendered.networkmanager import CONFIG as NM_CONFIG
-from firstboot.rendered.networkmanager import PROFILE
+from firstboot.rendered.networkmanager import PROFILES
 from firstboot.resources.hostname import hosts_with
 from firstboot.resources.units import DNSMASQ, DNSMASQ_LOADED
 from firstboot.rulesets import CLOSING, Ruleset, restoring
+from firstboot.wireless import Joining, Radio
+from tests.firstboot.air import Air
 
 
 class MemoryMachine:
@@ -37,6 +39,7 @@ class MemoryMachine:
         self.networkmanager = networkmanager
         self.nm_config = ""
         self.profiles: dict[str, str] = {}
+        self.air = Air()
         self.far_end_answers = True
         self.looks = 0
         self.log: list[actions.Action] = []
@@ -58,6 +61,9 @@ class MemoryMachine:
     def read(self, path: Path) -> FileState | None:
         return self.files.get(path)
 
+    def glob(self, pattern: Path) -> list[Path]:
+        return sorted(path for path in self.files if path.match(str(pattern)))
+
     def hostname(self) -> str:
         return self.kernel_name
 
@@ -73,6 +79,18 @@ class MemoryMachine:
 
     def active_profile(self, interface: str) -> str:
         return self.profiles.get(interface, "")
+
+    def radio(self, interface: str) -> Radio:
+        self._link(interface)
+        return self.air.radio
+
+    def joining(self, interface: str) -> Joining:
+        self._link(interface)
+        return self.air.joining
+
+    def in_range(self, interface: str) -> Sequence[str]:
+        self._link(interface)
+        return self.air.in_range()
 
     def answers(self, address: IPv6Address) -> bool:
         return self.far_end_answers and any(
@@ -192,13 +210,39 @@ class MemoryMachine:
     def _(self, action: actions.ReloadNetworkManager) -> None:
         self.log.append(action)
         self.nm_config = self.files[NM_CONFIG].content.decode()
+        self.air.read([self.files[path].content.decode() for path in self.glob(PROFILES / "*.nmconnection")])
 
     @execute.register
     def _(self, action: actions.ActivateProfile) -> None:
-        assert PROFILE in self.files, "no such profile"
+        profile = self.air.profile(action.uuid)
         self.log.append(action)
+        if profile["connection"]["type"] == "wifi":
+            self.air.activate(profile)
+            return
         self.links[action.interface] = replace(self._link(action.interface), up=True)
-        self.profiles[action.interface] = re.findall("^id=(.*)", self.files[PROFILE].content.decode(), re.MULTILINE)[0]
+        self.profiles[action.interface] = profile["connection"]["id"]
+
+    @execute.register
+    def _(self, action: actions.SeekNetworks) -> None:
+        self._link(action.interface)
+        self.log.append(action)
+        self.air.seek()
+
+    @execute.register
+    def _(self, action: actions.UnblockRadio) -> None:
+        self._link(action.interface)
+        self.log.append(action)
+        self.air.unblock()
+
+    @execute.register
+    def _(self, action: actions.EnableWireless) -> None:
+        self.log.append(action)
+        self.air.enable()
+
+    @execute.register
+    def _(self, action: actions.SetCountry) -> None:
+        self.log.append(action)
+        self.air.tell(action.country)
 
 
 def count(machine: MemoryMachine) -> Counter[type]:
