@@ -51,7 +51,7 @@ def test_a_working_gateway_says_so_first_and_then_its_addresses() -> None:
 
 def test_the_joined_network_is_named() -> None:
     joined = replace(status(Outcome("wifi", State.OK)), wifi="Home")
-    assert to_text(joined).splitlines()[8:10] == ["  he-ipv6: 2001:db8:123c:abd::2/64", "Wi-Fi: Home"]
+    assert to_text(joined).splitlines()[7:9] == ["  he-ipv6: 2001:db8:123c:abd::2/64", "Wi-Fi: Home"]
     assert json.loads(to_json(joined, began_s=0))["wifi"] == "Home"
 
 
