@@ -61,6 +61,11 @@ class Configurations:
             self._data = data
         return self._current
 
+    @property
+    def in_force(self) -> Appliance | None:
+        """The configuration as it was last read; None before the first time."""
+        return self._current.appliance if self._current is not None else None
+
     def remember(self) -> None:
         """The configuration in force turned out to be usable: keep it for the day when the card's is broken."""
         if self._current is None or self._current.source is not Source.FILE or self._data is None:

@@ -30,8 +30,11 @@ DEBOUNCE_S = 0.05
 SPACING_S = 1.0
 """From the beginning of a pass that did something to that of the next one."""
 
-RESYNC_S = 60.0
-"""Not every change is told by anybody (accept_ra, a file)."""
+GLANCE_S = 60.0
+"""Not every change is told by anybody (accept_ra, a file): what is not is looked at this often."""
+
+RESYNC_S = 900.0
+"""The longest time between two looks at everything, should a change ever have been told and not been heard."""
 
 RETRY_S = 5.0
 """While something is waited for or has failed."""
@@ -98,9 +101,29 @@ class Daemon:
             if bus.lost:
                 raise TemporaryError("the system bus is gone")
             notify(f"READY=1\nSTATUS={told}")
-            await self._rest(RESYNC_S if told == status.Overall.READY else RETRY_S)
+            if told == status.Overall.READY:
+                await self._watch(loop, host)
+            else:
+                await self._rest(RETRY_S)
             if not self._stopping:
                 await asyncio.sleep(max(DEBOUNCE_S, began + SPACING_S - loop.time() if did_something else 0.0))
+
+    async def _watch(self, loop: asyncio.AbstractEventLoop, host: Host) -> None:
+        """Until something happens, or something is found of which nobody told."""
+        until = loop.time() + RESYNC_S
+        while loop.time() < until:
+            await self._rest(GLANCE_S)
+            if self._dirty.is_set() or await loop.run_in_executor(self._worker, self._glance, host):
+                return
+
+    def _glance(self, host: Host) -> bool:
+        """Whether a pass is due. Runs in the worker thread."""
+        before = self._configurations.in_force
+        try:
+            appliance = self._configurations.current(host.facts()).appliance
+        except ApplianceError:
+            return True
+        return appliance is not before or self._reconciler.drifted(appliance, host)
 
     async def _rest(self, longest_s: float) -> None:
         """Until something happens, or the time is up; what is due on the card is written in between."""

@@ -94,6 +94,9 @@ class Kind(ABC, Generic[S]):
     setting: ClassVar[str]
     """The path in appliance.yaml that wants it, for whoever looks for the line."""
 
+    unheard: ClassVar[bool] = False
+    """Nothing tells when it changes (no netlink, udev or D-Bus message), so it is looked at again and again."""
+
     @abstractmethod
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[S]:
         """What shall be there. Pure. Raises an error while something is missing that the daemon cannot make."""

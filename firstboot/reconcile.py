@@ -107,6 +107,16 @@ class Reconciler:
                 outcomes[kind.name] = self._put_right(appliance, kind, machine)
         return tuple(outcomes.values())
 
+    def drifted(self, appliance: Appliance, machine: Machine) -> bool:
+        """Whether something differs of which nobody would have told; the network is taken to be as it was last seen.
+
+        A pass over everything takes most of its time for what wakes the daemon by itself when it changes.
+        """
+        try:
+            return any(plan(appliance, kind, machine) for kind in self._kinds if kind.unheard)
+        except ApplianceError:
+            return True  # a pass will say what
+
     def _put_right(self, appliance: Appliance, kind: Kind[Any], machine: Executor) -> Outcome:
         streak = self._streaks.setdefault(kind.name, _Streak())
         done: list[str] = []
