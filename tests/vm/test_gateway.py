@@ -12,6 +12,7 @@ from image.lab.card import Card
 from image.lab.faults import Fault, fault
 from image.lab.machine import VIRT
 from image.lab.topology import NIC
+from image.lab.waiting import until
 from tests.lab import checks
 from tests.vm import on_the_pi
 from tests.vm.conftest import EXAMPLE, Booted, booting, booting_again
@@ -115,6 +116,13 @@ def test_report_on_the_card(gateway: Booted) -> None:
     assert "UP: everything" in report
     for address in (gateway.lab.site.pi_uplink, gateway.lab.site.tunnel_client):
         assert str(address) in report
+
+
+def test_what_nobody_tells_of_comes_back(gateway: Booted) -> None:
+    """No message tells of accept_ra: the daemon looks at it every minute."""
+    setting = "/proc/sys/net/ipv6/conf/he-ipv6/accept_ra"
+    gateway.guest.write(setting, "1")
+    until(lambda: gateway.guest.run("cat", setting).strip() == "0", "accept_ra is off again", timeout_s=75, every_s=2)
 
 
 class TestFirewallGone:
