@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -30,6 +30,9 @@ from image.stages import (
     unpack,
 )
 from image.store import Entry, Store
+
+Plan = Callable[[Recipe, Store], Sequence[Stage]]
+"""What gives the stages of a build; it is asked when the store is ours alone."""
 
 DAY_S = 24 * 60 * 60
 OLD_LISTS_DAYS = 7
@@ -61,17 +64,25 @@ def build(recipe: Recipe, store: Store, events: Events) -> None:
     Raises InputError or PermanentError; then no output is half-written.
     """
     began = time.monotonic()
+    make(stages, recipe, store, events)
+    seconds = round(time.monotonic() - began, 3)
+    events.result(image=str(recipe.image), size_bytes=recipe.image.stat().st_size, seconds=seconds)
+
+
+def make(plan: Plan, recipe: Recipe, store: Store, events: Events) -> None:
+    """Make the results of the plan's stages, one after the other, that the store does not have.
+
+    Raises InputError or PermanentError; then no result is half-written.
+    """
     store.prepare()
     with store.locked(lambda: events.note(f"waiting for another build that uses {store.folder}")):
-        steps = stages(recipe, store)
+        steps = plan(recipe, store)
         keys = Keys(steps, recipe, store)
         note_age(keys, events)
         if not all(keys.fresh(stage.name) for stage in steps):
             namespaces.inside(lambda: _make_all(steps, recipe, store, events))
         else:
             _note_use(keys)
-    seconds = round(time.monotonic() - began, 3)
-    events.result(image=str(recipe.image), size_bytes=recipe.image.stat().st_size, seconds=seconds)
 
 
 def note_age(keys: Keys, events: Events) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
 from appliance.errors import PermanentError
-from image.lab.topology import NIC, ip
+from image.lab.cables import NIC, ip
 from image.lab.waiting import until
 from image.lab.world import World
 
@@ -91,7 +91,7 @@ class Client:
         payload = size_bytes - 40 - 8  # less the IPv6 and the ICMPv6 header
         self.run("ping", "-6", "-c", "3", "-i", "0.3", "-W", "3", "-M", "do", "-s", str(payload), str(address))
 
-    def knock(self, address: IPv6Address, port: int, *, timeout_s: float = 3) -> str:
+    def knock(self, address: IPv4Address | IPv6Address, port: int, *, timeout_s: float = 3) -> str:
         """Try to open a TCP connection: connected, refused, timed-out or unreachable."""
         program = [sys.executable, "-m", "image.lab.knock", str(address), str(port), "--timeout", str(timeout_s)]
         return self.world.run(self.name, program).strip()

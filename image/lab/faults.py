@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
-from image.lab.topology import CLIENT, PROVIDER, ROUTER, WEB, WIRES, ip
+from image.lab.cables import WIRES, ip
+from image.lab.topology import CLIENT, PROVIDER, ROUTER, WEB
 from image.lab.world import World
 
 

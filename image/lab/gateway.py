@@ -40,7 +40,7 @@ class Lab:
 
     @property
     def cards(self) -> tuple[str, ...]:
-        """The TAP devices for the Pi's network cards, in the namespace `topology.WIRES`."""
+        """The TAP devices for the Pi's network cards, in the namespace `cables.WIRES`."""
         return topology.cards(self.site)
 
 

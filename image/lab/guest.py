@@ -11,13 +11,14 @@ import json
 import socket
 import time
 import zlib
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from appliance.errors import PermanentError
+from image.lab.monitor import Monitor
 
 HELLO = b"lab-hello\n"
 UNIT = "lab-agent.service"
@@ -70,11 +71,14 @@ class Verdict:
 class Guest:
     """The guest's end of the line, held by us. `alive` raises when the machine is gone."""
 
-    def __init__(self, line: socket.socket, alive: Callable[[], None], card: Path) -> None:
-        """`line` is connected; `card` is the file that the machine has as its disk."""
+    def __init__(
+        self, line: socket.socket, alive: Callable[[], None], card: Path, monitor: Monitor | None = None
+    ) -> None:
+        """`line` is connected; `card` is the file that the machine has as its disk, `monitor` works on the machine."""
         self.line = line
         self.alive = alive
         self.card = card
+        self.monitor = monitor
         self.buffer = b""
 
     def wait(self, *, timeout_s: float) -> None:
@@ -113,6 +117,16 @@ class Guest:
         if answer.code != 0:
             raise PermanentError(f"in the guest: {' '.join(argv)} ended with {answer.code}\n{answer.output}")
         return answer.output
+
+    @contextmanager
+    def unplugged(self, number: int = 0) -> Iterator[None]:
+        """The cable of a network card (0: eth0) is pulled while the block runs: the guest sees no carrier."""
+        assert self.monitor is not None
+        self.monitor.set_link(number, up=False)
+        try:
+            yield
+        finally:
+            self.monitor.set_link(number, up=True)
 
     def power_off(self, *, timeout_s: float) -> None:
         """Shut the machine down, as one should before the card is pulled. TimeoutError if it stays on."""

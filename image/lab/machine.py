@@ -11,6 +11,7 @@ from pathlib import Path
 class Machine:
     """How QEMU plays one machine.
 
+    `disk` is the SD card's drive, `slot` what a second drive is plugged into, `card` a network card.
     `line` is the guest's device for talking to the lab, `chardev` QEMU's words to make it of the
     character device `lab`. `boot_s` is how long it may take to boot here, with room to spare.
     """
@@ -18,6 +19,7 @@ class Machine:
     name: str
     words: tuple[str, ...]
     disk: tuple[str, ...]
+    slot: str
     card: str
     chardev: tuple[str, ...]
     line: str
@@ -34,11 +36,21 @@ class Machine:
         """The words for the card in the file `path`."""
         return [word.format(path=path) for word in self.disk]
 
+    def second_drive(self, path: Path) -> list[str]:
+        """The words for one more drive, which the guest cannot write to."""
+        return [
+            "-drive",
+            f"if=none,id=second,format=raw,readonly=on,file={path}",
+            "-device",
+            f"{self.slot},drive=second",
+        ]
+
 
 VIRT = Machine(
     name="virt",
     words=("-M", "virt", "-cpu", "cortex-a53", "-smp", "2", "-m", "1024"),
     disk=("-drive", "if=none,id=card,format=raw,cache=unsafe,file={path}", "-device", "virtio-blk-pci,drive=card"),
+    slot="virtio-blk-pci",
     card="virtio-net-pci,romfile=",
     chardev=("-device", "virtio-serial-pci", "-device", "virtserialport,chardev=lab,name=lab"),
     line="/dev/virtio-ports/lab",
@@ -51,6 +63,7 @@ RASPI3B = Machine(
     name="raspi3b",
     words=("-M", "raspi3b", "-usb"),
     disk=("-drive", "if=sd,format=raw,cache=unsafe,file={path}"),
+    slot="usb-storage",
     card="usb-net",
     # Both of its own serial ports may be consoles: the image's cmdline.txt decides.
     chardev=("-device", "usb-serial,chardev=lab"),

@@ -24,7 +24,7 @@ class Outside:
 
     world: World
 
-    def knock(self, address: IPv6Address, port: int, *, timeout_s: float = 3) -> str:
+    def knock(self, address: IPv4Address | IPv6Address, port: int, *, timeout_s: float = 3) -> str:
         """What becomes of a TCP connection from the server: see `Client.knock`."""
         return Client(self.world, INTERNET).knock(address, port, timeout_s=timeout_s)
 

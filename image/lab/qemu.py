@@ -7,47 +7,75 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from appliance.errors import PermanentError
 from image import run as door
+from image.lab.cables import WIRES
 from image.lab.card import Card, boot_files
-from image.lab.gateway import Lab
 from image.lab.guest import Guest, MachineEndedError, kernel_parameters
 from image.lab.machine import Machine, nics
-from image.lab.topology import WIRES
+from image.lab.monitor import Monitor
+from image.lab.world import World
 
 QUIET = ("-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot")
 CONSOLE_LINES = 40
 
 
+class Lab(Protocol):
+    """What a machine can be booted in."""
+
+    @property
+    def world(self) -> World:
+        """The namespaces, with one that is called `WIRES`."""
+        ...
+
+    @property
+    def cards(self) -> Sequence[str]:
+        """The TAP devices in there that are the machine's network cards, eth0 first."""
+        ...
+
+
 @contextmanager
-def booted(lab: Lab, card: Card, machine: Machine, *, log: str = "console") -> Iterator[Guest]:
+def booted(
+    lab: Lab,
+    card: Card,
+    machine: Machine,
+    *,
+    log: str = "console",
+    parameters: Sequence[str] = (),
+    second_drive: Path | None = None,
+) -> Iterator[Guest]:
     """The card, booted in the lab, its agent answering; the console is kept in the lab's logs, as `log`.
 
-    A card whose machine was shut down can be booted again.
+    The kernel gets these parameters after the card's own. A card whose machine was shut down can be booted again.
 
     Raises PermanentError with the end of the console's text if the machine ends or its kernel panics.
     """
     console = lab.world.log(log)
     with tempfile.TemporaryDirectory(prefix="lab-") as folder:
         path = Path(folder) / "line"
-        argv = [*command(card, machine, console, Path(folder)), *nics(machine, lab.cards)]
+        argv = [*command(card, machine, console, Path(folder), parameters), *nics(machine, lab.cards)]
+        argv += machine.second_drive(second_drive) if second_drive else []
+        argv += ["-chardev", f"socket,id=lab,path={path}", *Monitor.words(Path(folder))]
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(path))
             listener.listen()
-            with lab.world.running(WIRES, [*argv, "-chardev", f"socket,id=lab,path={path}"], log="qemu") as child:
+            with lab.world.running(WIRES, argv, log="qemu") as child:
                 alive = watch(child, console, lab.world.log("qemu"))
                 with accepted(listener, alive) as line:
-                    guest = Guest(line, alive, card.path)
+                    guest = Guest(line, alive, card.path, Monitor(Path(folder)))
                     guest.wait(timeout_s=machine.boot_s)
                     yield guest
 
 
-def command(card: Card, machine: Machine, console: Path, folder: Path) -> Sequence[door.Word]:
-    """The words of QEMU, but for the network and the channel."""
+def command(
+    card: Card, machine: Machine, console: Path, folder: Path, parameters: Sequence[str]
+) -> Sequence[door.Word]:
+    """The words of QEMU, but for the network, the second drive and the channels."""
     files = boot_files(card, folder)
     dtb: list[door.Word] = ["-dtb", card.take(machine.dtb, folder)] if machine.dtb else []
-    added = [*machine.parameters, "panic=-1", *kernel_parameters(machine.line)]
+    added = [*machine.parameters, "panic=-1", *kernel_parameters(machine.line), *parameters]
     return [
         "qemu-system-aarch64", *machine.words, *QUIET, "-accel", "tcg,thread=multi",
         "-kernel", files.kernel, "-initrd", files.initrd,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from ipaddress import IPv4Address, IPv6Address
 
 from image import run as door
 from image.lab import site as places
@@ -24,7 +25,7 @@ def services(world: World, site: Site) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(world.running(PROVIDER, tunnel_server(site), log=TUNNEL_LOG))
         until(lambda: SERVING in world.log(TUNNEL_LOG).read_text(), "the tunnel server serves", timeout_s=20)
-        stack.enter_context(world.running(INTERNET, resolvers(site), log="resolvers"))
+        stack.enter_context(world.running(INTERNET, resolvers(site.resolvers), log="resolvers"))
         stack.enter_context(world.running(INTERNET, web_server(world), log="web-server"))
         yield
 
@@ -41,11 +42,11 @@ def tunnel_server(site: Site) -> Sequence[door.Word]:
     ]  # fmt: skip
 
 
-def resolvers(site: Site) -> Sequence[door.Word]:
-    """A dnsmasq that is all of the DNS servers that the appliance is told to ask; its log names each question."""
+def resolvers(addresses: Iterable[IPv4Address | IPv6Address]) -> Sequence[door.Word]:
+    """A dnsmasq that is all of the DNS servers with these addresses; its log names each question."""
     return [
         "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--log-queries",
-        "--bind-interfaces", *(f"--listen-address={address}" for address in site.resolvers),
+        "--bind-interfaces", *(f"--listen-address={address}" for address in addresses),
         f"--host-record={places.SERVER_NAME},{places.NAMED_IPV4},{places.NAMED_IPV6}",
         "--local=/#/",
     ]  # fmt: skip

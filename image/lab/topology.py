@@ -13,18 +13,15 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface
 
 from image.lab import site as places
+from image.lab.cables import NIC, add_card, add_switch, add_wires, address, connect, default_route, ip, plug
 from image.lab.site import Site
 from image.lab.world import World
 
-WIRES = "wires"
-"""The namespace of the bridges and of the Pi's ends of the cables."""
 CLIENT, WEB, ROUTER, PROVIDER, INTERNET = "client", "web", "router", "provider", "internet"
 TUNNEL_DEVICE = "tunnel"
-NIC = "eth0"
-"""What each host calls its interface toward the Pi or the provider."""
 
 
 def cards(site: Site) -> tuple[str, ...]:
@@ -34,7 +31,8 @@ def cards(site: Site) -> tuple[str, ...]:
 
 def lay(world: World, site: Site) -> None:
     """Make all of the networks; nothing runs on them yet."""
-    for namespace in (WIRES, CLIENT, WEB, ROUTER, PROVIDER, INTERNET):
+    add_wires(world)
+    for namespace in (CLIENT, WEB, ROUTER, PROVIDER, INTERNET):
         world.add_namespace(namespace)
     lay_lan(world, site)
     lay_router(world, site)
@@ -44,7 +42,6 @@ def lay(world: World, site: Site) -> None:
 
 def lay_lan(world: World, site: Site) -> None:
     """The switches, with the Pi's cards, and the hosts plugged into them."""
-    world.run(WIRES, ["sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1"])
     add_switch(world, "lan")
     if site.two_armed:
         add_switch(world, "uplink")
@@ -52,8 +49,7 @@ def lay_lan(world: World, site: Site) -> None:
         plug(world, host, switch="lan")
     plug(world, ROUTER, switch="uplink" if site.two_armed else "lan")
     for card in cards(site):
-        ip(world, WIRES, "tuntap", "add", card, "mode", "tap")
-        ip(world, WIRES, "link", "set", card, "master", switch_of(site, card), "up")
+        add_card(world, card, switch=switch_of(site, card))
 
 
 def switch_of(site: Site, card: str) -> str:
@@ -120,43 +116,3 @@ def lay_internet(world: World, site: Site) -> None:
     default_route(world, INTERNET, places.TRANSIT_PROVIDER)
     for host in (*site.resolvers, places.STRANGER, places.NAMED_IPV4, places.NAMED_IPV6):
         ip(world, INTERNET, "address", "add", str(host), "dev", "lo")
-
-
-def add_switch(world: World, name: str) -> None:
-    """An Ethernet switch: a bridge that floods multicast, as there is no querier on it."""
-    ip(world, WIRES, "link", "add", name, "type", "bridge", "mcast_snooping", "0")
-    ip(world, WIRES, "link", "set", name, "up")
-
-
-def plug(world: World, host: str, *, switch: str) -> None:
-    """A cable from a host's `eth0` to a switch."""
-    ip(world, WIRES, "link", "add", host, "type", "veth", "peer", "name", NIC, "netns", f"/run/netns/{host}")
-    ip(world, WIRES, "link", "set", host, "master", switch, "up")
-    ip(world, host, "link", "set", NIC, "up")
-
-
-def connect(world: World, one: str, other: str, address_one: IPv4Interface, address_other: IPv4Interface) -> None:
-    """A cable between two hosts: `to-OTHER` on the one, `to-ONE` on the other."""
-    ip(
-        world, one, "link", "add", f"to-{other}", "type", "veth",
-        "peer", "name", f"to-{one}", "netns", f"/run/netns/{other}",
-    )  # fmt: skip
-    for host, far, near in ((one, other, address_one), (other, one, address_other)):
-        ip(world, host, "link", "set", f"to-{far}", "up")
-        address(world, host, f"to-{far}", near)
-
-
-def address(world: World, host: str, interface: str, to_add: IPv4Interface | IPv6Interface) -> None:
-    """Give an interface an address, at once (no duplicate address detection on a cable that we laid)."""
-    nodad = ("nodad",) if to_add.version == 6 else ()
-    ip(world, host, "address", "add", str(to_add), "dev", interface, *nodad)
-
-
-def default_route(world: World, host: str, via: IPv4Interface | IPv6Interface) -> None:
-    """Send everything else to `via`."""
-    ip(world, host, f"-{via.version}", "route", "add", "default", "via", str(via.ip))
-
-
-def ip(world: World, host: str, *words: str) -> str:
-    """Run iproute2 on one of the hosts."""
-    return world.run(host, ["ip", *words])

@@ -9,7 +9,7 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 
-def until(probe: Callable[[], Found], what: str, *, timeout_s: float, every_s: float = 0.25) -> Found:
+def until(probe: Callable[[], Found | None], what: str, *, timeout_s: float, every_s: float = 0.25) -> Found:
     """What `probe` returns once it is true; TimeoutError, with what it last was, after `timeout_s` seconds."""
     deadline = time.monotonic() + timeout_s
     while not (found := probe()):

@@ -58,7 +58,7 @@ def main(logs: str, mode: str, user: str) -> None:
     try:
         with world(Path(logs)) as made:
             topology.lay(made, SITE)
-            with made.running(topology.INTERNET, resolvers(SITE), log="resolvers"):
+            with made.running(topology.INTERNET, resolvers(SITE.resolvers), log="resolvers"):
                 router = Client(made, topology.ROUTER)
                 question = partial(router.resolve, places.SERVER_NAME, "A", server="1.1.1.1")
                 print(until(question, "the resolver answers", timeout_s=10))

@@ -7,11 +7,12 @@ from ipaddress import IPv6Address, IPv6Network
 
 from appliance.model import Appliance
 from image.lab import site as places
+from image.lab.cables import NIC, ip
 from image.lab.client import Client
 from image.lab.gateway import Lab
 from image.lab.outside import watching_syns
 from image.lab.services import PAGE
-from image.lab.topology import INTERNET, NIC, PROVIDER, ip
+from image.lab.topology import INTERNET, PROVIDER
 
 CLOSED = "timed-out"
 """What a dropped connection attempt looks like from the far end: nothing at all."""

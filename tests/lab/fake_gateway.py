@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from image.lab.cables import NIC, WIRES, address, ip, plug
 from image.lab.gateway import Lab
-from image.lab.topology import NIC, WIRES, address, ip, plug
 
 PI = "pi"
 SIT = "he-ipv6"

@@ -8,11 +8,12 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network
 import pytest
 
 from image.lab import site as places
+from image.lab.cables import NIC, ip
 from image.lab.forge import echo_request
 from image.lab.gateway import Lab
 from image.lab.outside import Outside
 from image.lab.sixinfour import RefusedError, Registration, unwrap
-from image.lab.topology import CLIENT, INTERNET, NIC, PROVIDER, TUNNEL_DEVICE, ip
+from image.lab.topology import CLIENT, INTERNET, PROVIDER, TUNNEL_DEVICE
 from image.lab.waiting import until
 
 PI = IPv4Address("192.168.1.252")

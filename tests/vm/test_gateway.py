@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from image.lab.cables import NIC
 from image.lab.card import Card
 from image.lab.faults import Fault, fault
 from image.lab.machine import VIRT
-from image.lab.topology import NIC
 from image.lab.waiting import until
 from tests.lab import checks
 from tests.vm import on_the_pi

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from image import partitions
+from image.lab.cables import NIC
 from image.lab.card import Card
 from image.lab.guest import Guest
 from image.lab.machine import RASPI3B
-from image.lab.topology import NIC
 from image.lab.waiting import until
 from image.layout import SECTOR_BYTES
 from tests.lab import checks

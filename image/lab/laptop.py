@@ -1,0 +1,133 @@
+"""The laptop at the other end of the USB cable: the guest's own USB host side (dummy_hcd), as a computer of its own.
+
+No code of ours runs on it: its adapter's driver is the kernel's (cdc_ether, rndis_host, cdc_ncm), its DHCP client
+and the one for router advertisements is dhcpcd. `begin-laptop` makes it while the guest boots.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from typing import Any
+
+from appliance.errors import PermanentError
+from image.lab import computer
+from image.lab.computer import Computer
+from image.lab.guest import Guest
+from image.lab.waiting import until
+
+NAME = "laptop"
+CABLE = "cable"
+"""What the laptop calls the network adapter that the Pi is."""
+USB = "/sys/devices/platform/dummy_hcd.0"
+LEASE_S = 30.0
+
+
+def kernel_parameters() -> list[str]:
+    """What the kernel's command line needs so that the guest has a USB device controller, and the laptop is on it."""
+    return ["modules-load=dummy_hcd", *computer.kernel_parameters("begin-laptop")]
+
+
+class Laptop(Computer):
+    """The laptop of a guest that was booted with these kernel parameters."""
+
+    def __init__(self, guest: Guest) -> None:
+        """`guest` was booted with `kernel_parameters`."""
+        super().__init__(guest, NAME)
+
+    # --- the USB device
+
+    def device(self, *, timeout_s: float = 60) -> str:
+        """The folder in sysfs of the device that the Pi is; TimeoutError if it shows none."""
+        return until(self._shown, "the Pi shows a USB device", timeout_s=timeout_s, every_s=0.5)
+
+    def choose(self, configuration: int) -> None:
+        """Make the USB device take one of its configurations (bConfigurationValue); 0: none."""
+        self.guest.write(f"{self.device()}/bConfigurationValue", str(configuration))
+
+    def configuration(self) -> int:
+        """Which one it has."""
+        return int(self.guest.run("cat", f"{self.device()}/bConfigurationValue") or "0")
+
+    def unplug(self) -> None:
+        """As if the cable were pulled: the device is no longer allowed to be used (`authorized`, usb/authorization)."""
+        self.guest.write(f"{self.device()}/authorized", "0")
+
+    def plug(self) -> None:
+        """And put back."""
+        self.guest.write(f"{self.device()}/authorized", "1")
+
+    def driver(self) -> str:
+        """The driver of the network adapter: cdc_ether, rndis_host, cdc_ncm; "" while there is no adapter."""
+        links = ["find", self.device(), "-path", "*:1.0/driver", "-printf", "%l"]
+        return self.guest.run(*links).rpartition("/")[2]
+
+    # --- what it was given
+
+    def has_adapter(self) -> bool:
+        """Whether there is a network adapter."""
+        return self.ask(["ip", "link", "show", CABLE]).code == 0
+
+    def ipv4(self) -> IPv4Interface | None:
+        """Its address by DHCP."""
+        found = self._addresses("-4", "scope", "global")
+        return IPv4Interface(found[0]) if found else None
+
+    def ipv6(self) -> list[IPv6Interface]:
+        """Its addresses by SLAAC that are ready for use."""
+        return [IPv6Interface(words) for words in self._addresses("-6", "scope", "global", "-tentative")]
+
+    def lease(self, *, timeout_s: float = LEASE_S) -> IPv4Interface:
+        """Its address by DHCP; TimeoutError if it gets none."""
+        return until(self.ipv4, "the laptop has a DHCP lease", timeout_s=timeout_s)
+
+    def slaac(self, *, timeout_s: float = LEASE_S) -> list[IPv6Interface]:
+        """Its addresses by SLAAC; TimeoutError if it gets none."""
+        return until(self.ipv6, "the laptop has a SLAAC address", timeout_s=timeout_s)
+
+    def default_routes(self, family: int) -> list[dict[str, Any]]:
+        """Its default routes (family 4 or 6), as `ip -json route` has them: gateway, dev, protocol, metric."""
+        return self.ip(f"-{family}", "route", "show", "default")
+
+    def has_default_route(self, family: int) -> bool:
+        """Whether it would send what is for the Internet into the cable."""
+        return any(CABLE in str(route) for route in self.default_routes(family))
+
+    def given(self) -> dict[str, str]:
+        """What it was told over DHCP and in router advertisements, by dhcpcd's names for it (`dhcpcd --dumplease`)."""
+        lines = self.ask(["dhcpcd", "--dumplease", CABLE]).output.splitlines()
+        return {name: value.strip("'") for name, _, value in (line.partition("=") for line in lines) if value}
+
+    def resolvers(self) -> list[str]:
+        """The DNS servers that it was told."""
+        given = self.given()
+        found = [given[name] for name in given if name == "domain_name_servers" or name.endswith("rdnss1_servers")]
+        return " ".join(found).split()
+
+    # --- what it can do
+
+    def resolve(self, name: str, kind: str, *words: str) -> list[str]:
+        """What dig finds, by the DNS servers that it was told; empty if they know nothing or do not answer."""
+        answer = self.ask(["dig", "+short", "+time=2", "+tries=2", *words, kind, name])
+        return answer.output.split() if answer.code == 0 else []
+
+    def fetch(self, url: str, *, timeout_s: int = 10) -> str:
+        """What a web server answers; PermanentError if nothing."""
+        return self.run("curl", "--silent", "--show-error", "--max-time", str(timeout_s), url)
+
+    def reaches(self, address: IPv4Address | IPv6Address | str, *, count: int = 1) -> bool:
+        """Whether a host answers its ping."""
+        try:
+            self.run("ping", "-c", str(count), "-i", "0.3", "-W", "3", str(address))
+        except PermanentError:
+            return False
+        return True
+
+    def _shown(self) -> str:
+        return self.guest.ask(["find", USB, "-maxdepth", "2", "-name", "[0-9]*-1"]).output.strip()
+
+    def _addresses(self, *words: str) -> list[str]:
+        if not self.has_adapter():
+            return []
+        family, *rest = words
+        shown = self.ip(family, "address", "show", "dev", CABLE, *rest)
+        return [f"{a['local']}/{a['prefixlen']}" for link in shown for a in link.get("addr_info", []) if "local" in a]
