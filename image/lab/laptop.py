@@ -6,6 +6,7 @@ and the one for router advertisements is dhcpcd. `begin-laptop` makes it while t
 
 from __future__ import annotations
 
+import json
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Any
 
@@ -125,9 +126,7 @@ class Laptop(Computer):
     def _shown(self) -> str:
         return self.guest.ask(["find", USB, "-maxdepth", "2", "-name", "[0-9]*-1"]).output.strip()
 
-    def _addresses(self, *words: str) -> list[str]:
-        if not self.has_adapter():
-            return []
-        family, *rest = words
-        shown = self.ip(family, "address", "show", "dev", CABLE, *rest)
+    def _addresses(self, family: str, *words: str) -> list[str]:
+        answer = self.ask(["ip", "-json", family, "address", "show", "dev", CABLE, *words])
+        shown = json.loads(answer.output or "[]") if answer.code == 0 else []
         return [f"{a['local']}/{a['prefixlen']}" for link in shown for a in link.get("addr_info", []) if "local" in a]
