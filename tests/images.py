@@ -1,8 +1,10 @@
-"""A pytest plugin: the real image that the container and VM tests share, built once."""
+"""A pytest plugin: the real images that the container and VM tests share, built once."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from appliance.starting import starting_config
 from image.build import build
 from image.cli.build import default_cache
 from image.events import Events
+from image.lab.tools import tools_drive
 from image.recipe import Recipe
 from image.store import Store
 
@@ -25,8 +28,32 @@ def gateway_image(request: pytest.FixtureRequest) -> Path:
 
     Not to be written to: copy it. The first time this takes minutes; then it comes from the cache.
     """
-    recipe = Recipe(profile="gateway", config=starting_config(Profile.GATEWAY, {}).encode(), output=OUTPUT)
+    return _image(request, Profile.GATEWAY)
+
+
+@pytest.fixture(scope="session")
+def gadget_image(request: pytest.FixtureRequest) -> Path:
+    """The gadget's, for arm64."""
+    return _image(request, Profile.GADGET)
+
+
+@pytest.fixture(scope="session")
+def tools(request: pytest.FixtureRequest) -> Path:
+    """The lab's tools drive."""
+    with _terminal(request) as events:
+        return tools_drive(Store(default_cache()), events)
+
+
+def _image(request: pytest.FixtureRequest, profile: Profile) -> Path:
+    recipe = Recipe(profile=profile.value, config=starting_config(profile, {}).encode(), output=OUTPUT)
+    with _terminal(request) as events:
+        build(recipe, Store(default_cache()), events)
+    return recipe.image
+
+
+@contextmanager
+def _terminal(request: pytest.FixtureRequest) -> Iterator[Events]:
+    """Progress is shown while it goes on, whatever pytest captures."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled(), os.fdopen(os.dup(2), "w") as terminal:
-        build(recipe, Store(default_cache()), Events(terminal))
-    return recipe.image
+        yield Events(terminal)

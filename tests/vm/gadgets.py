@@ -1,0 +1,68 @@
+"""Booting the gadget's image, with a home around its uplink and a laptop on its cable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from image.lab import laptop
+from image.lab.card import Card, insert
+from image.lab.guest import Guest
+from image.lab.home import Home, home_lab
+from image.lab.laptop import Laptop
+from image.lab.machine import VIRT
+from image.lab.qemu import booted
+
+EXAMPLES = Path(__file__).parents[1] / "appliance" / "examples"
+
+
+@dataclass(frozen=True)
+class Plugged:
+    """A gadget that runs, plugged into a laptop; its second boot has the same home and another guest."""
+
+    home: Home
+    guest: Guest
+    tools: Path
+    parameters: Sequence[str]
+
+    @property
+    def laptop(self) -> Laptop:
+        """The host of the gadget."""
+        return Laptop(self.guest)
+
+
+def wired(name: str = "gadget.yaml") -> str:
+    """An example's text with an uplink on the machine's wire, by DHCP, in place of the wireless one."""
+    before, found, rest = (EXAMPLES / name).read_text().partition("uplink:\n")
+    assert found
+    _, gadget, after = rest.partition("\ngadget:")
+    return f"{before}uplink: {{interface: eth0}}\n{gadget}{after}"
+
+
+@contextmanager
+def plugged_in(
+    image: Path, tools: Path, folder: Path, config: str, *, ipv6: bool = True, parameters: Sequence[str] = ()
+) -> Iterator[Plugged]:
+    """Flash a card with the image, edit one file, plug in. `parameters` go to the kernel, beside the laptop's."""
+    words = (*laptop.kernel_parameters(), *parameters)
+    card = insert(image, folder / "card.img")
+    try:
+        card.put("appliance.yaml", config)
+        with (
+            home_lab(folder / "logs", ipv6=ipv6) as home,
+            booted(home, card, VIRT, parameters=words, second_drive=tools) as guest,
+        ):
+            yield Plugged(home, guest, tools, words)
+    finally:
+        card.path.unlink()  # gigabytes; the logs stay
+
+
+@contextmanager
+def plugged_in_again(before: Plugged) -> Iterator[Plugged]:
+    """Shut down, and plug the same card in again; the home around it stays."""
+    before.guest.power_off(timeout_s=120)
+    card, words = Card(before.guest.card), before.parameters
+    with booted(before.home, card, VIRT, log="console-again", parameters=words, second_drive=before.tools) as guest:
+        yield replace(before, guest=guest)
