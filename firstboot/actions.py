@@ -10,6 +10,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from firstboot.facts import Address, Route
+from firstboot.gadget.layout import Layout
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,57 @@ class AddTunnel:
 
     def __str__(self) -> str:
         return f"make tunnel {self.name} from {self.local} to {self.remote}"
+
+
+@dataclass(frozen=True)
+class AddBridge:
+    """Make a bridge, marked as ours; it is not up yet."""
+
+    name: str
+    mac: str
+
+    def __str__(self) -> str:
+        return f"make bridge {self.name}"
+
+
+@dataclass(frozen=True)
+class SetMaster:
+    """Make an interface a port of a bridge ("": of none)."""
+
+    name: str
+    master: str
+
+    def __str__(self) -> str:
+        return f"make {self.name} a port of {self.master or 'no bridge'}"
+
+
+@dataclass(frozen=True)
+class SetMac:
+    """Give an interface another MAC address."""
+
+    name: str
+    mac: str
+
+    def __str__(self) -> str:
+        return f"give {self.name} the address {self.mac}"
+
+
+@dataclass(frozen=True)
+class ShowGadget:
+    """Make the USB gadget, anew if it is another one, and show it to the host if it is not shown."""
+
+    layout: Layout = field(hash=False, repr=False)
+
+    def __str__(self) -> str:
+        return "show the USB gadget to the host"
+
+
+@dataclass(frozen=True)
+class RemoveGadget:
+    """Take the USB gadget away and apart."""
+
+    def __str__(self) -> str:
+        return "take the USB gadget away"
 
 
 @dataclass(frozen=True)
@@ -221,6 +273,11 @@ class SetCountry:
 
 Action = (
     AddTunnel
+    | AddBridge
+    | SetMaster
+    | SetMac
+    | ShowGadget
+    | RemoveGadget
     | RemoveLink
     | SetLink
     | AddAddress

@@ -14,6 +14,9 @@ from firstboot.topology import own_address_in
 BRIDGE = "br-usb"
 """The bridge of the gadget's network interfaces: one network, whichever of them the laptop takes."""
 
+LINK_LOCAL = IPv6Interface("fe80::1/64")
+"""The Pi on each of them, whatever else it is called there."""
+
 BLOCKS = (IPv4Network("10.64.0.0/10"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
 """Where the Pi takes a network of its own from: of another block if an uplink has all of one (RFC 1918)."""
 _CHOICES_EACH = 16

@@ -86,12 +86,13 @@ class NetlinkEvents:
 
 
 class DeviceEvents:
-    """udev's messages about network devices, after which an interface has its final name, and radios' switches."""
+    """udev's messages about network devices (after them one has its final name), radios' switches, USB controllers."""
 
     def __init__(self) -> None:
         self._monitor = pyudev.Monitor.from_netlink(pyudev.Context())
         self._monitor.filter_by("net")
         self._monitor.filter_by("rfkill")
+        self._monitor.filter_by("udc")
         self._monitor.start()
 
     def fileno(self) -> int:

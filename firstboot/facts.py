@@ -33,6 +33,10 @@ class Link:
     local: IPv4Address | None = None
     remote: IPv4Address | None = None
     ttl: int = 0
+    master: str = ""
+    """The bridge that it is a port of; "" for none."""
+    link_local: tuple[IPv6Address, ...] = ()
+    """Its addresses of link scope, whoever put them there."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import singledispatchmethod
 from ipaddress import IPv6Address
 from pathlib import Path
@@ -15,7 +15,8 @@ from firstboot import actions, echo, files, regulatory, rfkill
 from firstboot.bus import Bus
 from firstboot.command import run
 from firstboot.facts import Facts
-from firstboot.kind import FileState
+from firstboot.gadget import configfs, identity
+from firstboot.kind import FileState, Gadget
 from firstboot.netlink import Netlink
 from firstboot.paths import ETC
 from firstboot.rendered.ufw import FAMILIES, other_paths
@@ -48,6 +49,8 @@ class Host:
                 links={link.name: link for link in links},
                 addresses=tuple(addresses),
                 routes=tuple(routes),
+                serial=identity.serial(),
+                gadget_ports=configfs.interfaces(),
                 networkmanager=self._bus is not None and self._bus.networkmanager_runs(),
                 other_rules={family: _text(other_paths(family)) for family in FAMILIES},
             )
@@ -81,6 +84,16 @@ class Host:
     def rules(self, family: int) -> str:
         """The firewall's rules as iptables-save prints them."""
         return run([f"{_PROGRAMS[family]}-save"])
+
+    def gadget(self, paths: Collection[str]) -> Gadget | None:
+        """The USB gadget, and those of its files; None if there is none."""
+        if not configfs.exists():
+            return None
+        return Gadget(configfs.content(list(paths)), configfs.links(), configfs.bound_to())
+
+    def controllers(self) -> Sequence[str]:
+        """The USB device controllers that the kernel has."""
+        return configfs.controllers()
 
     def unit_is_active(self, name: str) -> bool:
         """Whether a systemd unit runs."""
@@ -149,6 +162,26 @@ class Host:
         self._netlink.add_tunnel(
             name=action.name, local=action.local, remote=action.remote, ttl=action.ttl, mtu=action.mtu
         )
+
+    @_do.register
+    def _(self, action: actions.AddBridge) -> None:
+        self._netlink.add_bridge(name=action.name, mac=action.mac)
+
+    @_do.register
+    def _(self, action: actions.SetMaster) -> None:
+        self._netlink.set_master(action.name, action.master)
+
+    @_do.register
+    def _(self, action: actions.SetMac) -> None:
+        self._netlink.set_mac(action.name, action.mac)
+
+    @_do.register
+    def _(self, action: actions.ShowGadget) -> None:
+        configfs.show(action.layout.folders, action.layout.files, action.layout.links)
+
+    @_do.register
+    def _(self, action: actions.RemoveGadget) -> None:
+        configfs.remove()
 
     @_do.register
     def _(self, action: actions.RemoveLink) -> None:

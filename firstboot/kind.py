@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from pathlib import Path
@@ -25,6 +25,15 @@ class FileState:
 
     content: bytes
     mode: int
+
+
+@dataclass(frozen=True)
+class Gadget:
+    """The USB gadget as it is: its files, normalised; its links; the controller that shows it to a host ("": none)."""
+
+    files: Mapping[str, str]
+    links: Sequence[tuple[str, str]]
+    controller: str
 
 
 class Machine(Protocol):
@@ -52,6 +61,14 @@ class Machine(Protocol):
 
     def rules(self, family: int) -> str:
         """The firewall's rules (family 4 or 6) as iptables-save prints them."""
+        ...
+
+    def gadget(self, paths: Collection[str]) -> Gadget | None:
+        """The USB gadget, and those of its files; None if there is none."""
+        ...
+
+    def controllers(self) -> Sequence[str]:
+        """The USB device controllers that the kernel has."""
         ...
 
     def unit_is_active(self, name: str) -> bool:

@@ -6,8 +6,10 @@ from typing import Any
 
 from firstboot.kind import Kind
 from firstboot.resources.addresses import Addresses
+from firstboot.resources.bridge import Bridge
 from firstboot.resources.files import Files
 from firstboot.resources.firewall import Firewall
+from firstboot.resources.gadget import Gadget
 from firstboot.resources.hostname import Hostname
 from firstboot.resources.links import Links
 from firstboot.resources.managed import ManagedInterfaces
@@ -30,6 +32,8 @@ KINDS: tuple[Kind[Any], ...] = (
     ManagedInterfaces(),
     Radios(),
     WirelessUplink(),
+    Gadget(),
+    Bridge(),
     Links(),
     Uplink(),
     Tunnel(),

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from errno import EADDRNOTAVAIL, EEXIST, ENODEV, ENOENT, EOPNOTSUPP, ESRCH
-from ipaddress import IPv4Address, IPv6Network, ip_address, ip_interface, ip_network
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 from typing import Any
 
 from appliance.errors import PermanentError, TemporaryError
@@ -71,23 +71,9 @@ class Netlink:
         with _explained("looking at the network"):
             links = list(self._ip.get_links())
             names = {message["index"]: message.get_attr("IFLA_IFNAME") for message in links}
-            return list(_links(links)), list(self._addresses(names)), list(self._routes(names))
-
-    def _addresses(self, names: Mapping[int, str]) -> Iterator[Address]:
-        """All addresses of global scope."""
-        for message in self._ip.get_addr():
-            # On a point-to-point link IFA_ADDRESS is the peer's.
-            value = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
-            if message["scope"] != RT_SCOPE_UNIVERSE or value is None or message["index"] not in names:
-                continue
-            flags = message.get_attr("IFA_FLAGS") or message["flags"]
-            yield Address(
-                interface=names[message["index"]],
-                address=ip_interface(f"{value}/{message['prefixlen']}"),
-                protocol=message.get_attr("IFA_PROTO") or 0,
-                tentative=bool(flags & IFA_F_TENTATIVE),
-                duplicate=bool(flags & IFA_F_DADFAILED),
-            )
+            addresses = list(self._ip.get_addr())
+            found = list(_links(links, names, _link_local(addresses)))
+            return found, list(_addresses(addresses, names)), list(self._routes(names))
 
     def _routes(self, names: Mapping[int, str]) -> Iterator[Route]:
         """All unicast routes with one next hop."""
@@ -113,6 +99,24 @@ class Netlink:
         with _explained(f"making {name}", "the kernel needs the module sit"):
             self._ip.link("add", ifname=name, kind="sit", group=OURS, **tunnel)
         self.set_link(name, mtu=mtu)
+
+    def add_bridge(self, *, name: str, mac: str) -> None:
+        """Make a bridge, marked as ours in the same message; it is not up yet.
+
+        It floods multicast: snooping needs a querier, and there is nothing to be spared on one cable.
+        """
+        with _explained(f"making {name}", "the kernel needs the module bridge"):
+            self._ip.link("add", ifname=name, kind="bridge", group=OURS, address=mac, br_mcast_snooping=0)
+
+    def set_master(self, name: str, master: str) -> None:
+        """Make an interface a port of a bridge, or ("") of none."""
+        with _explained(f"making {name} a port of {master or 'none'}"):
+            self._ip.link("set", index=self._index(name), master=self._index(master) if master else 0)
+
+    def set_mac(self, name: str, mac: str) -> None:
+        """Give an interface another MAC address."""
+        with _explained(f"giving {name} the address {mac}"):
+            self._ip.link("set", index=self._index(name), address=mac)
 
     def remove_link(self, name: str) -> None:
         """Remove an interface; that it is gone already is fine."""
@@ -180,7 +184,9 @@ def _explained(what: str, hint: str = "", *, accept: tuple[int, ...] = ()) -> It
             raise family(f"{what}: the kernel refused: {error.args[-1]}", hint=hint) from error
 
 
-def _links(messages: Iterable[Any]) -> Iterator[Link]:
+def _links(
+    messages: Iterable[Any], names: Mapping[int, str], link_local: Mapping[int, tuple[IPv6Address, ...]]
+) -> Iterator[Link]:
     for message in messages:
         info = message.get_attr("IFLA_LINKINFO")
         kind = (info.get_attr("IFLA_INFO_KIND") if info else None) or ""
@@ -192,11 +198,40 @@ def _links(messages: Iterable[Any]) -> Iterator[Link]:
             carrier=bool(message.get_attr("IFLA_CARRIER")),
             mtu=message.get_attr("IFLA_MTU") or 0,
             group=message.get_attr("IFLA_GROUP") or 0,
-            mac=message.get_attr("IFLA_ADDRESS") or "" if not kind else "",
+            mac=message.get_attr("IFLA_ADDRESS") or "" if kind in ("", "bridge") else "",
             local=_ipv4(data.get_attr("IFLA_SIT_LOCAL")) if data else None,
             remote=_ipv4(data.get_attr("IFLA_SIT_REMOTE")) if data else None,
             ttl=(data.get_attr("IFLA_SIT_TTL") or 0) if data else 0,
+            master=names.get(message.get_attr("IFLA_MASTER") or 0, ""),
+            link_local=link_local.get(message["index"], ()),
         )
+
+
+def _addresses(messages: Iterable[Any], names: Mapping[int, str]) -> Iterator[Address]:
+    """All addresses of global scope."""
+    for message in messages:
+        # On a point-to-point link IFA_ADDRESS is the peer's.
+        value = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
+        if message["scope"] != RT_SCOPE_UNIVERSE or value is None or message["index"] not in names:
+            continue
+        flags = message.get_attr("IFA_FLAGS") or message["flags"]
+        yield Address(
+            interface=names[message["index"]],
+            address=ip_interface(f"{value}/{message['prefixlen']}"),
+            protocol=message.get_attr("IFA_PROTO") or 0,
+            tentative=bool(flags & IFA_F_TENTATIVE),
+            duplicate=bool(flags & IFA_F_DADFAILED),
+        )
+
+
+def _link_local(messages: Iterable[Any]) -> Mapping[int, tuple[IPv6Address, ...]]:
+    """The IPv6 addresses of link scope, by interface."""
+    found: dict[int, tuple[IPv6Address, ...]] = {}
+    for message in messages:
+        if message["family"] == socket.AF_INET6 and message["scope"] == RT_SCOPE_LINK:
+            address = IPv6Address(message.get_attr("IFA_ADDRESS"))
+            found[message["index"]] = (*found.get(message["index"], ()), address)
+    return found
 
 
 def _address(address: Interface) -> dict[str, Any]:

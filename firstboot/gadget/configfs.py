@@ -1,99 +1,158 @@
-"""Making a gadget in configfs, and looking at the one that is there."""
+"""Making a gadget in configfs, and looking at the one that is there.
 
-from __future__ import annotations
+`posix` and not `os`, and no `from __future__`: on one slow core, what those import takes as long as all of this.
+"""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import errno
+import posix
 
-from firstboot.gadget.layout import NAME, Layout
+NAME = "appliance"
+ROOT = f"/sys/kernel/config/usb_gadget/{NAME}"
+CONTROLLERS = "/sys/class/udc"
+LOCK = "/run/appliance/gadget.lock"
+NETWORK = ("ecm", "ncm", "rndis")
+"""The functions that are network adapters, in the order in which they are bound: the first of them is usb0."""
 
-GADGETS = Path("/sys/kernel/config/usb_gadget")
-CONTROLLERS = Path("/sys/class/udc")
-
-
-@dataclass(frozen=True)
-class Observed:
-    """The gadget that is there: files and links as `Layout` has them, and the controller it is bound to ("": none)."""
-
-    files: Mapping[str, str]
-    links: frozenset[tuple[str, str]]
-    controller: str
+_PAGE_BYTES = 4096
+"""No file in configfs holds more (Documentation/filesystems/configfs.rst)."""
 
 
-def controllers(folder: Path = CONTROLLERS) -> Sequence[str]:
+def controllers() -> list[str]:
     """The USB device controllers that the kernel has."""
-    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    return sorted(_entries(CONTROLLERS))
 
 
-def observe(wanted: Layout, gadgets: Path = GADGETS) -> Observed | None:
-    """The gadget, as far as the layout names its files; None if there is none."""
-    root = gadgets / NAME
-    if not root.is_dir():
-        return None
-    files = {path: _read(root / path) for path in wanted.files if (root / path).exists()}
-    return Observed(files, frozenset(_links(root)), _read(root / "UDC"))
+def exists() -> bool:
+    """Whether there is a gadget, be it half-made."""
+    return bool(_entries(ROOT))
 
 
-def differs(wanted: Layout, observed: Observed) -> bool:
-    """Whether the host would see something else: configfs writes numbers and links in its own way."""
-    files = {path: _normal(value) for path, value in wanted.files.items()}
-    return {p: _normal(v) for p, v in observed.files.items()} != files or observed.links != frozenset(wanted.links)
+def bound_to() -> str:
+    """The controller by which the gadget is shown to a host; "": none."""
+    return read(f"{ROOT}/UDC")
 
 
-def build(wanted: Layout, gadgets: Path = GADGETS) -> None:
-    """Make the gadget, unbound; of an older one nothing is left."""
-    remove(gadgets)
-    root = gadgets / NAME
-    for path, value in wanted.files.items():
-        file = root / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(value, encoding="ascii")
-    for path, target in wanted.links:
-        (root / target).mkdir(parents=True, exist_ok=True)  # a function without any setting
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).symlink_to(root / target)
+def content(paths: list[str]) -> dict[str, str]:
+    """What is in the files of these paths, as `normal` has it; "" where there is none."""
+    return {path: normal(read(f"{ROOT}/{path}")) for path in paths}
 
 
-def bind(controller: str, gadgets: Path = GADGETS) -> None:
-    """Show the gadget to the host; "" takes it away."""
-    (gadgets / NAME / "UDC").write_text(controller or "\n", encoding="ascii")
+def links() -> list[tuple[str, str]]:
+    """All links as (path, target), sorted. configfs links by the way from above the gadgets' own folder."""
+    return sorted((path, posix.readlink(f"{ROOT}/{path}").rpartition(f"/{NAME}/")[2]) for path in _links())
 
 
-def interface_of(function: str, gadgets: Path = GADGETS) -> str:
-    """The name of a network function's interface, which the kernel gave it when it was bound."""
-    return _read(gadgets / NAME / function / "ifname")
+def interfaces() -> dict[str, str]:
+    """The network functions' interfaces, by function (`ecm`, …): the kernel names them when they are first bound."""
+    found = [(function, read(f"{ROOT}/functions/{function}.usb0/ifname")) for function in NETWORK]
+    # Before that it is a pattern (`usb%d`), or words in brackets.
+    return {function: name for function, name in found if name and "%" not in name and "(" not in name}
 
 
-def remove(gadgets: Path = GADGETS) -> None:
-    """Take the gadget away and apart, in the order that configfs demands."""
-    root = gadgets / NAME
-    if not root.is_dir():
+def show(folders: list[str], files: dict[str, str], wanted: list[tuple[str, str]]) -> None:
+    """Make the gadget where it is missing, half-made or another one, and bind it where it is not bound.
+
+    The daemon and the early unit may come at the same time: the second finds it done. OSError if it cannot be.
+    """
+    lock = posix.open(LOCK, posix.O_RDWR | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
+    try:
+        posix.lockf(lock, posix.F_LOCK, 0)
+        same = {path: normal(value) for path, value in files.items()}
+        if content(list(files)) != same or links() != sorted(wanted):
+            _build(folders, files, wanted)
+        if bound_to() not in controllers():
+            _bind()
+    finally:
+        posix.close(lock)
+
+
+def remove() -> None:
+    """Take the gadget away and apart, in the order that configfs demands; a half-made one too."""
+    if not exists():
         return
-    if _read(root / "UDC"):
-        bind("", gadgets)
-    for path, _ in _links(root):
-        (root / path).unlink()
-    for pattern in ("configs/*/strings/*", "configs/*", "functions/*", "strings/*"):
-        for folder in root.glob(pattern):
-            if folder.is_dir():
-                folder.rmdir()
-    root.rmdir()
+    _unbind()
+    for path in _links():
+        posix.unlink(f"{ROOT}/{path}")
+    for config in _folders("configs"):
+        for language in _folders(f"{config}/strings"):
+            posix.rmdir(f"{ROOT}/{language}")
+        posix.rmdir(f"{ROOT}/{config}")
+    for folder in (*_folders("functions"), *_folders("strings")):
+        posix.rmdir(f"{ROOT}/{folder}")
+    posix.rmdir(ROOT)
 
 
-def _links(root: Path) -> Iterator[tuple[str, str]]:
-    for pattern in ("os_desc/*", "configs/*/*"):
-        for path in root.glob(pattern):
-            if path.is_symlink():
-                yield str(path.relative_to(root)), str(path.resolve().relative_to(root.resolve()))
-
-
-def _read(path: Path) -> str:
-    return path.read_text(encoding="ascii", errors="replace").strip("\0\n ")
-
-
-def _normal(value: str) -> str:
+def normal(value: str) -> str:
+    """A value as it may be compared: numbers are read back in another form than they were written in."""
     try:
         return str(int(value, 0))
     except ValueError:
         return value
+
+
+def read(path: str) -> str:
+    """A file's text without what pads it; "" if there is no such file."""
+    try:
+        descriptor = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        return posix.read(descriptor, _PAGE_BYTES).decode("ascii", "replace").strip("\0\n ")
+    finally:
+        posix.close(descriptor)
+
+
+def _build(folders: list[str], files: dict[str, str], wanted: list[tuple[str, str]]) -> None:
+    remove()
+    posix.mkdir(ROOT)
+    for path in folders:
+        posix.mkdir(f"{ROOT}/{path}")
+    for path, value in files.items():
+        _write(path, value)
+    for path, target in wanted:
+        posix.symlink(f"{ROOT}/{target}", f"{ROOT}/{path}")
+
+
+def _bind() -> None:
+    found = controllers()
+    if not found:
+        raise OSError(errno.ENODEV, "there is no USB device controller")
+    _unbind()
+    _write("UDC", found[0])
+
+
+def _unbind() -> None:
+    if bound_to():
+        _write("UDC", "\n")
+
+
+def _write(path: str, value: str) -> None:
+    descriptor = posix.open(f"{ROOT}/{path}", posix.O_WRONLY | posix.O_CLOEXEC)
+    try:
+        posix.write(descriptor, value.encode("ascii"))
+    finally:
+        posix.close(descriptor)
+
+
+def _links() -> list[str]:
+    places = ["os_desc", *_folders("configs")]
+    paths = [f"{place}/{name}" for place in places for name in _entries(f"{ROOT}/{place}")]
+    return [path for path in paths if _is_link(f"{ROOT}/{path}")]
+
+
+def _folders(path: str) -> list[str]:
+    return [f"{path}/{name}" for name in _entries(f"{ROOT}/{path}")]
+
+
+def _entries(path: str) -> list[str]:
+    try:
+        return posix.listdir(path)
+    except OSError:
+        return []
+
+
+def _is_link(path: str) -> bool:
+    try:
+        return bool(posix.readlink(path))
+    except OSError:
+        return False

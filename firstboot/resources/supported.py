@@ -20,8 +20,10 @@ class Supported(Kind[Spec]):
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Spec]:
         """Raises `PermanentError` for what this version does not do."""
-        if appliance.profile is not Profile.GATEWAY:
-            raise PermanentError(f"the profile {appliance.profile} is not in this version", hint="gateway is")
+        if appliance.profile is Profile.CUSTOM:
+            raise PermanentError(
+                f"the profile {appliance.profile} is not in this version", hint="gateway and gadget are"
+            )
         return ()
 
     def observe(self, machine: Machine, wanted: Sequence[Spec]) -> Sequence[Spec]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import singledispatchmethod
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, IPv6Interface
 from pathlib import Path
 
 from appliance.errors import TemporaryError
 from firstboot import actions
 from firstboot.facts import OURS, Address, Facts, Link, Route
-from firstboot.kind import FileState
+from firstboot.gadget.configfs import NETWORK, normal
+from firstboot.gadget.layout import Layout
+from firstboot.kind import FileState, Gadget
 from firstboot.paths import ETC
 from firstboot.rendered.dnsmasq import CONFIG
 from firstboot.rendered.networkmanager import CONFIG as NM_CONFIG
@@ -41,6 +43,10 @@ class MemoryMachine:
         self.profiles: dict[str, str] = {}
         self.air = Air()
         self.far_end_answers = True
+        self.serial = "10000000a1b2c3d4"
+        self.device_controllers: list[str] = []
+        self.tree: Layout | None = None
+        self.bound_to = ""
         self.looks = 0
         self.log: list[actions.Action] = []
 
@@ -50,12 +56,32 @@ class MemoryMachine:
             addresses=tuple(self.addresses),
             routes=tuple(self.routes),
             networkmanager=self.networkmanager,
+            serial=self.serial,
+            gadget_ports=self.gadget_ports(),
         )
+
+    def gadget_ports(self) -> dict[str, str]:
+        """The kernel names them in the order of binding, configuration by configuration."""
+        bound = [target for path, target in (self.tree.links if self.tree else ()) if path.startswith("configs/")]
+        functions = [target.split("/")[1].split(".")[0] for target in bound]
+        named = {name: f"usb{number}" for number, name in enumerate(f for f in functions if f in NETWORK)}
+        return {name: named[name] for name in NETWORK if name in named}
+
+    def gadget(self, paths: Collection[str]) -> Gadget | None:
+        if self.tree is None:
+            return None
+        files = {path: normal(value) for path, value in self.tree.files.items() if path in paths}
+        return Gadget(files, self.tree.links, self.bound_to)
+
+    def controllers(self) -> Sequence[str]:
+        return self.device_controllers
 
     def sysctl(self, name: str) -> str | None:
         if name in self.sysctls:
             return self.sysctls[name]
         parts = name.split("/")
+        if parts[-1] == "addr_gen_mode" and parts[3] in self.links:
+            return "0"
         return "1" if parts[:3] == ["net", "ipv6", "conf"] and parts[3] in self.links else None
 
     def read(self, path: Path) -> FileState | None:
@@ -118,10 +144,54 @@ class MemoryMachine:
         )
 
     @execute.register
+    def _(self, action: actions.AddBridge) -> None:
+        assert action.name not in self.links, "File exists"
+        self.log.append(action)
+        self.links[action.name] = Link(action.name, "bridge", group=OURS, mac=action.mac)
+
+    @execute.register
+    def _(self, action: actions.SetMaster) -> None:
+        link = self._link(action.name)
+        if action.master and self._link(action.master).kind != "bridge":
+            raise TemporaryError("Operation not supported")
+        self.log.append(action)
+        self.links[action.name] = replace(link, master=action.master)
+
+    @execute.register
+    def _(self, action: actions.SetMac) -> None:
+        link = self._link(action.name)
+        self.log.append(action)
+        self.links[action.name] = replace(link, mac=action.mac)
+
+    @execute.register
+    def _(self, action: actions.ShowGadget) -> None:
+        if not self.device_controllers:
+            raise TemporaryError("there is no USB device controller")
+        self.log.append(action)
+        if self.tree != action.layout:
+            self._forget_gadget()
+            self.tree = action.layout
+            for function, name in self.gadget_ports().items():
+                self.links[name] = Link(name, mac=action.layout.files[f"functions/{function}.usb0/dev_addr"])
+        self.bound_to = self.device_controllers[0]
+
+    @execute.register
+    def _(self, action: actions.RemoveGadget) -> None:
+        self.log.append(action)
+        self._forget_gadget()
+
+    def _forget_gadget(self) -> None:
+        for name in self.gadget_ports().values():
+            self.links.pop(name)
+            self.addresses = [a for a in self.addresses if a.interface != name]
+        self.tree, self.bound_to = None, ""
+
+    @execute.register
     def _(self, action: actions.RemoveLink) -> None:
         assert self._link(action.name).kind, "hardware cannot be removed"
         self.log.append(action)
         del self.links[action.name]
+        self.links = {n: replace(k, master="") if k.master == action.name else k for n, k in self.links.items()}
         self.addresses = [a for a in self.addresses if a.interface != action.name]
         self.routes = [r for r in self.routes if r.interface != action.name]
 
@@ -135,12 +205,23 @@ class MemoryMachine:
     def _(self, action: actions.AddAddress) -> None:
         self._link(action.address.interface)
         self.log.append(action)
+        if action.address.address.is_link_local and isinstance(action.address.address, IPv6Interface):
+            self._set_link_local(action.address, present=True)
+            return
         self.addresses.append(replace(action.address, protocol=OURS))
+
+    def _set_link_local(self, address: Address, *, present: bool) -> None:
+        link, own = self.links[address.interface], IPv6Address(int(address.address.ip))
+        others = tuple(other for other in link.link_local if other != own)
+        self.links[link.name] = replace(link, link_local=(*others, own) if present else others)
 
     @execute.register
     def _(self, action: actions.RemoveAddress) -> None:
         self._link(action.address.interface)
         self.log.append(action)
+        if action.address.address.is_link_local:
+            self._set_link_local(action.address, present=False)
+            return
         same = (action.address.interface, action.address.address)
         self.addresses = [a for a in self.addresses if (a.interface, a.address) != same]
 

@@ -30,3 +30,12 @@ def test_the_daemon_loads_templates_and_yaml_only_when_needed() -> None:
 def test_status_loads_none_of_the_daemons_libraries() -> None:
     modules = loaded_by("import firstboot.cli.status")
     assert not {"pyroute2", "dbus_next", "jinja2", "pyudev", "yaml", "asyncio"} & modules
+
+
+def test_the_early_unit_loads_nothing_that_the_interpreter_has_not_in_it() -> None:
+    """Counted without the `-S` that it is started with: what `site` loads is loaded before."""
+    assert loaded_by("import firstboot.gadget.early") == {
+        "firstboot",
+        "firstboot.gadget",
+        *(f"firstboot.gadget.{name}" for name in ("compiled", "configfs", "early", "identity")),
+    }

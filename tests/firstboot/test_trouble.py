@@ -163,7 +163,7 @@ def test_a_silent_far_end_is_said(gateway: Appliance) -> None:
 
 
 def test_what_this_version_does_not_do_is_said(gateway: Appliance) -> None:
-    outcome = settle(replace(gateway, profile=Profile.GADGET), MemoryMachine())["profile"]
+    outcome = settle(replace(gateway, profile=Profile.CUSTOM), MemoryMachine())["profile"]
     assert outcome.state is State.FAILED
     assert "is not in this version" in outcome.error
 

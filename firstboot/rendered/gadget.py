@@ -1,0 +1,66 @@
+"""What the early unit of the next boot reads: the gadget as the host shall see it, and the network on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from appliance.model import Appliance
+from firstboot.cable import LINK_LOCAL, Segment, is_bridged, segments
+from firstboot.facts import OURS, Facts
+from firstboot.gadget import compiled, identity
+from firstboot.gadget.configfs import NETWORK
+from firstboot.gadget.layout import Layout, layout
+from firstboot.rendered.file import File, text
+
+COMPILED = Path(compiled.PATH)
+OWNED = (COMPILED,)
+
+
+def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
+    """The compiled gadget."""
+    return (text(COMPILED, compiled_text(appliance, facts)),) if appliance.gadget is not None else ()
+
+
+def layout_of(appliance: Appliance, facts: Facts) -> Layout | None:
+    """The gadget that the configuration wants; None for none."""
+    if appliance.gadget is None:
+        return None
+    return layout(appliance.gadget.functions, facts.serial, appliance.hostname)
+
+
+def compiled_text(appliance: Appliance, facts: Facts) -> str:
+    """The same whether or not the gadget is there yet: its interfaces are named by their functions."""
+    tree, gadget = layout_of(appliance, facts), appliance.gadget
+    if tree is None or gadget is None:
+        return ""
+    made = compiled.Compiled(facts.serial)
+    made.folders, made.files, made.links = tree.folders, tree.files, tree.links
+    ports = {name: facts.gadget_ports.get(name, name) for name in NETWORK if name in gadget.functions}
+    words = {interface: f"@{function}" for function, interface in ports.items()}
+    for segment in segments(appliance, replace(facts, gadget_ports=ports)):
+        names = tuple(words[port] for port in segment.ports)
+        shown = replace(segment, interface=words.get(segment.interface, segment.interface), ports=names)
+        made.network += _bridge(shown, facts.serial) if is_bridged(gadget) else ()
+        made.network += _addresses(shown)
+    return "".join(f"{line}\n" for line in made.lines())
+
+
+def _bridge(segment: Segment, serial: str) -> Iterator[str]:
+    """No multicast snooping: on one cable nothing is gained by it, and it needs a querier."""
+    mac = identity.device_mac(serial, identity.BRIDGE)
+    yield f"link add {segment.interface} address {mac} group {OURS} type bridge mcast_snooping 0"
+    for port in segment.ports:
+        yield f"link set {port} addrgenmode none"
+        yield f"link set {port} master {segment.interface}"
+        yield f"link set {port} up"
+
+
+def _addresses(segment: Segment) -> Iterator[str]:
+    """Usable at once, also before the laptop is there: on a cable that ends in one, no address is a duplicate."""
+    yield f"link set {segment.interface} addrgenmode none"
+    yield f"link set {segment.interface} up"
+    yield f"address replace {LINK_LOCAL} dev {segment.interface} proto {OURS} nodad"
+    yield f"address replace {segment.ipv4} dev {segment.interface} proto {OURS}"
+    yield f"address replace {segment.ipv6} dev {segment.interface} proto {OURS} nodad"
