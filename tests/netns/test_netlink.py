@@ -13,7 +13,7 @@ import pytest
 
 from appliance.errors import TemporaryError
 from firstboot.events import firewall_events, network_events
-from firstboot.facts import OURS, Address, Route
+from firstboot.facts import OURS, Address, Link, Route
 from firstboot.netlink import Netlink
 from tests.netns.namespace import Namespace
 
@@ -106,6 +106,34 @@ def test_an_unreachable_router_is_the_kernels_refusal_in_words(namespace: Namesp
     namespace.call(lambda: netlink.set_link("eth0", mtu=None))
     with pytest.raises(TemporaryError, match=r"setting the route to 0\.0\.0\.0/0: the kernel refused"):
         namespace.call(netlink.set_route, ROUTES[0])
+
+
+def test_a_bridge_is_made_and_has_ports(namespace: Namespace, netlink: Netlink) -> None:
+    def link(name: str) -> Link:
+        return next(link for link in namespace.call(netlink.look)[0] if link.name == name)
+
+    namespace.call(lambda: netlink.add_bridge(name="br-usb", mac="02:00:b1:b2:c3:d4"))
+    namespace.call(netlink.set_master, "eth0", "br-usb")
+    made = link("br-usb")
+    assert (made.kind, made.group, made.mac, made.up) == ("bridge", OURS, "02:00:b1:b2:c3:d4", False)
+    assert "mcast_snooping 0" in namespace.program("ip", "-d", "link", "show", "br-usb")
+    assert link("eth0").master == "br-usb"
+
+    namespace.call(netlink.set_mac, "br-usb", "02:00:00:00:00:01")
+    namespace.call(netlink.set_master, "eth0", "")
+    assert (link("br-usb").mac, link("eth0").master) == ("02:00:00:00:00:01", "")
+
+
+def test_addresses_of_link_scope_are_their_interfaces(namespace: Namespace, netlink: Netlink) -> None:
+    own = IPv6Interface("fe80::1/64")
+    namespace.program("sysctl", "-q", "net.ipv6.conf.eth0.addr_gen_mode=1")
+    namespace.call(lambda: netlink.set_link("eth0", mtu=None))
+    namespace.call(netlink.add_address, Address("eth0", own))
+    links, addresses, _ = namespace.call(netlink.look)
+    assert {link.name: link.link_local for link in links}["eth0"] == (own.ip,)
+    assert own not in {address.address for address in addresses}
+    namespace.call(netlink.remove_address, Address("eth0", own))
+    assert {link.name: link.link_local for link in namespace.call(netlink.look)[0]}["eth0"] == ()
 
 
 def test_a_missing_interface_is_named(namespace: Namespace, netlink: Netlink) -> None:
