@@ -8,7 +8,7 @@ from hashlib import sha256
 from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
 from appliance.model import Appliance, Gadget, Interfaces
-from firstboot.facts import OURS, Facts
+from firstboot.facts import OURS, Facts, Interface
 from firstboot.topology import own_address_in
 
 BRIDGE = "br-usb"
@@ -25,12 +25,21 @@ _LENGTH = 28
 
 @dataclass(frozen=True)
 class Segment:
-    """One network on the cable: the Pi's own addresses on `interface`, a bridge of `ports` or the only port itself."""
+    """One network on the cable: the Pi's own addresses on `interface`, a bridge of `ports` or the only port itself.
+
+    `ipv6` is of a unique local prefix; `routed` of one that the Internet routes to here (None: there is none).
+    """
 
     interface: str
     ports: tuple[str, ...]
     ipv4: IPv4Interface
     ipv6: IPv6Interface
+    routed: IPv6Interface | None = None
+
+    @property
+    def addresses(self) -> tuple[Interface, ...]:
+        """The Pi's own, all of them."""
+        return (self.ipv4, self.ipv6) if self.routed is None else (self.ipv4, self.ipv6, self.routed)
 
 
 def is_bridged(gadget: Gadget) -> bool:
@@ -45,11 +54,19 @@ def segments(appliance: Appliance, facts: Facts) -> Sequence[Segment]:
         return ()
     ports = tuple(facts.gadget_ports.values())
     own, unique = _own_ipv4(appliance, gadget, facts), unique_local(facts.serial)
+    routed = own_address_in(appliance.tunnel.routed) if appliance.tunnel is not None else None
     if is_bridged(gadget):
-        return (Segment(BRIDGE, ports, own, own_address_in(_subnet(unique, 0))),)
+        return (Segment(BRIDGE, ports, own, own_address_in(_subnet(unique, 0)), routed),)
     parts = list(own.network.subnets(1)) if len(ports) > 1 else [own.network]
+    # A /64 cannot be halved (SLAAC): the first interface has it.
     return tuple(
-        Segment(port, (port,), _address(part, own), own_address_in(_subnet(unique, number)))
+        Segment(
+            port,
+            (port,),
+            _address(part, own),
+            own_address_in(_subnet(unique, number)),
+            routed if number == 0 else None,
+        )
         for number, (port, part) in enumerate(zip(ports, parts, strict=False))
     )
 

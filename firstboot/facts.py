@@ -75,6 +75,8 @@ class Facts:
     """The Pi's serial number, from which it derives what must not be the same on two of them."""
     gadget_ports: Mapping[str, str] = field(default_factory=dict)
     """The interfaces of the bound USB gadget's network functions, by function (`ecm`, …), in the order of binding."""
+    neighbours: Mapping[tuple[str, IPv4Address], bool] = field(default_factory=dict)
+    """By interface and address: whether a host answers ARP, of those that are being asked and about which it is known."""
     networkmanager: bool = False
     """NetworkManager runs, so an interface is either its or ours."""
     other_rules: Mapping[int, str] = field(default_factory=dict)
@@ -104,3 +106,17 @@ class Facts:
         ]
         best = min(candidates, key=lambda route: route.metric, default=None)
         return best.gateway if best and isinstance(best.gateway, IPv4Address) else None
+
+    def has_default_on(self, interface: str, family: int) -> bool:
+        """Whether a default route of the family (4 or 6) leads through the interface, whoever made it."""
+        return any(
+            route.interface == interface
+            and route.table == MAIN_TABLE
+            and route.destination.prefixlen == 0
+            and route.destination.version == family
+            for route in self.routes
+        )
+
+    def has_carrier(self, interface: str) -> bool:
+        """Whether the interface is there and somebody is at its other end."""
+        return interface in self.links and self.links[interface].carrier

@@ -9,11 +9,14 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 from appliance.model import Appliance
+from firstboot.cable import segments
 from firstboot.facts import Facts, Network
+from firstboot.forwarding import paths
 from firstboot.paths import ETC
 from firstboot.render import render
 from firstboot.rendered.file import File, kept, text
-from firstboot.topology import awaits_lease, forwards_ipv4, own_ipv4
+from firstboot.sharing import Mode, exit_of, mode_on
+from firstboot.topology import awaits_lease, own_ipv4
 
 FAMILIES = (4, 6)
 OWNED: tuple[Path, ...] = ()
@@ -45,7 +48,9 @@ class Rules:
 def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
     """The rules of both families, and the kernel settings that ufw applies whenever it starts."""
     settings = render(
-        "ufw-sysctl.conf.j2", forward_ipv4=forwards_ipv4(appliance), forward_ipv6=appliance.tunnel is not None
+        "ufw-sysctl.conf.j2",
+        forward_ipv4=bool(paths(appliance, facts, 4)),
+        forward_ipv6=bool(paths(appliance, facts, 6)),
     )
     if awaits_lease(appliance, facts):
         return (*(kept(path_of(family)) for family in FAMILIES), text(ETC / "ufw" / "sysctl.conf", settings))
@@ -68,6 +73,7 @@ def rules_of(appliance: Appliance, facts: Facts, family: int) -> Rules:
     """One family's rules. The version is a digest of all the rest."""
 
     def rendered(version: str) -> str:
+        ways = tuple(paths(appliance, facts, family))
         return render(
             "ufw-before.rules.j2",
             family=family,
@@ -76,19 +82,23 @@ def rules_of(appliance: Appliance, facts: Facts, family: int) -> Rules:
             icmp="icmp" if family == 4 else "icmpv6",
             mdns=MDNS[family],
             uplink=appliance.uplink,
-            lan=appliance.lan,
             tunnel=appliance.tunnel,
-            inside=tuple(_inside(appliance, facts, family)),
-            management=() if appliance.lan else tuple(net for net in PRIVATE if net.version == family),
+            is_pingable=appliance.gadget is None or (family == 4 and appliance.tunnel is not None),
+            dhcp_clients=tuple(_dhcp_clients(appliance, facts)),
+            lan=appliance.lan,
+            inside=tuple(_lan_networks(appliance, facts, family)),
+            cable=tuple(_on_cable(appliance, facts, family)),
+            management=tuple(_management(appliance, facts, family)),
+            paths=ways,
+            outside=exit_of(appliance, family) if ways else None,
             allow_in=appliance.firewall.allow_in,
-            forward_ipv4=forwards_ipv4(appliance),
         )
 
     version = sha256(rendered("").encode()).hexdigest()[:_VERSION_DIGITS]
     return Rules(family, rendered(version), version)
 
 
-def _inside(appliance: Appliance, facts: Facts, family: int) -> Iterator[Network]:
+def _lan_networks(appliance: Appliance, facts: Facts, family: int) -> Iterator[Network]:
     """The networks whose packets, arriving on the LAN's interface, are from inside."""
     if appliance.lan is None:
         return
@@ -98,3 +108,34 @@ def _inside(appliance: Appliance, facts: Facts, family: int) -> Iterator[Network
             yield appliance.tunnel.routed
     elif (own := own_ipv4(appliance, facts)) is not None:
         yield own.network
+
+
+def _on_cable(appliance: Appliance, facts: Facts, family: int) -> Iterator[tuple[str, tuple[Network, ...]]]:
+    """The cable's interfaces on which the Pi serves, each with the networks that are on it."""
+    for segment in segments(appliance, facts):
+        if mode_on(segment, appliance, facts) is not Mode.HOST:
+            found = [address.network for address in segment.addresses if address.version == family]
+            yield segment.interface, (*([LINK_LOCAL] if family == 6 else []), *found)
+
+
+def _management(appliance: Appliance, facts: Facts, family: int) -> Iterator[tuple[str, Network]]:
+    """Where nothing is served, but whoever looks after the Pi comes from: (interface, network)."""
+    names = list(_client_interfaces(appliance, facts))
+    if appliance.lan is None and appliance.gadget is None and appliance.uplink is not None:
+        names.append(appliance.uplink.interface)
+    for name in names:
+        yield from ((name, network) for network in PRIVATE if network.version == family)
+
+
+def _dhcp_clients(appliance: Appliance, facts: Facts) -> Iterator[str]:
+    """The interfaces on which the Pi itself is a client of DHCP."""
+    if appliance.uplink is not None and not appliance.uplink.address:
+        yield appliance.uplink.interface
+    yield from _client_interfaces(appliance, facts)
+
+
+def _client_interfaces(appliance: Appliance, facts: Facts) -> Iterator[str]:
+    """The cable's interfaces on which the laptop serves."""
+    for segment in segments(appliance, facts):
+        if mode_on(segment, appliance, facts) is Mode.HOST:
+            yield segment.interface

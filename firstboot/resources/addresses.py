@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from appliance.errors import ApplianceError, TemporaryError
 from appliance.model import Appliance
 from firstboot.actions import Action, AddAddress, RemoveAddress
+from firstboot.cable import segments
 from firstboot.facts import OURS, Address, Facts, Interface
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
+from firstboot.sharing import Mode, mode_on
 from firstboot.topology import is_static, own_address_in
 
 
@@ -37,7 +39,7 @@ class Addresses(Kind[Assigned]):
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Assigned]:
         """The static uplink's, the tunnel's, and the Pi's own in the networks that it serves."""
-        return tuple(_desired(appliance))
+        return (*_desired(appliance), *_on_cable(appliance, facts))
 
     def observe(self, machine: Machine, wanted: Sequence[Assigned]) -> Sequence[Assigned]:
         """All that are ours, and the wanted ones whoever put them there."""
@@ -80,3 +82,11 @@ def _desired(appliance: Appliance) -> Iterator[Assigned]:
         yield Assigned(tunnel.interface, tunnel.address)
         if lan is not None:
             yield Assigned(lan.interface, own_address_in(tunnel.routed))
+
+
+def _on_cable(appliance: Appliance, facts: Facts) -> Iterator[Assigned]:
+    """The Pi's own on the cable, once the interface is there; where the laptop is the server, it gives one."""
+    for segment in segments(appliance, facts):
+        if segment.interface in facts.links and mode_on(segment, appliance, facts) is not Mode.HOST:
+            for address in segment.addresses:
+                yield Assigned(segment.interface, address)

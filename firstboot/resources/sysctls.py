@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from appliance.model import Appliance
 from firstboot.actions import Action, SetSysctl
+from firstboot.cable import segments
 from firstboot.facts import Facts
+from firstboot.forwarding import paths
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
-from firstboot.topology import forwards_ipv4
+from firstboot.sharing import Mode, exit_of, mode_on
+from firstboot.topology import is_static
 
 
 @dataclass(frozen=True)
@@ -60,17 +63,24 @@ class TunnelSysctls(Sysctls):
 
 
 def _desired(appliance: Appliance, facts: Facts) -> Iterator[Setting]:
-    if appliance.tunnel is None:
-        return
-    if forwards_ipv4(appliance):
+    uplink = appliance.uplink
+    if paths(appliance, facts, 6):
+        if uplink is not None and is_static(uplink) and exit_of(appliance, 6) == uplink.interface in facts.links:
+            # A router hears of routers only with 2 (ip-sysctl); where NetworkManager hears of them, it is none of ours.
+            yield Setting(f"net/ipv6/conf/{uplink.interface}/accept_ra", "2")
+        yield Setting("net/ipv6/conf/all/forwarding", "1")
+    if paths(appliance, facts, 4):
         yield Setting("net/ipv4/ip_forward", "1")
-    yield Setting("net/ipv6/conf/all/forwarding", "1")
-    if appliance.lan is not None and appliance.lan.interface in facts.links:
+    if appliance.lan is not None and appliance.tunnel is not None and appliance.lan.interface in facts.links:
         yield from _of_interface(appliance.lan.interface)
+    for segment in segments(appliance, facts):
+        mode = mode_on(segment, appliance, facts)
+        if segment.interface in facts.links and mode is not Mode.HOST:
+            yield from _of_interface(segment.interface, is_router=mode is Mode.ROUTE)
 
 
-def _of_interface(interface: str) -> Iterator[Setting]:
-    # Without forwarding on it, its neighbour advertisements say that this is no router (RFC 4861, 4.4).
-    yield Setting(f"net/ipv6/conf/{interface}/forwarding", "1")
+def _of_interface(interface: str, *, is_router: bool = True) -> Iterator[Setting]:
+    # Its neighbour advertisements say with it whether this is a router (RFC 4861, 4.4).
+    yield Setting(f"net/ipv6/conf/{interface}/forwarding", "1" if is_router else "0")
     yield Setting(f"net/ipv6/conf/{interface}/disable_ipv6", "0")
     yield Setting(f"net/ipv6/conf/{interface}/accept_ra", "0")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -43,13 +43,8 @@ class Units(Kind[Unit]):
     setting = "lan"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Unit]:
-        """dnsmasq where there is a LAN, with its present configuration; sshd where somebody may log in."""
-        files = dnsmasq.files(appliance, facts)
-        wanted = [
-            Unit(DNSMASQ, active=True, loaded=_digest(file.content)) for file in files if file.content is not None
-        ]
-        if not files:
-            wanted.append(Unit(DNSMASQ, active=False))
+        """dnsmasq where there is a network to serve, as it is served now; sshd where somebody may log in."""
+        wanted = list(_dnsmasq(appliance, facts))
         if appliance.ssh.authorized_keys:
             wanted.append(Unit(SSH, active=True))
         return tuple(wanted)
@@ -69,5 +64,14 @@ class Units(Kind[Unit]):
         return [RestartUnit(change.key) if change.want.active else StopUnit(change.key)]
 
 
-def _digest(content: bytes) -> str:
-    return sha256(content).hexdigest()[:12]
+def _dnsmasq(appliance: Appliance, facts: Facts) -> Iterator[Unit]:
+    """Nothing, where no file says yet what to serve: it may run from last time's, or not."""
+    contents = {file.path: file.content for file in dnsmasq.files(appliance, facts)}
+    if dnsmasq.IN_FORCE not in contents:
+        yield Unit(DNSMASQ, active=False)
+    elif any(content is not None for content in contents.values()):
+        yield Unit(DNSMASQ, active=True, loaded=_digest(contents[dnsmasq.IN_FORCE]))
+
+
+def _digest(content: bytes | None) -> str | None:
+    return sha256(content).hexdigest()[:12] if content is not None else None

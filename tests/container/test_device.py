@@ -31,7 +31,7 @@ from appliance import parse
 from firstboot.facts import Facts
 from firstboot.rendered import dnsmasq
 import sys
-[made] = dnsmasq.files(parse.parse_text(sys.stdin.buffer.read(), "appliance.yaml").appliance, Facts())
+[_, made] = dnsmasq.files(parse.parse_text(sys.stdin.buffer.read(), "appliance.yaml").appliance, Facts())
 Path("/tmp/dnsmasq.conf").write_bytes(made.content)
 """
 

@@ -41,7 +41,7 @@ def settings(file: File) -> list[str]:
 
 
 def test_dnsmasq_serves_the_lan(gateway: Appliance) -> None:
-    (file,) = dnsmasq.files(gateway, Facts())
+    _, file = dnsmasq.files(gateway, Facts())
     lines = settings(file)
     for expected in (
         "interface=eth0",
@@ -50,22 +50,22 @@ def test_dnsmasq_serves_the_lan(gateway: Appliance) -> None:
         "dhcp-range=2001:db8:123d:abc::,ra-stateless,ra-names,64,2h",
         "ra-param=eth0,mtu:1480,60,1800",
         "dhcp-range=192.168.1.10,192.168.1.210,255.255.255.0,43200",
-        "dhcp-option=option:router,192.168.1.254",
-        "dhcp-option=option:dns-server,192.168.1.252",
+        "dhcp-option=tag:eth0,option:router,192.168.1.254",
+        "dhcp-option=tag:eth0,option:dns-server,192.168.1.252",
     ):
         assert expected in lines
 
 
 def test_with_two_arms_the_pi_is_the_router(two_armed: Appliance) -> None:
-    (file,) = dnsmasq.files(two_armed, Facts())
-    assert "dhcp-option=option:router,192.168.2.1" in settings(file)
+    _, file = dnsmasq.files(two_armed, Facts())
+    assert "dhcp-option=tag:eth1,option:router,192.168.2.1" in settings(file)
 
 
 def test_a_private_dns_server_may_name_private_addresses(gateway: Appliance) -> None:
     assert gateway.uplink is not None
-    (public,) = dnsmasq.files(gateway, Facts())
+    _, public = dnsmasq.files(gateway, Facts())
     private = replace(gateway, uplink=replace(gateway.uplink, dns=(IPv4Address("192.168.1.254"),)))
-    (at_home,) = dnsmasq.files(private, Facts())
+    _, at_home = dnsmasq.files(private, Facts())
     assert "stop-dns-rebind" in settings(public)
     assert "stop-dns-rebind" not in settings(at_home)
 
@@ -73,7 +73,7 @@ def test_a_private_dns_server_may_name_private_addresses(gateway: Appliance) -> 
 @pytest.mark.programs
 @pytest.mark.parametrize("arms", ["gateway", "two_armed"])
 def test_dnsmasq_accepts_its_configuration(arms: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    (file,) = dnsmasq.files(request.getfixturevalue(arms), Facts())
+    _, file = dnsmasq.files(request.getfixturevalue(arms), Facts())
     # The lease file is the image's own; here any will do.
     content = re.sub(r"^dhcp-leasefile=.*", f"dhcp-leasefile={tmp_path}/leases", text_of(file), flags=re.M)
     (tmp_path / "dnsmasq.conf").write_text(content)

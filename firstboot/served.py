@@ -1,0 +1,113 @@
+"""The networks that the Pi serves, the LAN and those on the cable alike, and what it offers on each. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
+
+from appliance.model import Appliance
+from appliance.ranges import AddressRange
+from firstboot.cable import Segment, segments
+from firstboot.facts import Facts
+from firstboot.sharing import Mode, mode_on, uplink_has_ipv6, uplink_works
+from firstboot.topology import is_one_armed, own_address_in, own_ipv4, tunnel_mtu
+
+CABLE_DOMAIN = "usb.home.arpa"
+"""The domain of the names on the cable, below the one for homes (RFC 8375)."""
+
+CABLE_LEASE_S = 120
+"""dnsmasq's minimum: a laptop that does not notice that the offer changed asks again after half of it."""
+
+ROUTER_LIFETIME_S = 1800
+ETHERNET_MTU = 1500
+
+
+@dataclass(frozen=True)
+class Served:
+    """A network that is served.
+
+    `ipv4`, `ipv6`: the Pi's own addresses there, and so the networks; `ranges`: what DHCPv4 gives out; `router`:
+    the default route for IPv4 that it offers; `router_lifetime_s`: the one for IPv6 (0: it offers none); `dns`:
+    whether it offers itself as DNS server.
+    """
+
+    interface: str
+    domain: str
+    ipv4: IPv4Interface | None
+    ipv6: tuple[IPv6Interface, ...]
+    ranges: tuple[AddressRange, ...]
+    lease_s: int
+    router: IPv4Address | None
+    router_lifetime_s: int
+    dns: bool
+    mtu: int
+
+
+def served(appliance: Appliance, facts: Facts) -> Sequence[Served] | None:
+    """What is served now; None while it is not known whether the uplink works."""
+    networks = list(_lan(appliance, facts))
+    for segment in segments(appliance, facts):
+        mode = mode_on(segment, appliance, facts)
+        works = mode is Mode.ROUTE and uplink_works(appliance, facts)
+        if works is None:
+            return None
+        if mode is not Mode.HOST:
+            networks.append(_on_cable(segment, appliance, facts, works=works))
+    return tuple(networks)
+
+
+def served_at_boot(appliance: Appliance, facts: Facts) -> Sequence[Served]:
+    """What may be served before anything is known: a dead Pi must not take the laptop's own Internet away."""
+    cautious = replace(facts, neighbours={})
+    cable = [
+        _on_cable(segment, appliance, facts, works=False)
+        for segment in segments(appliance, facts)
+        if mode_on(segment, appliance, cautious) is not Mode.HOST
+    ]
+    return (*_lan(appliance, facts), *cable)
+
+
+def _lan(appliance: Appliance, facts: Facts) -> Iterator[Served]:
+    lan, tunnel, uplink = appliance.lan, appliance.tunnel, appliance.uplink
+    if lan is None or uplink is None:
+        return
+    own = own_ipv4(appliance, facts)
+    yield Served(
+        interface=lan.interface,
+        domain=lan.domain,
+        ipv4=own,
+        ipv6=(own_address_in(tunnel.routed),) if tunnel else (),
+        ranges=(lan.dhcp4.range,) if lan.dhcp4 and own else (),
+        lease_s=lan.dhcp4.lease if lan.dhcp4 else 0,
+        router=uplink.gateway if is_one_armed(appliance) else own.ip if own else None,
+        router_lifetime_s=ROUTER_LIFETIME_S,
+        dns=True,
+        mtu=tunnel_mtu(appliance),
+    )
+
+
+def _on_cable(segment: Segment, appliance: Appliance, facts: Facts, *, works: bool) -> Served:
+    ipv6 = (segment.ipv6,) if segment.routed is None else (segment.ipv6, segment.routed)
+    uplink_mtu = appliance.uplink.mtu if appliance.uplink is not None else ETHERNET_MTU
+    return Served(
+        interface=segment.interface,
+        domain=CABLE_DOMAIN,
+        ipv4=segment.ipv4,
+        ipv6=ipv6,
+        ranges=tuple(ranges_around(segment.ipv4)),
+        lease_s=CABLE_LEASE_S,
+        router=segment.ipv4.ip if works else None,
+        router_lifetime_s=ROUTER_LIFETIME_S if works and uplink_has_ipv6(appliance, facts) else 0,
+        dns=works,
+        mtu=tunnel_mtu(appliance) if appliance.tunnel else uplink_mtu,
+    )
+
+
+def ranges_around(own: IPv4Interface) -> Iterator[AddressRange]:
+    """All addresses that a host may have in the network, but our own."""
+    first, last = own.network[1], own.network[-2]
+    if first < own.ip:
+        yield AddressRange(first, own.ip - 1)
+    if own.ip < last:
+        yield AddressRange(own.ip + 1, last)
