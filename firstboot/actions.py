@@ -6,7 +6,7 @@ An action says in `str()` what it does, for `plan`, the journal and the status; 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 from firstboot.facts import Address, Route
@@ -97,6 +97,27 @@ class SetLink:
 
     def __str__(self) -> str:
         return f"set interface {self.name} up" + (f" with MTU {self.mtu}" if self.mtu else "")
+
+
+@dataclass(frozen=True)
+class BounceLinks:
+    """Take interfaces down and up again: hosts at their other ends notice, and ask DHCP anew."""
+
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"have the hosts on {', '.join(self.names)} ask for their addresses again"
+
+
+@dataclass(frozen=True)
+class WithdrawRouter:
+    """Tell the hosts on an interface that we are no IPv6 router and no DNS server any more."""
+
+    interface: str
+    dns_server: IPv6Address
+
+    def __str__(self) -> str:
+        return f"withdraw the IPv6 default route on {self.interface}"
 
 
 @dataclass(frozen=True)
@@ -280,6 +301,8 @@ Action = (
     | RemoveGadget
     | RemoveLink
     | SetLink
+    | BounceLinks
+    | WithdrawRouter
     | AddAddress
     | RemoveAddress
     | SetRoute

@@ -7,6 +7,7 @@ import logging
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from appliance.errors import ApplianceError, TemporaryError
@@ -16,12 +17,14 @@ from firstboot.configuration import Configuration, Configurations
 from firstboot.events import DeviceEvents, Events, firewall_events, network_events
 from firstboot.host import Host
 from firstboot.kinds import KINDS
+from firstboot.neighbours import Neighbours
 from firstboot.netlink import Netlink
 from firstboot.notify import notify
 from firstboot.paths import LAST_GOOD, REPORT_NAME, STATUS, STATUS_TEXT, fat_partition
 from firstboot.reconcile import Outcome, Reconciler, State
 from firstboot.report import Report
 from firstboot.resources.wifi import joined_network
+from firstboot.sharing import questions
 from firstboot.wlan import Wlan
 
 DEBOUNCE_S = 0.05
@@ -71,10 +74,12 @@ class Daemon:
         await bus.connect()
         wlan = Wlan(bus, on_change=self._dirty.set)
         await wlan.listen()
+        self._neighbours = Neighbours(on_change=partial(loop.call_soon_threadsafe, self._dirty.set))
         netlink = await loop.run_in_executor(self._worker, Netlink)
         heartbeat = asyncio.create_task(self._heartbeat())
         try:
-            await self._work(loop, Host(netlink, bus, wlan), bus)
+            host = Host(netlink, bus, wlan, lambda: self._neighbours.answers)
+            await self._work(loop, host, bus)
         finally:
             heartbeat.cancel()
             notify("STOPPING=1")
@@ -144,6 +149,7 @@ class Daemon:
             outcomes = self._reconciler.reconcile(configuration.appliance, host)
             for outcome in outcomes:
                 self._log(outcome)
+            self._neighbours.ask(questions(configuration.appliance, host.facts()))
             told = _status(configuration, outcomes, host)
             self._tell(told, began)
             if all(outcome.state is not State.FAILED for outcome in outcomes):

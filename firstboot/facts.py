@@ -76,7 +76,7 @@ class Facts:
     gadget_ports: Mapping[str, str] = field(default_factory=dict)
     """The interfaces of the bound USB gadget's network functions, by function (`ecm`, …), in the order of binding."""
     neighbours: Mapping[tuple[str, IPv4Address], bool] = field(default_factory=dict)
-    """By interface and address: whether a host answers ARP, of those that are being asked and about which it is known."""
+    """By interface and address: whether a host answers ARP; of those that are asked, once it is known."""
     networkmanager: bool = False
     """NetworkManager runs, so an interface is either its or ours."""
     other_rules: Mapping[int, str] = field(default_factory=dict)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-
 from appliance.model import Appliance
 from firstboot.cable import segments
 from firstboot.facts import Facts, Network

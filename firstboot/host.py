@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 import socket
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import singledispatchmethod
 from ipaddress import IPv6Address
 from pathlib import Path
 
 from appliance.errors import PermanentError, TemporaryError
-from firstboot import actions, echo, files, regulatory, rfkill
+from firstboot import actions, advertisement, echo, files, regulatory, rfkill
 from firstboot.bus import Bus
 from firstboot.command import run
 from firstboot.facts import Facts
 from firstboot.gadget import configfs, identity
 from firstboot.kind import FileState, Gadget
+from firstboot.neighbours import Answers
 from firstboot.netlink import Netlink
 from firstboot.paths import ETC
 from firstboot.rendered.ufw import FAMILIES, other_paths
@@ -27,6 +28,8 @@ from firstboot.wlan import Wlan
 
 SYSCTL = Path("/proc/sys")
 ANSWER_VALID_S = 30.0
+BOUNCE_S = 1.2
+"""Linux tells programs of a carrier that went after up to a second (net/core/link_watch.c)."""
 
 _PROGRAMS = {4: "iptables", 6: "ip6tables"}
 
@@ -34,10 +37,10 @@ _PROGRAMS = {4: "iptables", 6: "ip6tables"}
 class Host:
     """This machine. Without a bus (in a bare network namespace) there are no units and no NetworkManager."""
 
-    def __init__(self, netlink: Netlink, bus: Bus | None, wlan: Wlan | None = None) -> None:
-        self._netlink = netlink
-        self._bus = bus
-        self._wlan = wlan
+    def __init__(
+        self, netlink: Netlink, bus: Bus | None, wlan: Wlan | None = None, neighbours: Callable[[], Answers] = dict
+    ) -> None:
+        self._netlink, self._bus, self._wlan, self._neighbours = netlink, bus, wlan, neighbours
         self._facts: Facts | None = None
         self._answered: dict[IPv6Address, tuple[float, bool]] = {}
 
@@ -51,6 +54,7 @@ class Host:
                 routes=tuple(routes),
                 serial=identity.serial(),
                 gadget_ports=configfs.interfaces(),
+                neighbours=self._neighbours(),
                 networkmanager=self._bus is not None and self._bus.networkmanager_runs(),
                 other_rules={family: _text(other_paths(family)) for family in FAMILIES},
             )
@@ -190,6 +194,18 @@ class Host:
     @_do.register
     def _(self, action: actions.SetLink) -> None:
         self._netlink.set_link(action.name, mtu=action.mtu)
+
+    @_do.register
+    def _(self, action: actions.BounceLinks) -> None:
+        for name in action.names:
+            self._netlink.set_link_down(name)
+        time.sleep(BOUNCE_S)
+        for name in action.names:
+            self._netlink.set_link(name, mtu=None)
+
+    @_do.register
+    def _(self, action: actions.WithdrawRouter) -> None:
+        advertisement.withdraw(action.interface, action.dns_server)
 
     @_do.register
     def _(self, action: actions.AddAddress) -> None:

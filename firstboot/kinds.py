@@ -7,6 +7,8 @@ from typing import Any
 from firstboot.kind import Kind
 from firstboot.resources.addresses import Addresses
 from firstboot.resources.bridge import Bridge
+from firstboot.resources.cable import Cable
+from firstboot.resources.client import CableClient
 from firstboot.resources.files import Files
 from firstboot.resources.firewall import Firewall
 from firstboot.resources.gadget import Gadget
@@ -42,4 +44,6 @@ KINDS: tuple[Kind[Any], ...] = (
     Routes(),
     Reach(),
     Units(),
+    CableClient(),
+    Cable(),  # once dnsmasq offers what the laptop is to ask for
 )

@@ -128,6 +128,11 @@ class Netlink:
         with _explained(f"setting {name} up"):
             self._ip.link("set", index=self._index(name), state="up", **({"mtu": mtu} if mtu else {}))
 
+    def set_link_down(self, name: str) -> None:
+        """Set an interface down."""
+        with _explained(f"setting {name} down"):
+            self._ip.link("set", index=self._index(name), state="down")
+
     def add_address(self, address: Address) -> None:
         """Put an address on an interface; that it is there already is fine."""
         with _explained(f"adding {address.address} to {address.interface}", accept=(EEXIST,)):

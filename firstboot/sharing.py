@@ -14,7 +14,7 @@ from firstboot.facts import MAIN_TABLE, Facts
 HOST_GATEWAYS = (IPv4Address("192.168.137.1"), IPv4Address("192.168.2.1"), IPv4Address("10.42.0.1"))
 """What a laptop that shares its Internet calls itself: Windows, macOS, NetworkManager."""
 
-NOBODY = IPv4Address("0.0.0.0")
+NOBODY = IPv4Address(0)
 """Asking as this one enters nobody's ARP table (RFC 5227, 2.1.1), and is answered whatever network the asked is on."""
 
 

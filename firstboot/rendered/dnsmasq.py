@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from appliance.model import Appliance
 from firstboot.facts import Facts
@@ -17,6 +19,9 @@ CONFIG = ETC / "appliance" / "dnsmasq.conf"
 
 IN_FORCE = RUN / "dnsmasq.conf"
 """What holds now: gone with the power, as what was offered may not be true any more."""
+
+LOADED = Path("/run/appliance-dnsmasq/dnsmasq.conf")
+"""The copy of the latter that the unit makes when it starts, and that the process read."""
 
 OWNED = (CONFIG, IN_FORCE)
 
@@ -46,3 +51,26 @@ def _rendered(appliance: Appliance, networks: Sequence[Served]) -> str:
         upstream_is_public=bool(upstream) and all(server.is_global for server in upstream),
         leases=LAN_LEASES if appliance.lan is not None else CABLE_LEASES,
     )
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a host on an interface hears: all that DHCPv4 says, and whether we are its IPv6 router."""
+
+    dhcp: tuple[str, ...] = ()
+    router6: bool = False
+
+
+def heard(config: str, interface: str) -> Heard:
+    """What a configuration that was rendered here tells the hosts on an interface."""
+    _, _, rest = config.partition(f"\n# --- {interface}\n")
+    lines = rest.partition("\n# ---")[0].splitlines()
+    lifetimes = [int(line.rpartition(",")[2]) for line in lines if line.startswith("ra-param=")]
+    return Heard(tuple(_dhcp(lines)), any(lifetimes))
+
+
+def _dhcp(lines: Sequence[str]) -> Iterator[str]:
+    for line in lines:
+        option, _, value = line.partition("=")
+        if (option == "dhcp-option" and ",option:" in value) or (option == "dhcp-range" and ",ra-" not in value):
+            yield line

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
-from pathlib import Path
 
 from appliance.model import Appliance
 from firstboot.actions import Action, RestartUnit, StopUnit
@@ -13,21 +11,19 @@ from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.rendered import dnsmasq
+from firstboot.rendered.dnsmasq import LOADED
 
 DNSMASQ = "appliance-dnsmasq.service"
-DNSMASQ_LOADED = Path("/run/appliance-dnsmasq/dnsmasq.conf")
-"""The copy of its configuration that the unit makes when it starts, and that the process read."""
-
 SSH = "ssh.service"
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A systemd unit. `loaded`: the digest of the configuration that the running process has read."""
+    """A systemd unit. `current`: whether the running process has read its configuration as it is now."""
 
     name: str
     active: bool
-    loaded: str | None = None
+    current: bool | None = None
 
     @property
     def key(self) -> str:
@@ -53,8 +49,8 @@ class Units(Kind[Unit]):
         """The wanted units as they are."""
         found = []
         for name in (want.name for want in wanted):
-            copy = machine.read(DNSMASQ_LOADED) if name == DNSMASQ else None
-            found.append(Unit(name, machine.unit_is_active(name), _digest(copy.content) if copy else None))
+            current = _is_current(machine) if name == DNSMASQ else None
+            found.append(Unit(name, machine.unit_is_active(name), current))
         return found
 
     def actions(self, change: Change[Unit]) -> Sequence[Action]:
@@ -70,8 +66,10 @@ def _dnsmasq(appliance: Appliance, facts: Facts) -> Iterator[Unit]:
     if dnsmasq.IN_FORCE not in contents:
         yield Unit(DNSMASQ, active=False)
     elif any(content is not None for content in contents.values()):
-        yield Unit(DNSMASQ, active=True, loaded=_digest(contents[dnsmasq.IN_FORCE]))
+        yield Unit(DNSMASQ, active=True, current=True)
 
 
-def _digest(content: bytes | None) -> str | None:
-    return sha256(content).hexdigest()[:12] if content is not None else None
+def _is_current(machine: Machine) -> bool:
+    """Compared with the file, not with what it shall be by now: that is the kind `files`' to say, in the next pass."""
+    file, copy = machine.read(dnsmasq.IN_FORCE), machine.read(LOADED)
+    return copy is not None and (file is None or file.content == copy.content)

@@ -16,11 +16,11 @@ from firstboot.gadget.configfs import NETWORK, normal
 from firstboot.gadget.layout import Layout
 from firstboot.kind import FileState, Gadget
 from firstboot.paths import ETC
-from firstboot.rendered.dnsmasq import CONFIG, IN_FORCE
+from firstboot.rendered.dnsmasq import CONFIG, IN_FORCE, LOADED
 from firstboot.rendered.networkmanager import CONFIG as NM_CONFIG
 from firstboot.rendered.networkmanager import PROFILES
 from firstboot.resources.hostname import hosts_with
-from firstboot.resources.units import DNSMASQ, DNSMASQ_LOADED
+from firstboot.resources.units import DNSMASQ
 from firstboot.rulesets import CLOSING, Ruleset, restoring
 from firstboot.wireless import Joining, Radio
 from tests.firstboot.air import Air
@@ -279,7 +279,7 @@ class MemoryMachine:
     def _(self, action: actions.RestartUnit) -> None:
         self.log.append(action)
         if action.name == DNSMASQ:
-            self.files[DNSMASQ_LOADED] = self.files.setdefault(IN_FORCE, self.files[CONFIG])
+            self.files[LOADED] = self.files.setdefault(IN_FORCE, self.files[CONFIG])
         self.active_units.add(action.name)
 
     @execute.register

@@ -1,0 +1,285 @@
+"""A gadget's surroundings in namespaces: a laptop on the cable, the Pi, a home router, and the Internet behind it.
+
+The cable is a pair of wires: the Pi's ends are called as the gadget's interfaces are, and the laptop has one for
+each. The kinds that make interfaces and need a bus are not in here; systemd is stood in for by what its unit's file
+says is to be run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from appliance.model import Appliance
+from firstboot.bus import Bus
+from firstboot.cable import BRIDGE
+from firstboot.events import network_events
+from firstboot.facts import Facts
+from firstboot.host import Host
+from firstboot.kind import Kind
+from firstboot.neighbours import Neighbours
+from firstboot.netlink import Netlink
+from firstboot.reconcile import Outcome, Reconciler
+from firstboot.resources.addresses import Addresses
+from firstboot.resources.cable import Cable
+from firstboot.resources.files import Files
+from firstboot.resources.firewall import Firewall
+from firstboot.resources.links import Links
+from firstboot.resources.routes import Routes
+from firstboot.resources.sysctls import Sysctls
+from firstboot.resources.units import Units
+from firstboot.resources.uplink import Uplink
+from firstboot.sharing import questions
+from tests.netns.namespace import Namespace
+
+ROOT = Path(__file__).parent.parent.parent
+UNIT = ROOT / "overlays/base/usr/lib/systemd/system/appliance-dnsmasq.service"
+KINDS: tuple[Kind[Any], ...] = (
+    Files(), Firewall(), Sysctls(), Links(), Uplink(), Addresses(), Routes(), Units(), Cable(),
+)  # fmt: skip
+LOG = "/run/dnsmasq.log"
+SERIAL = "10000000deadbeef"
+ROUTER, ROUTER6, PI = "192.168.1.254", "2001:db8:1::1", "192.168.1.252"
+SERVER, SERVER6 = "203.0.113.80", "2001:db8:ffff::80"
+
+
+class UnitFile:
+    """Runs dnsmasq as its unit's file says, in the namespace that it is called from."""
+
+    def __init__(self) -> None:
+        lines = [line.partition("=") for line in UNIT.read_text().splitlines()]
+        self._settings = [(name, value) for name, _, value in lines]
+        self.restarts = 0
+
+    def _values(self, name: str) -> list[str]:
+        return [value for found, value in self._settings if found == name]
+
+    def unit_is_active(self, name: str) -> bool:
+        pid = self._pid()
+        return pid is not None and _runs(pid)
+
+    def restart_unit(self, name: str) -> None:
+        self.stop_unit(name)
+        self.restarts += 1
+        if not all(Path(path).exists() for path in self._values("ConditionPathExists")):
+            return
+        for folder in self._values("RuntimeDirectory")[0].split():
+            Path("/run", folder).mkdir(exist_ok=True)
+        for argv in (*self._values("ExecStartPre"), *self._values("ExecStart")):
+            # Where nobody takes its log, dnsmasq waits more than a second for somebody before it ends.
+            log = [f"--log-facility={LOG}"] if argv.startswith("/usr/sbin/dnsmasq") else []
+            subprocess.run([*argv.split(), *log], check=True, capture_output=True)
+
+    def stop_unit(self, name: str) -> None:
+        pid = self._pid()
+        if pid is not None and _runs(pid):
+            os.kill(pid, signal.SIGTERM)
+            within(10, lambda: not _runs(pid))
+
+    def _pid(self) -> int | None:
+        try:
+            return int(Path(self._values("PIDFile")[0]).read_text())
+        except (OSError, ValueError):
+            return None
+
+    def networkmanager_runs(self) -> bool:
+        return False
+
+
+def _runs(pid: int) -> bool:
+    """Whether it is dnsmasq, and does not only wait for its parent to take note of its end."""
+    try:
+        name, _, rest = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return name == "dnsmasq" and rest.split()[0] != "Z"
+
+
+class GadgetHost(Host):
+    """The Pi, with a gadget whose interfaces are the wires."""
+
+    def facts(self) -> Facts:
+        return replace(super().facts(), serial=SERIAL, gadget_ports={"ecm": "usb0", "rndis": "usb1"})
+
+
+@dataclass
+class Daemon:
+    """What the daemon's loop does: every event leads to a pass, and another answer of a neighbour is an event."""
+
+    namespace: Namespace
+    appliance: Appliance
+    unit: UnitFile = field(default_factory=UnitFile)
+    passes: list[float] = field(default_factory=list)
+    """How long each took, in seconds."""
+    outcomes: tuple[Outcome, ...] = ()
+
+    def __post_init__(self) -> None:
+        self._woken, self._wake = os.pipe()
+        self.neighbours = Neighbours(on_change=self.wake)
+        bus: Bus = self.unit  # type: ignore[assignment]
+        self.host = self.namespace.call(lambda: GadgetHost(Netlink(), bus, neighbours=lambda: self.neighbours.answers))
+        self._events = self.namespace.call(network_events)
+        self._reconciler, self._stopping = Reconciler(KINDS), False
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def wake(self) -> None:
+        os.write(self._wake, b"x")
+
+    def stop(self) -> None:
+        self._stopping = True
+        self.wake()
+        self._thread.join(60)
+        assert not self._thread.is_alive(), "the pass hangs"
+        self.namespace.call(self.neighbours.ask, ())
+        self.namespace.call(self.unit.stop_unit, "")
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._events.drain()
+            began = time.monotonic()
+            self.outcomes = self.namespace.call(self._pass)
+            self.passes.append(time.monotonic() - began)
+            ready, _, _ = select.select([self._woken, self._events.fileno()], [], [], 5.0)
+            if self._woken in ready:
+                os.read(self._woken, 1000)
+            time.sleep(0.05)
+
+    def _pass(self) -> tuple[Outcome, ...]:
+        outcomes = self._reconciler.reconcile(self.appliance, self.host)
+        self.neighbours.ask(questions(self.appliance, self.host.facts()))
+        return outcomes
+
+
+@dataclass
+class GadgetSite:
+    """`internet` is the home router and whatever is behind it."""
+
+    laptop: Namespace
+    pi: Namespace
+    internet: Namespace
+    stack: ExitStack
+
+    def daemon(self, appliance: Appliance) -> Daemon:
+        """Start the daemon; it ends with the site."""
+        made = Daemon(self.pi, appliance)
+        self.stack.callback(made.stop)
+        return made
+
+    def client(self) -> None:
+        """Start the laptop's own DHCP client and listener for routers."""
+        argv = ["dhcpcd", "--nobackground", "--noarp", "--quiet", "cable0"]
+        self.stack.enter_context(_running(self.laptop, *argv))
+
+    def routers(self, family: int) -> list[str]:
+        """The laptop's default routes."""
+        routes = json.loads(self.laptop.program("ip", f"-{family}", "-json", "route", "show", "default"))
+        hops = [hop for route in routes for hop in route.get("nexthops", [route])]
+        return [hop["gateway"] for hop in hops]
+
+    def addresses(self, family: int) -> list[str]:
+        """The laptop's global addresses on the cable."""
+        shown = self.laptop.program("ip", f"-{family}", "-json", "addr", "show", "dev", "cable0", "scope", "global")
+        return [info["local"] for link in json.loads(shown) for info in link.get("addr_info", []) if info]
+
+    def nameservers(self) -> list[str]:
+        """What the laptop asks for names."""
+        text = self.laptop.call(lambda: Path("/etc/resolv.conf").read_text())
+        return [line.split()[1] for line in text.splitlines() if line.startswith("nameserver")]
+
+    def kill_router(self) -> None:
+        """It has power, and does nothing any more."""
+        hook = "type filter hook ingress device eth0 priority 0; policy drop;"
+        self.internet.program("nft", f"add table netdev dead; add chain netdev dead in {{ {hook} }}")
+
+    def revive_router(self) -> None:
+        """It works again."""
+        self.internet.program("nft", "delete table netdev dead")
+
+
+@contextmanager
+def gadget_site(folder: Path) -> Iterator[GadgetSite]:
+    """A bridge with two ports, a laptop on the first, and a router that advertises 2001:db8:1::/64."""
+    with Namespace() as laptop, Namespace() as pi, Namespace() as internet, ExitStack() as stack:
+        for namespace, name in ((laptop, "laptop"), (pi, "pi"), (internet, "internet")):
+            _own_files(namespace, folder / name)
+            namespace.program("sysctl", "-q", "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.all.accept_dad=0")
+        pi.program("cp", "-r", f"{ROOT}/overlays/base/etc/ufw", f"{ROOT}/overlays/base/etc/default", "/etc/")
+        pi.program("cp", "-rn", "/usr/share/ufw/iptables/.", "/etc/ufw/")
+        for number in (0, 1):
+            pi.connect(f"usb{number}", laptop, f"cable{number}")
+        laptop.program("sysctl", "-q", "net.ipv6.conf.cable0.accept_ra=0")  # dhcpcd listens for itself
+        pi.program("sysctl", "-q", "net.ipv4.ip_forward=0")  # a namespace begins with the machine's own
+        _bridge(pi)
+        pi.connect("eth0", internet, "eth0")
+        _router(internet, stack)
+        yield GadgetSite(laptop, pi, internet, stack)
+
+
+def _own_files(namespace: Namespace, folder: Path) -> None:
+    folder.mkdir()
+    namespace.program("mount", "-t", "tmpfs", "tmpfs", str(folder))
+    namespace.program("mkdir", *(f"{folder}/{name}" for name in ("upper", "work", "var")))
+    overlay = f"lowerdir=/etc,upperdir={folder}/upper,workdir={folder}/work"
+    namespace.program("mount", "-t", "overlay", "overlay", "-o", overlay, "/etc")
+    namespace.program("mount", "-t", "tmpfs", "tmpfs", "/run")
+    if Path("/var/lib/dhcpcd").is_dir():
+        namespace.program("mount", "--bind", f"{folder}/var", "/var/lib/dhcpcd")
+
+
+def _bridge(pi: Namespace) -> None:
+    """As the gadget's own kinds make it."""
+    pi.program("ip", "link", "add", BRIDGE, "type", "bridge")
+    pi.program("ip", "link", "set", BRIDGE, "addrgenmode", "none")
+    for port in ("usb0", "usb1"):
+        pi.program("ip", "link", "set", port, "addrgenmode", "none")
+        pi.program("ip", "link", "set", port, "master", BRIDGE)
+    pi.program("ip", "link", "set", BRIDGE, "up")
+    pi.program("ip", "addr", "add", "fe80::1/64", "dev", BRIDGE)
+
+
+def _router(internet: Namespace, stack: ExitStack) -> None:
+    for address in (f"{ROUTER}/24", f"{ROUTER6}/64"):
+        internet.program("ip", "addr", "add", address, "dev", "eth0")
+    for address in (f"{SERVER}/32", f"{SERVER6}/128"):
+        internet.program("ip", "addr", "add", address, "dev", "lo")
+    internet.program("sysctl", "-q", "net.ipv6.conf.all.forwarding=1", "net.ipv4.ip_forward=1")
+    argv = [
+        "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=eth0", "--bind-dynamic",
+        "--enable-ra", "--dhcp-range=2001:db8:1::,ra-only,64", "--leasefile-ro", "--pid-file=", "--user=root",
+    ]  # fmt: skip
+    stack.enter_context(_running(internet, *argv))
+
+
+@contextmanager
+def _running(namespace: Namespace, *argv: str) -> Iterator[None]:
+    """A program runs in the namespace."""
+    process = namespace.call(subprocess.Popen, argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(2)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def within(longest_s: float, holds: Callable[[], bool]) -> float:
+    """The time after which something holds; an AssertionError if it takes longer."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < longest_s, "it took longer"
+        time.sleep(0.02)
+    return time.monotonic() - began
