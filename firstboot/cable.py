@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
 from appliance.model import Appliance, Gadget, Interfaces
 from firstboot.facts import OURS, Facts, Interface
+from firstboot.gadget.configfs import NETWORK
 from firstboot.topology import own_address_in
 
 BRIDGE = "br-usb"
@@ -69,6 +70,14 @@ def segments(appliance: Appliance, facts: Facts) -> Sequence[Segment]:
         )
         for number, (port, part) in enumerate(zip(ports, parts, strict=False))
     )
+
+
+def foreseen(appliance: Appliance, facts: Facts) -> Facts:
+    """The facts as they are once the gadget is there: what is written before shall hold then as well."""
+    if appliance.gadget is None or facts.gadget_ports:
+        return facts
+    functions = [name for name in NETWORK if name in appliance.gadget.functions]
+    return replace(facts, gadget_ports={name: f"usb{number}" for number, name in enumerate(functions)})
 
 
 def unique_local(serial: str) -> IPv6Network:

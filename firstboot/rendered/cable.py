@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import NAMESPACE_DNS, uuid5
 
 from appliance.model import Appliance
-from firstboot.cable import BRIDGE, segments
+from firstboot.cable import BRIDGE, foreseen, segments
 from firstboot.facts import Facts
 from firstboot.paths import ETC
 from firstboot.render import render
@@ -32,6 +32,7 @@ def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
     """What NetworkManager is to leave alone, and the profiles of the interfaces on which the laptop is the server."""
     if appliance.gadget is None:
         return ()
+    facts = foreseen(appliance, facts)
     names = [segment.interface for segment in segments(appliance, facts)]
     clients = client_interfaces(appliance, facts)
     config = render("networkmanager-cable.conf.j2", unmanaged=tuple(name for name in names if name not in clients))

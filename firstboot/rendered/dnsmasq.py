@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.model import Appliance
+from firstboot.cable import foreseen
 from firstboot.facts import Facts
 from firstboot.paths import ETC, RUN
 from firstboot.render import render
@@ -33,6 +34,7 @@ def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
     """The private instance's configuration at boot and now, where there is a network to serve."""
     if awaits_lease(appliance, facts):
         return (kept(CONFIG), kept(IN_FORCE))
+    facts = foreseen(appliance, facts)
     at_boot, now = served_at_boot(appliance, facts), served(appliance, facts)
     found = [text(CONFIG, _rendered(appliance, at_boot))] if at_boot else []
     if now is None:

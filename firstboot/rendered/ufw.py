@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 from appliance.model import Appliance
-from firstboot.cable import segments
+from firstboot.cable import foreseen, segments
 from firstboot.facts import Facts, Network
 from firstboot.forwarding import paths
 from firstboot.paths import ETC
@@ -47,6 +47,7 @@ class Rules:
 
 def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
     """The rules of both families, and the kernel settings that ufw applies whenever it starts."""
+    facts = foreseen(appliance, facts)
     settings = render(
         "ufw-sysctl.conf.j2",
         forward_ipv4=bool(paths(appliance, facts, 4)),
@@ -71,6 +72,7 @@ def other_paths(family: int) -> Sequence[Path]:
 
 def rules_of(appliance: Appliance, facts: Facts, family: int) -> Rules:
     """One family's rules. The version is a digest of all the rest."""
+    facts = foreseen(appliance, facts)
 
     def rendered(version: str) -> str:
         ways = tuple(paths(appliance, facts, family))
