@@ -1,0 +1,174 @@
+"""Who gives whom the Internet over the cable: decided from the configuration and the facts alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
+
+import pytest
+
+from appliance.model import Appliance, Gadget, Interfaces, Profile, Share, Tunnel, Uplink
+from firstboot.cable import BRIDGE, Segment, segments
+from firstboot.facts import Address, Facts, Link, Route
+from firstboot.forwarding import Path, paths
+from firstboot.served import ranges_around, served, served_at_boot
+from firstboot.sharing import HOST_GATEWAYS, NOBODY, Mode, Question, mode_on, overlapping, questions, uplink_works
+
+GATEWAY = IPv4Address("192.168.1.254")
+DEFAULT = Route(IPv4Network("0.0.0.0/0"), "wlan0", GATEWAY, 600)
+DEFAULT6 = Route(IPv6Network("::/0"), "wlan0", None, 600)
+LIVING = Facts(
+    links={name: Link(name, up=True, carrier=True) for name in ("wlan0", "usb0", BRIDGE)},
+    addresses=(Address("wlan0", IPv4Interface("192.168.1.77/24")),),
+    routes=(DEFAULT, DEFAULT6),
+    serial="10000000deadbeef",
+    gadget_ports={"ecm": "usb0", "rndis": "usb1"},
+    neighbours={("wlan0", GATEWAY): True},
+)
+ROUTER = Question("wlan0", IPv4Address("192.168.1.77"), (GATEWAY,))
+UPLINK = Uplink(interface="wlan0")
+
+
+def gadget(share: Share, uplink: Uplink | None = UPLINK, **settings: object) -> Appliance:
+    cable = Gadget(network=IPv4Interface("10.55.0.1/28"), share=share, **settings)  # type: ignore[arg-type]
+    return Appliance(profile=Profile.GADGET, uplink=uplink, gadget=cable)
+
+
+def cable(appliance: Appliance, facts: Facts = LIVING) -> Segment:
+    return segments(appliance, facts)[0]
+
+
+def sharing(host: IPv4Address) -> Facts:
+    return replace(LIVING, neighbours={**LIVING.neighbours, (BRIDGE, host): True})
+
+
+@pytest.mark.parametrize(
+    ("share", "facts", "mode"),
+    [
+        (Share.ROUTE, LIVING, Mode.ROUTE),
+        (Share.ROUTE, Facts(), Mode.ROUTE),
+        (Share.LOCAL, LIVING, Mode.LOCAL),
+        (Share.HOST, LIVING, Mode.HOST),
+        (Share.AUTO, LIVING, Mode.ROUTE),
+        (Share.AUTO, Facts(), Mode.ROUTE),
+        *((Share.AUTO, sharing(host), Mode.HOST) for host in HOST_GATEWAYS),
+        *((share, sharing(HOST_GATEWAYS[0]), Mode(share)) for share in (Share.ROUTE, Share.LOCAL)),
+    ],
+)
+def test_the_mode(share: Share, facts: Facts, mode: Mode) -> None:
+    appliance = gadget(share)
+    assert mode_on(cable(appliance), appliance, facts) is mode
+
+
+@pytest.mark.parametrize("share", [Share.ROUTE, Share.AUTO])
+def test_without_an_uplink_there_is_nothing_to_share(share: Share) -> None:
+    appliance = gadget(share, uplink=None)
+    assert mode_on(cable(appliance), appliance, LIVING) is Mode.LOCAL
+    assert [network.router for network in served(appliance, LIVING) or ()] == [None]
+    assert not paths(appliance, LIVING, 4)
+
+
+@pytest.mark.parametrize(
+    ("lacking", "works"),
+    [
+        ({}, True),
+        ({"neighbours": {("wlan0", GATEWAY): False}}, False),
+        ({"neighbours": {}}, None),
+        ({"neighbours": {("eth0", GATEWAY): True}}, None),
+        ({"routes": ()}, False),
+        ({"routes": (replace(DEFAULT, table=100),)}, False),
+        ({"routes": (replace(DEFAULT, interface="eth0"),)}, False),
+        ({"addresses": ()}, False),
+        ({"links": {}}, False),
+        ({"links": {"wlan0": Link("wlan0", up=True, carrier=False)}}, False),
+        ({"addresses": (Address("wlan0", IPv4Interface("10.55.0.9/24")),)}, False),
+    ],
+)
+def test_the_uplink_works(lacking: dict[str, object], works: bool | None) -> None:
+    facts = replace(LIVING, **lacking)  # type: ignore[arg-type]
+    assert uplink_works(gadget(Share.ROUTE), facts) is works
+
+
+def test_the_best_default_route_counts() -> None:
+    other = replace(DEFAULT, gateway=IPv4Address("192.168.1.1"), metric=100)
+    facts = replace(LIVING, routes=(DEFAULT, other))
+    assert uplink_works(gadget(Share.ROUTE), facts) is None
+    assert questions(gadget(Share.ROUTE), facts)[0].targets == (other.gateway,)
+
+
+def test_only_what_decides_is_asked_and_only_while_somebody_is_there() -> None:
+    hosts = Question(BRIDGE, NOBODY, HOST_GATEWAYS)
+    assert questions(gadget(Share.ROUTE), LIVING) == [ROUTER]
+    assert questions(gadget(Share.AUTO), LIVING) == [ROUTER, hosts]
+    assert questions(gadget(Share.AUTO, uplink=None), LIVING) == [hosts]
+    assert not questions(gadget(Share.LOCAL), LIVING)
+    assert not questions(gadget(Share.HOST), LIVING)
+    unplugged = replace(LIVING, links={**LIVING.links, BRIDGE: Link(BRIDGE, up=True, carrier=False)})
+    assert not questions(gadget(Share.AUTO), unplugged)
+
+
+def test_what_is_offered_while_the_uplink_works() -> None:
+    [network] = served(gadget(Share.ROUTE), LIVING) or ()
+    assert (network.router, network.dns, network.router_lifetime_s > 0) == (IPv4Address("10.55.0.1"), True, True)
+    [network] = served(gadget(Share.ROUTE), replace(LIVING, routes=(DEFAULT,))) or ()
+    assert (network.router, network.router_lifetime_s) == (IPv4Address("10.55.0.1"), 0), "no IPv6 to be had"
+
+
+@pytest.mark.parametrize("known", [LIVING, replace(LIVING, neighbours={})])
+def test_nothing_is_offered_at_boot(known: Facts) -> None:
+    [network] = served_at_boot(gadget(Share.ROUTE), known)
+    assert (network.router, network.dns, network.router_lifetime_s) == (None, False, 0)
+    assert network.ranges, "the Pi is there all the same"
+
+
+def test_while_nothing_is_known_nothing_is_decided() -> None:
+    assert served(gadget(Share.ROUTE), replace(LIVING, neighbours={})) is None
+    assert served(gadget(Share.LOCAL), replace(LIVING, neighbours={})) is not None
+    assert served(gadget(Share.HOST), replace(LIVING, neighbours={})) == ()
+
+
+def test_an_overlap_with_the_uplink_is_told_from_none() -> None:
+    facts = replace(LIVING, addresses=(Address("wlan0", IPv4Interface("10.55.0.9/24")),))
+    assert overlapping(gadget(Share.ROUTE), facts) == IPv4Network("10.55.0.0/24")
+    assert overlapping(gadget(Share.ROUTE), LIVING) is None
+
+
+def test_the_ways_out() -> None:
+    appliance = gadget(Share.ROUTE)
+    unique = cable(appliance).ipv6.network
+    assert paths(appliance, LIVING, 4) == (Path(BRIDGE, IPv4Network("10.55.0.0/28"), "wlan0", True),)
+    assert paths(appliance, LIVING, 6) == (Path(BRIDGE, unique, "wlan0", True),)
+    for share in (Share.LOCAL, Share.HOST):
+        assert not paths(gadget(share), LIVING, 4) and not paths(gadget(share), LIVING, 6)
+
+
+def test_the_tunnels_prefix_is_routed_and_only_the_unique_local_one_translated() -> None:
+    tunnel = Tunnel(
+        server=IPv4Address("198.51.100.100"),
+        address=IPv6Interface("2001:db8:123c:abd::2/64"),
+        routed=IPv6Network("2001:db8:123d:abc::/64"),
+    )
+    appliance = replace(gadget(Share.ROUTE), tunnel=tunnel)
+    found = {str(path.network): (path.exit, path.translated) for path in paths(appliance, LIVING, 6)}
+    assert found == {
+        str(cable(appliance).ipv6.network): ("he-ipv6", True),
+        "2001:db8:123d:abc::/64": ("he-ipv6", False),
+    }
+
+
+def test_separate_networks_have_ways_out_and_none_to_each_other() -> None:
+    found = paths(gadget(Share.ROUTE, interfaces=Interfaces.SEPARATE), LIVING, 4)
+    assert [(path.interface, path.exit) for path in found] == [("usb0", "wlan0"), ("usb1", "wlan0")]
+
+
+@pytest.mark.parametrize(
+    ("own", "ranges"),
+    [
+        ("10.55.0.1/28", ["10.55.0.2-10.55.0.14"]),
+        ("10.55.0.14/28", ["10.55.0.1-10.55.0.13"]),
+        ("10.55.0.5/28", ["10.55.0.1-10.55.0.4", "10.55.0.6-10.55.0.14"]),
+        ("10.55.0.1/30", ["10.55.0.2-10.55.0.2"]),
+    ],
+)
+def test_the_laptop_gets_any_address_but_ours(own: str, ranges: list[str]) -> None:
+    assert [str(found) for found in ranges_around(IPv4Interface(own))] == ranges
