@@ -7,11 +7,9 @@ from typing import Any
 from appliance.errors import TemporaryError
 from firstboot import netlink  # noqa: F401 - it lets pyroute2's modules be imported without all of pyroute2
 
-_BY_AN_ACCESS_POINT = 3
-"""NL80211_REGDOM_SET_BY_COUNTRY_IE (linux/nl80211.h)."""
-
 _RESTRICTED = ("97", "98", "99")
-"""The kernel's names for what is no country: a device's own rules, or what two sets of rules have in common."""
+"""The kernel's names for what is no country: a device's own rules, or what two sets of rules have in common, as
+when an access point announces another country than ours (net/wireless/reg.c)."""
 
 
 def country() -> str:
@@ -20,8 +18,7 @@ def country() -> str:
         # Radios with rules of their own follow in messages of their own.
         (message, *_) = [one for one in socket.get_regulatory_domain() if one.get_attr("NL80211_ATTR_WIPHY") is None]
     name = str(message.get_attr("NL80211_ATTR_REG_ALPHA2"))
-    by = int(str(message.get_attr("NL80211_ATTR_REG_INITIATOR")).replace(":", ""), 16)
-    return "" if name in _RESTRICTED or by == _BY_AN_ACCESS_POINT else name
+    return "" if name in _RESTRICTED else name
 
 
 def set_country(name: str) -> None:

@@ -39,7 +39,7 @@ class Radio:
     """The switches of a wireless interface, and the country whose law the kernel applies to all of them.
 
     The country is "00" where the kernel knows none ("the world"), and "" where something more restrictive than
-    what it was told is in force: what an access point announces, or what the device itself allows.
+    what it was told is in force: together with what an access point announces, or with what the device allows.
     """
 
     blocked: bool = False
@@ -60,6 +60,9 @@ class Joining:
     """Why the last attempt failed, or else why the state is what it is."""
     profile: str = ""
     """The name of the profile in force or being tried, or else of the one that failed last."""
+
+    seeking: bool = False
+    """It was made to look for networks a moment ago."""
 
     @property
     def joined(self) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +19,9 @@ _DEVICE = f"{_INTERFACE}.Device"
 _AGENTS = (_SERVICE, f"{_PATH}/AgentManager", f"{_INTERFACE}.AgentManager")
 _RESTING = (Device.UNAVAILABLE, Device.DISCONNECTED, Device.ACTIVATED, Device.FAILED)
 _NAMES_MAX = 32
+
+SEEKING_S = 10.0
+"""A scan of all channels takes that long, and NetworkManager tries at once what it finds."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class Wlan:
         self._bus, self._on_change = bus, on_change
         self._attempts: dict[str, _Attempt] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sought_s: dict[str, float] = {}
 
     async def listen(self) -> None:
         """Begin to take note of attempts; `on_change` is called when one has ended."""
@@ -94,7 +100,8 @@ class Wlan:
         attempt = self._attempts.get(path)
         if attempt is not None and profile in ("", attempt.profile):
             profile, reason = attempt.profile, attempt.reason
-        return Joining(state, reason, profile)
+        seeking = time.monotonic() < self._sought_s.get(path, -math.inf) + SEEKING_S
+        return Joining(state, reason, profile, seeking)
 
     async def _in_range(self, interface: str) -> tuple[str, ...]:
         (path,) = await self._bus.call(NETWORKMANAGER, "GetDeviceByIpIface", "s", interface)
@@ -109,6 +116,7 @@ class Wlan:
 
     async def _seek(self, interface: str) -> None:
         (path,) = await self._bus.call(NETWORKMANAGER, "GetDeviceByIpIface", "s", interface)
+        self._sought_s[path] = time.monotonic()
         with suppress(TemporaryError):  # it may be scanning already
             await self._bus.call((_SERVICE, path, f"{_DEVICE}.Wireless"), "RequestScan", "a{sv}", {})
         # A handshake that is lost on the air looks like a wrong passphrase, and with nobody to ask for another

@@ -82,7 +82,7 @@ class WirelessUplink(Kind[Membership]):
         if want is None or have is None or have.joining is None or have.joining.state <= Device.UNAVAILABLE:
             return []
         joining = have.joining
-        if joining.trying and _by_name(want, joining.profile) is not None:
+        if joining.seeking or (joining.trying and _by_name(want, joining.profile) is not None):
             return []
         reachable = _reachable(want, have)
         if (joining.joined or joining.trying or joining.reason == Reason.USER_REQUESTED) and reachable:
@@ -100,7 +100,7 @@ class WirelessUplink(Kind[Membership]):
             return TemporaryError(
                 f"NetworkManager cannot use {want.interface} yet", hint="is its radio on? `nmcli device` says more"
             )
-        if tried is None and not _reachable(want, have):
+        if tried is None and not any(network.ssid in have.in_range for network in want.networks):
             return _nothing_in_range(want, have)
         if tried is None or (joining.trying and joining.reason == Reason.NONE):
             return TemporaryError(f"joining {tried.ssid if tried is not None else 'a network'}")

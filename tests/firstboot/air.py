@@ -59,6 +59,7 @@ class Air:
     def seek(self) -> None:
         self.given_up.clear()
         self.connect()
+        self.joining = replace(self.joining, seeking=not self.joining.joined)
 
     def connect(self) -> None:
         """By the profile of the highest priority that is in range and not given up."""

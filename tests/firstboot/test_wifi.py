@@ -125,6 +125,7 @@ def test_a_passphrase_that_was_refused_once_is_tried_again(machine: MemoryMachin
     machine.air.points["Home"] = "for this moment only"
     settle(wireless(), machine)
     machine.air.points["Home"] = HOME
+    machine.air.joining = replace(machine.air.joining, seeking=False)
     machine.air.connect()
     assert not machine.air.joining.joined
     assert settle(wireless(), machine)["wifi"].state is State.OK
@@ -143,6 +144,16 @@ def test_nothing_in_range_is_said_with_what_there_is(machine: MemoryMachine) -> 
     wifi = settle(wireless(ssid="home"), machine)["wifi"]
     assert (wifi.state, wifi.error) == (State.WAITING, "no network called home is in range")
     assert wifi.hint.startswith("in range: Neighbour, Home, Cabin, bad?name?[31m;")
+
+
+def test_it_is_sought_once_and_then_waited_for(machine: MemoryMachine) -> None:
+    machine.air.points.clear()
+    settle(wireless(), machine)
+    settle(wireless(), machine)
+    assert count(machine)[actions.SeekNetworks] == 1
+    machine.air.joining = replace(machine.air.joining, seeking=False)
+    settle(wireless(), machine)
+    assert count(machine)[actions.SeekNetworks] == 2
 
 
 def test_a_hidden_network_is_joined_and_its_silence_is_said(machine: MemoryMachine) -> None:
