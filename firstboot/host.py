@@ -23,7 +23,7 @@ from firstboot.paths import ETC
 from firstboot.rendered.ufw import FAMILIES, other_paths
 from firstboot.resources.hostname import hosts_with
 from firstboot.rulesets import CLOSING, parse, restoring
-from firstboot.wireless import Joining, Radio
+from firstboot.wireless import Heard, Joining, Radio
 from firstboot.wlan import Wlan
 
 SYSCTL = Path("/proc/sys")
@@ -124,7 +124,7 @@ class Host:
         """How NetworkManager gets on with joining a wireless network."""
         return self._wireless.joining(interface)
 
-    def in_range(self, interface: str) -> Sequence[str]:
+    def in_range(self, interface: str) -> Sequence[Heard]:
         """The wireless networks that announce themselves, the strongest first."""
         return self._wireless.in_range(interface)
 

@@ -14,7 +14,7 @@ from appliance.model import Appliance
 from firstboot.actions import Action
 from firstboot.facts import Facts
 from firstboot.plan import Change, Spec
-from firstboot.wireless import Joining, Radio
+from firstboot.wireless import Heard, Joining, Radio
 
 S = TypeVar("S", bound=Spec)
 
@@ -95,8 +95,8 @@ class Machine(Protocol):
         """How NetworkManager gets on with joining a wireless network."""
         ...
 
-    def in_range(self, interface: str) -> Sequence[str]:
-        """The wireless networks that announce themselves, the strongest first. Their names may hold anything."""
+    def in_range(self, interface: str) -> Sequence[Heard]:
+        """The wireless networks that announce themselves, the strongest first."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 
 class Device(IntEnum):
@@ -32,6 +32,23 @@ class Reason(IntEnum):
     DHCP_FAILED = 17
     USER_REQUESTED = 39
     SSID_NOT_FOUND = 53
+
+
+class Access(StrEnum):
+    """What a network wants of whoever joins it."""
+
+    OPEN = "nothing"
+    WPA2 = "a passphrase"
+    WPA3 = "a passphrase, by WPA3"
+    OTHER = "a name and a password, or something else"
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A network that announces itself; its access points may differ in what they want. Its name may hold anything."""
+
+    ssid: str
+    access: frozenset[Access]
 
 
 @dataclass(frozen=True)

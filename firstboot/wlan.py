@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from appliance.errors import TemporaryError
 from firstboot.bus import NETWORKMANAGER, Bus
-from firstboot.wireless import Device, Joining, Reason
+from firstboot.wireless import Access, Device, Heard, Joining, Reason
 
 _SERVICE, _PATH, _INTERFACE = NETWORKMANAGER
 _DEVICE = f"{_INTERFACE}.Device"
 _AGENTS = (_SERVICE, f"{_PATH}/AgentManager", f"{_INTERFACE}.AgentManager")
 _RESTING = (Device.UNAVAILABLE, Device.DISCONNECTED, Device.ACTIVATED, Device.FAILED)
-_NAMES_MAX = 32
+_POINTS_MAX = 32
+
+# NM80211ApFlags and NM80211ApSecurityFlags
+_PRIVACY = 0x1
+_KEY_MANAGEMENT = {0x100: Access.WPA2, 0x400: Access.WPA3}
 
 SEEKING_S = 10.0
 """A scan of all channels takes that long, and NetworkManager tries at once what it finds."""
@@ -60,7 +64,7 @@ class Wlan:
         """How joining a network goes."""
         return self._bus.wait(self._joining(interface))
 
-    def in_range(self, interface: str) -> tuple[str, ...]:
+    def in_range(self, interface: str) -> tuple[Heard, ...]:
         """The networks that announce themselves, the strongest first."""
         return self._bus.wait(self._in_range(interface))
 
@@ -103,16 +107,14 @@ class Wlan:
         seeking = time.monotonic() < self._sought_s.get(path, -math.inf) + SEEKING_S
         return Joining(state, reason, profile, seeking)
 
-    async def _in_range(self, interface: str) -> tuple[str, ...]:
+    async def _in_range(self, interface: str) -> tuple[Heard, ...]:
         (path,) = await self._bus.call(NETWORKMANAGER, "GetDeviceByIpIface", "s", interface)
         (points,) = await self._bus.call((_SERVICE, path, f"{_DEVICE}.Wireless"), "GetAllAccessPoints")
-        strengths: dict[str, int] = {}
-        for point in points[:_NAMES_MAX]:
+        found = []
+        for point in points[:_POINTS_MAX]:
             with suppress(TemporaryError):  # it has just gone
-                found = await self._bus.properties_of(_SERVICE, point, f"{_INTERFACE}.AccessPoint")
-                name = bytes(found["Ssid"]).decode(errors="replace")
-                strengths[name] = max(found["Strength"], strengths.get(name, 0))
-        return tuple(sorted(filter(None, strengths), key=lambda name: -strengths[name]))
+                found.append(await self._bus.properties_of(_SERVICE, point, f"{_INTERFACE}.AccessPoint"))
+        return heard(found)
 
     async def _seek(self, interface: str) -> None:
         (path,) = await self._bus.call(NETWORKMANAGER, "GetDeviceByIpIface", "s", interface)
@@ -123,3 +125,19 @@ class Wlan:
         # one NetworkManager never tries that profile again by itself. Somebody to ask makes it forget that.
         await self._bus.call(_AGENTS, "Register", "s", "appliance")
         await self._bus.call(_AGENTS, "Unregister")
+
+
+def heard(points: Iterable[Mapping[str, Any]]) -> tuple[Heard, ...]:
+    """The networks of some access points, given by NetworkManager's properties of each; the strongest first."""
+    access: dict[str, set[Access]] = {}
+    for point in sorted(points, key=lambda point: -point["Strength"]):
+        name = bytes(point["Ssid"]).decode(errors="replace")
+        access.setdefault(name, set()).update(_access(point))
+    return tuple(Heard(name, frozenset(found)) for name, found in access.items() if name)
+
+
+def _access(point: Mapping[str, Any]) -> set[Access]:
+    flags = point["WpaFlags"] | point["RsnFlags"]
+    if not flags and not point["Flags"] & _PRIVACY:
+        return {Access.OPEN}
+    return {access for flag, access in _KEY_MANAGEMENT.items() if flags & flag} or {Access.OTHER}

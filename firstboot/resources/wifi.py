@@ -13,7 +13,7 @@ from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.rendered.networkmanager import profile_name, profile_uuid
-from firstboot.wireless import Device, Joining, Reason
+from firstboot.wireless import Access, Device, Heard, Joining, Reason
 
 NAMES_SHOWN = 8
 
@@ -27,6 +27,7 @@ class Network:
 
     ssid: str
     hidden: bool
+    access: Access
     profile: str
     uuid: str
 
@@ -39,7 +40,7 @@ class Membership:
     joined: bool = True
     networks: tuple[Network, ...] = field(default=(), compare=False, repr=False)
     joining: Joining | None = field(default=None, compare=False, repr=False)
-    in_range: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    in_range: tuple[Heard, ...] = field(default=(), compare=False, repr=False)
     """The networks that announce themselves; not looked for while one of ours is joined."""
 
     @property
@@ -95,16 +96,15 @@ class WirelessUplink(Kind[Membership]):
         if want is None or have is None or have.joining is None:
             return None
         joining = have.joining
-        tried = _by_name(want, joining.profile)
         if joining.state <= Device.UNAVAILABLE:
-            return TemporaryError(
-                f"NetworkManager cannot use {want.interface} yet", hint="is its radio on? `nmcli device` says more"
-            )
-        if tried is None and not any(network.ssid in have.in_range for network in want.networks):
-            return _nothing_in_range(want, have)
-        if tried is None or (joining.trying and joining.reason == Reason.NONE):
-            return TemporaryError(f"joining {tried.ssid if tried is not None else 'a network'}")
-        return _failed(tried, joining.reason)
+            hint = "is its radio on? `nmcli device` says more"
+            return TemporaryError(f"NetworkManager cannot use {want.interface} yet", hint=hint)
+        tried = _by_name(want, joining.profile)
+        if tried is not None and joining.trying and joining.reason == Reason.NONE:
+            return TemporaryError(f"joining {tried.ssid}")
+        if tried is not None and (joining.trying or tried.hidden or _heard(have, tried) is not None):
+            return _failed(tried, joining.reason)
+        return _not_tried(want, have)
 
 
 def joined_network(appliance: Appliance, machine: Machine) -> str:
@@ -122,7 +122,8 @@ def _networks(appliance: Appliance, wifi: Wifi) -> Sequence[Network]:
 
 
 def _network(appliance: Appliance, network: WifiNetwork) -> Network:
-    return Network(network.ssid, network.hidden, profile_name(appliance, network), profile_uuid(network))
+    access = Access.WPA2 if network.passphrase else Access.OPEN
+    return Network(network.ssid, network.hidden, access, profile_name(appliance, network), profile_uuid(network))
 
 
 def _by_name(want: Membership, profile: str) -> Network | None:
@@ -131,15 +132,45 @@ def _by_name(want: Membership, profile: str) -> Network | None:
 
 def _reachable(want: Membership, have: Membership) -> Sequence[Network]:
     """Those in range, in the order of appliance.yaml; a hidden one may always be."""
-    return [network for network in want.networks if network.hidden or network.ssid in have.in_range]
+    return [
+        network
+        for network in want.networks
+        if network.hidden or ((heard := _heard(have, network)) is not None and network.access in heard.access)
+    ]
+
+
+def _heard(have: Membership, network: Network) -> Heard | None:
+    return next((one for one in have.in_range if one.ssid == network.ssid), None)
+
+
+def _not_tried(want: Membership, have: Membership) -> ApplianceError:
+    """Why NetworkManager tries none of our networks."""
+    announced = [(network, heard) for network in want.networks if (heard := _heard(have, network)) is not None]
+    if not announced:
+        return _nothing_in_range(want, have)
+    if not any(network.access in heard.access for network, heard in announced):
+        return _other_access(*announced[0])
+    return TemporaryError("joining a network")
 
 
 def _nothing_in_range(want: Membership, have: Membership) -> ApplianceError:
     names = ", ".join(network.ssid for network in want.networks)
     # What strangers call their networks may hold anything.
-    seen = ", ".join(_printable(name) for name in have.in_range[:NAMES_SHOWN]) or "none"
+    seen = ", ".join(_printable(one.ssid) for one in have.in_range[:NAMES_SHOWN]) or "none"
     hint = f"in range: {seen}; capital letters matter, and a Pi Zero's radio knows only 2.4 GHz"
     return TemporaryError(f"no network called {names} is in range", hint=hint)
+
+
+def _other_access(network: Network, heard: Heard) -> ApplianceError:
+    """NetworkManager does not try a network that wants something else than the profile has."""
+    if network.access is Access.OPEN:
+        hint = "give uplink.wifi.passphrase in place of open"
+        return TemporaryError(f"{network.ssid} is not open: it wants {min(heard.access)}", hint=hint)
+    if heard.access == {Access.OPEN}:
+        hint = "is it the right one? `open: true` in place of the passphrase joins it all the same"
+        return TemporaryError(f"{network.ssid} is open: it knows no passphrase", hint=hint)
+    hint = "let its router do WPA2 as well (WPA2/WPA3)"
+    return TemporaryError(f"{network.ssid} wants {min(heard.access)}, which is not in this version", hint=hint)
 
 
 def _printable(name: str) -> str:

@@ -6,7 +6,7 @@ from configparser import ConfigParser
 from dataclasses import replace
 
 from appliance.errors import TemporaryError
-from firstboot.wireless import Device, Joining, Radio, Reason
+from firstboot.wireless import Access, Device, Heard, Joining, Radio, Reason
 
 Profile = ConfigParser
 
@@ -15,12 +15,13 @@ class Air:
     """Access points, and a radio that is off in every way that Raspberry Pi OS has for it.
 
     `points` has the passphrases of those in range by name (None: open), the strongest first; `silent` the names
-    that are not announced.
+    that are not announced; `access` what a network wants, where it is not plain WPA2 or nothing.
     """
 
     def __init__(self) -> None:
         self.points: dict[str, str | None] = {}
         self.silent: set[str] = set()
+        self.access: dict[str, frozenset[Access]] = {}
         self.dhcp = True
         self.switch = False
         self.regulations = {"NO", "DE"}
@@ -73,7 +74,7 @@ class Air:
         for profile in sorted(self.profiles.values(), key=lambda one: -int(one["connection"]["autoconnect-priority"])):
             known = profile["connection"]["type"] == "wifi" and profile["connection"]["uuid"] not in self.given_up
             hidden = profile.has_option("wifi", "hidden")
-            if known and not self.joining.joined and (hidden or _ssid(profile) in self.in_range()):
+            if known and not self.joining.joined and (hidden or self._fits(profile)):
                 self.activate(profile)
         if not self.joining.joined:
             self.joining = replace(self.joining, state=Device.DISCONNECTED)
@@ -86,8 +87,15 @@ class Air:
         state = Device.ACTIVATED if reason == Reason.NONE else Device.DISCONNECTED
         self.joining = Joining(state, reason, name)
 
-    def in_range(self) -> tuple[str, ...]:
-        return tuple(name for name in self.points if name not in self.silent)
+    def in_range(self) -> tuple[Heard, ...]:
+        return tuple(Heard(name, self._access(name)) for name in self.points if name not in self.silent)
+
+    def _access(self, name: str) -> frozenset[Access]:
+        return self.access.get(name, frozenset({Access.WPA2 if self.points[name] else Access.OPEN}))
+
+    def _fits(self, profile: Profile) -> bool:
+        access = {heard.ssid: heard.access for heard in self.in_range()}.get(_ssid(profile), frozenset())
+        return (Access.WPA2 if profile.has_section("wifi-security") else Access.OPEN) in access
 
     def _refusal(self, profile: Profile, ssid: str) -> Reason:
         if ssid not in self.points or (ssid in self.silent and not profile.has_option("wifi", "hidden")):

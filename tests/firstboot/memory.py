@@ -22,7 +22,7 @@ from firstboot.rendered.networkmanager import PROFILES
 from firstboot.resources.hostname import hosts_with
 from firstboot.resources.units import DNSMASQ
 from firstboot.rulesets import CLOSING, Ruleset, restoring
-from firstboot.wireless import Joining, Radio
+from firstboot.wireless import Heard, Joining, Radio
 from tests.firstboot.air import Air
 
 
@@ -114,7 +114,7 @@ class MemoryMachine:
         self._link(interface)
         return self.air.joining
 
-    def in_range(self, interface: str) -> Sequence[str]:
+    def in_range(self, interface: str) -> Sequence[Heard]:
         self._link(interface)
         return self.air.in_range()
 

@@ -13,7 +13,7 @@ from firstboot import actions
 from firstboot.kinds import KINDS
 from firstboot.reconcile import Outcome, Reconciler, State
 from firstboot.rendered.networkmanager import profile_name, profile_path
-from firstboot.wireless import Device, Joining, Radio, Reason
+from firstboot.wireless import Access, Device, Joining, Radio, Reason
 from tests.firstboot.memory import MemoryMachine, count
 
 HOME = "correct horse battery staple"
@@ -154,6 +154,35 @@ def test_it_is_sought_once_and_then_waited_for(machine: MemoryMachine) -> None:
     machine.air.joining = replace(machine.air.joining, seeking=False)
     settle(wireless(), machine)
     assert count(machine)[actions.SeekNetworks] == 2
+
+
+@pytest.mark.parametrize(
+    ("access", "passphrase", "said"),
+    [
+        (Access.OPEN, HOME, "Home is open: it knows no passphrase"),
+        (Access.WPA2, None, "Home is not open: it wants a passphrase"),
+        (Access.WPA3, HOME, "Home wants a passphrase, by WPA3, which is not in this version"),
+        (Access.OTHER, HOME, "Home wants a name and a password, or something else, which is not in this version"),
+    ],
+)
+def test_a_network_that_wants_something_else_is_said(
+    machine: MemoryMachine, access: Access, passphrase: str | None, said: str
+) -> None:
+    machine.air.access["Home"] = frozenset({access})
+    wifi = settle(wireless(passphrase=passphrase), machine)["wifi"]
+    assert (wifi.state, wifi.error) == (State.WAITING, said)
+
+
+def test_a_network_of_both_sorts_is_joined(machine: MemoryMachine) -> None:
+    machine.air.access["Home"] = frozenset({Access.WPA2, Access.WPA3})
+    assert settle(wireless(), machine)["wifi"].state is State.OK
+
+
+def test_a_refusal_is_forgotten_with_the_network(machine: MemoryMachine) -> None:
+    settle(wireless(passphrase="correct horse battery stable"), machine)
+    del machine.air.points["Home"]
+    wifi = settle(wireless(passphrase="correct horse battery stable"), machine)["wifi"]
+    assert wifi.error == "no network called Home is in range"
 
 
 def test_a_hidden_network_is_joined_and_its_silence_is_said(machine: MemoryMachine) -> None:
