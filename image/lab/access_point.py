@@ -11,8 +11,7 @@ from hashlib import pbkdf2_hmac
 from ipaddress import IPv4Interface
 
 from image.lab import computer
-from image.lab.computer import Computer
-from image.lab.guest import Guest
+from image.lab.computer import Computer, Tools
 
 WPA2, WPA3, BOTH = "WPA-PSK", "SAE", "WPA-PSK SAE"
 """What hostapd's `wpa_key_mgmt` calls them."""
@@ -72,18 +71,19 @@ class AccessPoint(Computer):
         return self.read("/run/leases")
 
 
-def begun(guest: Guest, name: str, radio: int, address: IPv4Interface) -> AccessPoint:
+def begun(tools: Tools, name: str, radio: int, address: IPv4Interface) -> AccessPoint:
     """One more access point, not yet on the air; its DHCP server gives out addresses of that network.
 
-    `guest` was booted with `kernel_parameters` and `computer.kernel_parameters`.
+    The guest was booted with `kernel_parameters` and `computer.kernel_parameters`.
     """
+    guest = tools.guest
     computer.begun(guest, name)
     point = AccessPoint(guest, name, radio, address)
     # A radio changes its network namespace with the whole of its hardware, and is told a process that is there.
     point.start("holder", "sleep", "infinity")
     process = guest.run("systemctl", "show", "--property=MainPID", "--value", f"lab-{name}-holder.service").strip()
     guest.run("rfkill", "unblock", guest.run("cat", f"/sys/class/ieee80211/phy{radio}/rfkill{radio}/index").strip())
-    computer.tools(guest).run("iw", "phy", f"phy{radio}", "set", "netns", process)
+    tools.run("iw", "phy", f"phy{radio}", "set", "netns", process)
     point.run("ip", "address", "add", str(address), "dev", point.interface)
     pool = address.network
     point.start(
