@@ -98,7 +98,7 @@ def _address(part: IPv4Network, own: IPv4Interface) -> IPv4Interface:
 def _own_ipv4(appliance: Appliance, gadget: Gadget, facts: Facts) -> IPv4Interface:
     if gadget.network is not None:
         return gadget.network
-    taken = list(_elsewhere(appliance, facts))
+    taken = list(elsewhere(appliance, facts))
     choices = list(_choices(facts.serial))
     free = [network for network in choices if not any(network.overlaps(other) for other in taken)] or choices
     # Once it stepped aside, it stays there: the laptop's connections are worth more than the first choice.
@@ -116,8 +116,8 @@ def _choices(serial: str) -> Iterator[IPv4Network]:
             yield IPv4Network((int(block.network_address) + offset, _LENGTH))
 
 
-def _elsewhere(appliance: Appliance, facts: Facts) -> Iterator[IPv4Network]:
-    """The networks that the Pi is on, the cable's own aside."""
+def elsewhere(appliance: Appliance, facts: Facts) -> Iterator[IPv4Network]:
+    """The IPv4 networks that the Pi is on, the cable's own aside."""
     if appliance.uplink is not None and appliance.uplink.address is not None:
         yield appliance.uplink.address.network
     cable = {BRIDGE, *facts.gadget_ports.values()}

@@ -15,6 +15,7 @@ from firstboot.resources.gadget import Gadget
 from firstboot.resources.hostname import Hostname
 from firstboot.resources.links import Links
 from firstboot.resources.managed import ManagedInterfaces
+from firstboot.resources.overlap import Overlap
 from firstboot.resources.radio import Radios
 from firstboot.resources.reach import Reach
 from firstboot.resources.routes import Routes
@@ -45,5 +46,6 @@ KINDS: tuple[Kind[Any], ...] = (
     Reach(),
     Units(),
     CableClient(),
+    Overlap(),
     Cable(),  # once dnsmasq offers what the laptop is to ask for
 )

@@ -8,7 +8,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from appliance.model import Appliance, Share
-from firstboot.cable import Segment, segments
+from firstboot.cable import Segment, elsewhere, segments
 from firstboot.facts import MAIN_TABLE, Facts
 
 HOST_GATEWAYS = (IPv4Address("192.168.137.1"), IPv4Address("192.168.2.1"), IPv4Address("10.42.0.1"))
@@ -73,11 +73,10 @@ def exit_of(appliance: Appliance, family: int) -> str | None:
 
 
 def overlapping(appliance: Appliance, facts: Facts) -> IPv4Network | None:
-    """The uplink's network, if one on the cable overlaps it: then neither can be told from the other."""
-    own = _uplink_address(appliance, facts)
-    if own is None or not any(segment.ipv4.network.overlaps(own.network) for segment in segments(appliance, facts)):
-        return None
-    return own.network
+    """Another network of the Pi's that one on the cable overlaps: then neither can be told from the other."""
+    own = [segment.ipv4.network for segment in segments(appliance, facts)]
+    others = (other for other in elsewhere(appliance, facts) if any(other.overlaps(network) for network in own))
+    return next(others, None)
 
 
 def questions(appliance: Appliance, facts: Facts) -> Sequence[Question]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 from pathlib import Path
 
-from appliance.errors import TemporaryError
 from appliance.model import Appliance
 from firstboot.actions import Action, BounceLinks, WithdrawRouter, WriteFile
 from firstboot.cable import segments
@@ -17,7 +16,6 @@ from firstboot.paths import RUN
 from firstboot.plan import Change
 from firstboot.rendered import dnsmasq
 from firstboot.rendered.dnsmasq import Heard
-from firstboot.sharing import overlapping
 
 
 @dataclass(frozen=True)
@@ -53,11 +51,6 @@ class Cable(Kind[Told]):
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Told]:
         """Whoever is there knows what is offered."""
-        if (other := overlapping(appliance, facts)) is not None:
-            raise TemporaryError(
-                f"gadget.network overlaps {other}, the uplink's network: the laptop is given no way out",
-                hint="another network, or auto",
-            )
         return [
             Told(segment.interface, True, segment.ports, segment.ipv6.ip)
             for segment in segments(appliance, facts)

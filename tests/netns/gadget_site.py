@@ -35,6 +35,7 @@ from firstboot.resources.cable import Cable
 from firstboot.resources.files import Files
 from firstboot.resources.firewall import Firewall
 from firstboot.resources.links import Links
+from firstboot.resources.overlap import Overlap
 from firstboot.resources.routes import Routes
 from firstboot.resources.sysctls import Sysctls
 from firstboot.resources.units import Units
@@ -45,7 +46,7 @@ from tests.netns.namespace import Namespace
 ROOT = Path(__file__).parent.parent.parent
 UNIT = ROOT / "overlays/base/usr/lib/systemd/system/appliance-dnsmasq.service"
 KINDS: tuple[Kind[Any], ...] = (
-    Files(), Firewall(), Sysctls(), Links(), Uplink(), Addresses(), Routes(), Units(), Cable(),
+    Files(), Firewall(), Sysctls(), Links(), Uplink(), Addresses(), Routes(), Units(), Overlap(), Cable(),
 )  # fmt: skip
 LOG = "/run/dnsmasq.log"
 SERIAL = "10000000deadbeef"
@@ -136,6 +137,11 @@ class Daemon:
     def wake(self) -> None:
         os.write(self._wake, b"x")
 
+    @property
+    def serves(self) -> bool:
+        """Whether dnsmasq runs."""
+        return self.namespace.call(self.unit.unit_is_active, "")
+
     def stop(self) -> None:
         self._stopping = True
         self.wake()
@@ -169,11 +175,13 @@ class GadgetSite:
     pi: Namespace
     internet: Namespace
     stack: ExitStack
+    daemons: list[Daemon] = field(default_factory=list)
 
     def daemon(self, appliance: Appliance) -> Daemon:
         """Start the daemon; it ends with the site."""
         made = Daemon(self.pi, appliance)
         self.stack.callback(made.stop)
+        self.daemons.append(made)
         return made
 
     def client(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from ipaddress import IPv4Address, IPv4Interface, ip_address, ip_network
@@ -12,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from appliance.model import Appliance, Gadget, Profile, Share, Uplink
-from firstboot.cable import unique_local
+from firstboot.cable import BRIDGE, unique_local
 from tests.netns.gadget_site import PI, ROUTER, SERIAL, SERVER, SERVER6, GadgetSite, gadget_site, within
 from tests.netns.test_firewall import reaches, tcp
 
 pytestmark = pytest.mark.netns
-OWN, START_S = "10.55.0.1", 20.0
+OWN, WINDOWS, START_S = "10.55.0.1", "192.168.137.1", 20.0
 
 
 @pytest.fixture
@@ -28,12 +30,12 @@ def site(tmp_path: Path) -> Iterator[GadgetSite]:
         yield made
 
 
-def gadget(share: Share = Share.ROUTE) -> Appliance:
+def gadget(share: Share = Share.ROUTE, network: str | None = f"{OWN}/28") -> Appliance:
     return Appliance(
         profile=Profile.GADGET,
         hostname="pigadget",
         uplink=Uplink(interface="eth0", address=IPv4Interface(f"{PI}/24"), gateway=IPv4Address(ROUTER)),
-        gadget=Gadget(network=IPv4Interface(f"{OWN}/28"), share=share),
+        gadget=Gadget(network=IPv4Interface(network) if network else None, share=share),
     )
 
 
@@ -141,3 +143,87 @@ def source_seen(site: GadgetSite, address: str) -> str:
         accepted, peer = site.internet.call(listener.accept)
         accepted.close()
     return str(peer[0])
+
+
+def test_a_laptop_that_shares_its_internet_is_found_and_its_end_as_well(site: GadgetSite) -> None:
+    daemon = site.daemon(gadget(Share.AUTO))
+    within(START_S, lambda: OWN in own_addresses(site) and daemon.serves)
+    site.laptop.program("ip", "addr", "add", f"{WINDOWS}/24", "dev", "cable0")
+    turned_s = within(10, lambda: OWN not in own_addresses(site) and not daemon.serves)
+    assert own_addresses(site) == ["fe80::1"], "the Pi has what the laptop gives it, and nothing else"
+
+    site.pi.program("ip", "addr", "add", "192.168.137.50/24", "dev", BRIDGE)  # as by DHCP
+    assert tcp(site.laptop, site.pi, "192.168.137.50", 22)
+    assert not tcp(site.laptop, site.pi, "192.168.137.50", 53)
+    site.laptop.program("ip", "route", "add", f"{SERVER}/32", "via", "192.168.137.50")
+    assert not tcp(site.laptop, site.internet, SERVER, 443)
+    site.pi.program("ip", "addr", "del", "192.168.137.50/24", "dev", BRIDGE)
+
+    site.laptop.program("ip", "addr", "del", f"{WINDOWS}/24", "dev", "cable0")
+    back_s = within(10, lambda: OWN in own_addresses(site) and daemon.serves)
+    site.client()
+    within(START_S, lambda: site.routers(4) == [OWN])
+    print(f"host after {turned_s:.1f} s, route again after {back_s:.1f} s")
+
+
+def test_what_answers_on_the_uplink_is_no_laptop_that_shares(site: GadgetSite) -> None:
+    """A home router may well be called as such a laptop is."""
+    site.internet.program("ip", "addr", "add", f"{WINDOWS}/24", "dev", "eth0")
+    daemon = site.daemon(gadget(Share.AUTO))
+    within(START_S, lambda: daemon.neighbours.answers.get((BRIDGE, IPv4Address(WINDOWS))) is False)
+    assert OWN in own_addresses(site)
+
+
+def test_the_cables_network_steps_aside_for_the_uplinks(site: GadgetSite) -> None:
+    daemon = site.daemon(gadget(network=None))
+    site.client()
+    within(START_S, lambda: bool(site.routers(4)))
+    [first] = site.routers(4)
+    within(START_S, lambda: not any(outcome.done for outcome in daemon.outcomes))
+    changes = carrier_changes(site)
+    site.pi.program("ip", "addr", "add", f"{ip_address(first) + 4}/24", "dev", "eth0")
+    moved_s = within(15, lambda: first not in [*own_addresses(site), *site.routers(4)] and bool(site.routers(4)))
+    second = next(own for own in own_addresses(site) if ":" not in own)
+    within(5, lambda: site.routers(4) == [second])
+    [address] = site.addresses(4)
+    assert ip_address(address) in IPv4Interface(f"{second}/28").network
+    assert carrier_changes(site) == changes + 2, "away and back, once"
+    assert first not in own_addresses(site)
+    assert tcp(site.laptop, site.internet, SERVER, 443)
+    site.pi.program("ip", "addr", "del", f"{ip_address(first) + 4}/24", "dev", "eth0")
+    time.sleep(2)
+    assert site.routers(4) == [second] and second in own_addresses(site), "it does not go back"
+    print(f"moved after {moved_s:.1f} s")
+    assert not any(outcome.error for outcome in daemon.outcomes)
+
+
+def test_a_network_of_the_users_that_overlaps_is_said(site: GadgetSite) -> None:
+    daemon = site.daemon(gadget())
+    site.client()
+    within(START_S, lambda: bool(site.routers(4)))
+    site.pi.program("ip", "addr", "add", "10.55.0.9/24", "dev", "eth0")
+    within(5, lambda: any("gadget.network overlaps 10.55.0.0/24" in outcome.error for outcome in daemon.outcomes))
+    within(5, lambda: not site.routers(4))
+
+
+def test_while_nothing_changes_nothing_is_done(routed: GadgetSite) -> None:
+    """No restart, no flap: a pass that finds everything right does nothing."""
+    daemon = routed.daemons[0]
+    within(START_S, lambda: not any(outcome.done for outcome in daemon.outcomes))
+    starts, carriers = daemon.unit.restarts, carrier_changes(routed)
+    for _ in range(3):
+        daemon.wake()
+        time.sleep(1)
+    assert (daemon.unit.restarts, carrier_changes(routed)) == (starts, carriers)
+
+
+def carrier_changes(site: GadgetSite) -> int:
+    """How often the laptop has seen the cable come and go."""
+    shown = json.loads(site.laptop.program("ip", "-s", "-s", "-json", "link", "show", "dev", "cable0"))
+    return int(shown[0]["stats64"]["tx"]["carrier_changes"])
+
+
+def own_addresses(site: GadgetSite) -> list[str]:
+    """The Pi's addresses on the cable."""
+    shown = json.loads(site.pi.program("ip", "-json", "addr", "show", "dev", BRIDGE))
+    return [info["local"] for info in shown[0]["addr_info"]]

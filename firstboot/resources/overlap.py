@@ -1,0 +1,37 @@
+"""Whether the networks on the cable are the cable's alone: what the user chose, only the user can change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from appliance.errors import TemporaryError
+from appliance.model import Appliance
+from firstboot.actions import Action
+from firstboot.facts import Facts
+from firstboot.kind import Kind, Machine
+from firstboot.plan import Change, Spec
+from firstboot.sharing import overlapping
+
+
+class Overlap(Kind[Spec]):
+    """Nothing is there and nothing is done: only said."""
+
+    name = "overlap"
+    setting = "gadget.network"
+
+    def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Spec]:
+        """Raises `TemporaryError` for another network of the same addresses."""
+        if (other := overlapping(appliance, facts)) is not None:
+            raise TemporaryError(
+                f"gadget.network overlaps {other}, which the Pi is on as well: the laptop is given no way out",
+                hint="another network, or auto",
+            )
+        return ()
+
+    def observe(self, machine: Machine, wanted: Sequence[Spec]) -> Sequence[Spec]:
+        """Nothing."""
+        return ()
+
+    def actions(self, change: Change[Spec]) -> Sequence[Action]:
+        """Nothing."""
+        return ()
