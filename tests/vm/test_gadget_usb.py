@@ -1,0 +1,247 @@
+"""What the laptop sees on its USB port, byte by byte, and that the Pi takes none of it away without need."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from firstboot.gadget.identity import device_mac, host_mac
+from image.lab.guest import Guest
+from image.lab.laptop import CABLE, NAME
+from image.lab.waiting import until
+from tests.vm import on_the_pi
+from tests.vm.gadgets import Plugged, plugged_in, plugged_in_again, wired
+
+pytestmark = pytest.mark.vm
+READY_S = 240
+HERE = Path(__file__).parent
+ECM, RNDIS = 1, 2
+"""The configurations' numbers."""
+REPLUGS = 50
+BACK_WITHIN_S = 3.0
+
+DESCRIPTORS = {
+    "device": """
+        12 01  00 02  ef 02 01  40           | USB 2.0; by class, interfaces are associated
+        6b 1d  04 01  05 01                  | 1d6b:0104; release 01.05: the layout's version, ECM and RNDIS
+        01 02 03  02                         | strings; two configurations
+    """,
+    # What a host reads first is what Windows looks at: RNDIS, and nothing else.
+    "configuration 0": """
+        09 02  4b 00  02 02 0a 80 fa         | 75 bytes, 2 interfaces, number 2, bus-powered, 500 mA
+        08 0b  00 02  ef 04 01  0d           | interfaces 0 and 1 are one function: RNDIS over Ethernet
+        09 04  00 00 01  02 02 ff  0b        | the control interface: like ACM's, of a vendor's protocol
+        05 24 00 10 01                       | CDC 1.1
+        05 24 01 00 01
+        04 24 02 00
+        05 24 06 00 01                       | the union of both
+        07 05 85 03  08 00  09               | interrupts
+        09 04  01 00 02  0a 00 00  0c        | the data interface
+        07 05 81 02  00 02  00               | bulk, 512 bytes, to the laptop
+        07 05 02 02  00 02  00               | and from it
+    """,
+    "configuration 1": """
+        09 02  58 00  02 01 04 80 fa         | 88 bytes, 2 interfaces, number 1
+        08 0b  00 02  02 06 00  08           | interfaces 0 and 1 are one function: CDC, Ethernet
+        09 04  00 00 01  02 06 00  05        | the control interface: for that Linux takes this one
+        05 24 00 10 01                       | CDC 1.1
+        05 24 06 00 01                       | the union of both
+        0d 24 0f 06  00 00 00 00  ea 05  00 00  00 | its address is string 6; 1514 bytes at most
+        07 05 85 03  10 00  09               | interrupts
+        09 04  01 00 00  0a 00 00  00        | the data interface, silent
+        09 04  01 01 02  0a 00 06  07        | and speaking
+        07 05 81 02  00 02  00               | bulk, 512 bytes, to the laptop
+        07 05 02 02  00 02  00               | and from it
+    """,
+    "os string": """
+        12 03  4d 00 53 00 46 00 54 00 31 00 30 00 30 00  cd 00 | "MSFT100", the vendor's request is cd
+    """,
+    "compatible ids": """
+        28 00 00 00  00 01  04 00  01  00 00 00 00 00 00 00 | 40 bytes, version 1.0, compatible IDs: one function
+        00 01                                | from interface 0 on
+        52 4e 44 49 53 00 00 00  35 31 36 32 30 30 31 00 | RNDIS 5162001
+        00 00 00 00 00 00
+    """,
+}
+"""Endpoints' numbers are those that this controller has to give. Sources: USB 2.0, 9.6; USB's communication devices
+1.1; Microsoft's OS descriptors 1.0; for RNDIS, what the kernel's f_rndis.c says of it."""
+
+
+@pytest.fixture(scope="module")
+def gadget(gadget_image: Path, tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plugged]:
+    with plugged_in(gadget_image, tools, tmp_path_factory.mktemp("usb"), wired()) as plugged:
+        on_the_pi.reaches_state(plugged.guest, "ready", timeout_s=READY_S)
+        yield plugged
+
+
+def content(table: str) -> bytes:
+    """The bytes of a table: what stands left of its words."""
+    return bytes.fromhex(" ".join(line.partition("|")[0] for line in table.splitlines()))
+
+
+def descriptors(plugged: Plugged) -> dict[str, bytes]:
+    program = (HERE / "usb_descriptors.py").read_text()
+    answer = plugged.guest.ask(["python3", "-", plugged.laptop.device()], stdin=program)
+    assert answer.code == 0, answer.output
+    return {name: bytes.fromhex(text) for name, text in json.loads(answer.output).items()}
+
+
+def text(descriptor: bytes) -> str:
+    assert descriptor[0] == len(descriptor) and descriptor[1] == 3
+    return descriptor[2:].decode("utf-16-le")
+
+
+def connections(plugged: Plugged) -> int:
+    """How often a device was found on the port: the host counts them, and starts anew at 128."""
+    return int(plugged.guest.run("cat", f"{plugged.laptop.device()}/devnum"))
+
+
+def serial(guest: Guest) -> str:
+    """As the gadget shows it; this machine has no device tree that says one."""
+    return guest.run("cat", "/sys/kernel/config/usb_gadget/appliance/strings/0x409/serialnumber").strip()
+
+
+def adapters(plugged: Plugged) -> dict[str, str]:
+    """The MAC addresses at both ends of both functions, and the bridge's."""
+    functions = "/sys/kernel/config/usb_gadget/appliance/functions"
+    shown = plugged.guest.run("grep", "-rH", ".", functions, "--include=*_addr")
+    found = dict(line.removeprefix(f"{functions}/").split(":", 1) for line in shown.splitlines())
+    return {**found, "bridge": plugged.guest.run("cat", "/sys/class/net/br-usb/address").strip()}
+
+
+@pytest.mark.parametrize("name", list(DESCRIPTORS))
+def test_descriptors(gadget: Plugged, name: str) -> None:
+    assert descriptors(gadget)[name].hex(" ") == content(DESCRIPTORS[name]).hex(" ")
+
+
+def test_strings(gadget: Plugged) -> None:
+    shown = descriptors(gadget)
+    own = serial(gadget.guest)
+    assert [text(shown[f"string {number}"]) for number in (1, 2, 3)] == ["Raspberry Pi", "pigadget", own]
+    assert text(shown["string 4"]) == "ECM" and text(shown["string 10"]) == "RNDIS"
+    assert text(shown["string 6"]) == host_mac(own, "ecm").replace(":", "").upper()
+
+
+def test_linux_takes_ecm_by_itself(gadget: Plugged) -> None:
+    assert (gadget.laptop.configuration(), gadget.laptop.driver()) == (ECM, "cdc_ether")
+    reaches_the_pi(gadget, "ecm")
+
+
+def test_rndis(gadget: Plugged) -> None:
+    gadget.laptop.choose(RNDIS)
+    until(lambda: gadget.laptop.driver() == "rndis_host", "the adapter's driver is RNDIS's", timeout_s=30)
+    reaches_the_pi(gadget, "rndis")
+    gadget.laptop.choose(ECM)
+    until(lambda: gadget.laptop.driver() == "cdc_ether", "the adapter's driver is ECM's", timeout_s=30)
+
+
+def reaches_the_pi(plugged: Plugged, function: str) -> None:
+    """Over the adapter with this Pi's address for this function."""
+    [link] = plugged.laptop.ip("link", "show", CABLE)
+    assert link["address"] == host_mac(serial(plugged.guest), function)
+    until(lambda: plugged.laptop.reaches(f"fe80::1%{CABLE}"), "the Pi answers", timeout_s=30)
+
+
+def test_addresses_are_this_pis(gadget: Plugged) -> None:
+    own = serial(gadget.guest)
+    assert adapters(gadget) == {
+        **{f"{name}.usb0/dev_addr": device_mac(own, name) for name in ("ecm", "rndis")},
+        **{f"{name}.usb0/host_addr": host_mac(own, name) for name in ("ecm", "rndis")},
+        "bridge": device_mac(own, "bridge"),
+    }
+
+
+def test_unplugged_and_plugged_in_again(gadget: Plugged) -> None:
+    program = (HERE / "replugging.py").read_text()
+    argv = ["ip", "netns", "exec", NAME, "python3", "-", str(REPLUGS), gadget.laptop.device(), CABLE]
+    answer = gadget.guest.ask(argv, stdin=program, timeout_s=REPLUGS * 60)
+    assert answer.code == 0, answer.output
+    times: list[list[float | None]] = json.loads(answer.output)
+    assert len(times) == REPLUGS
+    ping = [answered if answered is not None else math.inf for _, answered in times]
+    carrier = [up if up is not None else math.inf for up, _ in times]
+    for what, column in (("carrier", carrier), ("the Pi answers", ping)):
+        middle = sorted(column)[REPLUGS // 2]
+        print(
+            f"{what}: after {min(column):.2f} s at best, {middle:.2f} s half of the time, {max(column):.2f} s at worst"
+        )
+    assert max(ping) <= BACK_WITHIN_S
+
+
+def test_a_restarted_daemon_takes_nothing_away(gadget: Plugged) -> None:
+    before = connections(gadget)
+    gadget.guest.run("systemctl", "restart", "appliance.service", timeout_s=120)
+    on_the_pi.reaches_state(gadget.guest, "ready")
+    gadget.guest.run("systemctl", "restart", "appliance-gadget.service")
+    assert connections(gadget) == before
+
+
+def test_other_functions_are_shown_once(gadget: Plugged) -> None:
+    """And have another release number."""
+    before = connections(gadget)
+    release = descriptors(gadget)["device"][12:14]
+    gadget.guest.write(on_the_pi.CONFIG, wired().replace("[ecm, rndis]", "[ecm, rndis, acm]"))
+    until(lambda: gadget.laptop.device() and connections(gadget) > before, "the host sees another", timeout_s=60)
+    on_the_pi.reaches_state(gadget.guest, "ready")
+    shown = descriptors(gadget)
+    assert shown["device"][12:14] != release
+    assert shown["configuration 0"] == content(DESCRIPTORS["configuration 0"])  # but for strings' numbers
+    assert shown["configuration 1"][4] == 4, "the interfaces of ECM and ACM"
+    assert connections(gadget) == before + 1
+
+
+def test_without_a_device_controller_the_overlay_is_named(gadget: Plugged) -> None:
+    """And when there is one, it is used."""
+    driver = "/sys/bus/platform/drivers/dummy_udc"
+    gadget.guest.write(f"{driver}/unbind", "dummy_udc.0")
+    status = on_the_pi.reaches_state(gadget.guest, "waiting")
+    assert "dtoverlay=dwc2,dr_mode=peripheral" in json.dumps(status)
+    gadget.guest.write(f"{driver}/bind", "dummy_udc.0")
+    on_the_pi.reaches_state(gadget.guest, "ready")
+    reaches_the_pi(gadget, "ecm")
+
+
+def test_another_pi_has_other_addresses(gadget: Plugged) -> None:
+    """The card in another Pi: this machine's serial number is made of its machine id."""
+    before = adapters(gadget)
+    gadget.guest.write("/run/another", "0123456789abcdef0123456789abcdef\n")
+    gadget.guest.run("mount", "--bind", "/run/another", "/etc/machine-id")
+    gadget.guest.run("systemctl", "restart", "appliance-gadget.service")
+    assert adapters(gadget) == before, "the early unit leaves it to the daemon"
+    gadget.guest.run("systemctl", "restart", "appliance.service", timeout_s=120)
+    on_the_pi.reaches_state(gadget.guest, "ready")
+    after = adapters(gadget)
+    assert after.keys() == before.keys() and not set(after.values()) & set(before.values())
+    gadget.guest.run("umount", "/etc/machine-id")
+
+
+def test_a_second_boot_shows_the_same_at_once(gadget: Plugged) -> None:
+    """By the early unit: the daemon finds nothing to do."""
+    gadget.guest.write(on_the_pi.CONFIG, wired())
+    gadget.guest.run("systemctl", "restart", "appliance.service", timeout_s=120)
+    on_the_pi.reaches_state(gadget.guest, "ready")
+    before = adapters(gadget)
+    with plugged_in_again(gadget) as again:
+        on_the_pi.reaches_state(again.guest, "ready", timeout_s=READY_S)
+        assert adapters(again) == before
+        said = on_the_pi.journal(again.guest, "--unit=appliance.service")
+        assert not [line for line in said if line.startswith(("gadget: ", "bridge: ", "files: "))]
+        assert shown_at(again.guest) < started_at(again.guest), "nothing waits for the daemon"
+
+
+def shown_at(guest: Guest) -> float:
+    """When the early unit was done, in seconds since the kernel started."""
+    return monotonic(guest, "appliance-gadget.service", "ActiveEnterTimestampMonotonic")
+
+
+def started_at(guest: Guest) -> float:
+    """When the daemon had put everything right for the first time."""
+    return monotonic(guest, "appliance.service", "ActiveEnterTimestampMonotonic")
+
+
+def monotonic(guest: Guest, unit: str, name: str) -> float:
+    return int(guest.run("systemctl", "show", "-P", name, unit)) / 1e6
