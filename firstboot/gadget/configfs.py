@@ -28,8 +28,11 @@ def exists() -> bool:
 
 
 def bound_to() -> str:
-    """The controller by which the gadget is shown to a host; "": none."""
-    return read(f"{ROOT}/UDC")
+    """The controller by which the gadget is shown to a host; "": none.
+
+    Not what stands in `UDC`: the name stays there when the controller has gone or the kernel could not bind to it.
+    """
+    return next((name for name in controllers() if read(f"{CONTROLLERS}/{name}/function") == NAME), "")
 
 
 def content(paths: list[str]) -> dict[str, str]:
@@ -60,7 +63,7 @@ def show(folders: list[str], files: dict[str, str], wanted: list[tuple[str, str]
         same = {path: normal(value) for path, value in files.items()}
         if content(list(files)) != same or links() != sorted(wanted):
             _build(folders, files, wanted)
-        if bound_to() not in controllers():
+        if not bound_to():
             _bind()
     finally:
         posix.close(lock)
@@ -122,7 +125,7 @@ def _bind() -> None:
 
 
 def _unbind() -> None:
-    if bound_to():
+    if read(f"{ROOT}/UDC"):
         _write("UDC", "\n")
 
 

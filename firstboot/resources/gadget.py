@@ -50,8 +50,7 @@ class Gadget(Kind[UsbGadget]):
 
     def observe(self, machine: Machine, wanted: Sequence[UsbGadget]) -> Sequence[UsbGadget]:
         """The gadget of our name. Raises `TemporaryError` where one is wanted that could be shown to nobody."""
-        controllers = machine.controllers()
-        if wanted and not controllers:
+        if wanted and not machine.controllers():
             raise TemporaryError(
                 "this Pi has no USB device controller",
                 hint="config.txt needs the line dtoverlay=dwc2,dr_mode=peripheral under [all]; the cable goes into a "
@@ -60,7 +59,7 @@ class Gadget(Kind[UsbGadget]):
         found = machine.gadget([path for spec in wanted if spec.tree for path in spec.tree.files])
         if found is None:
             return ()
-        return (UsbGadget(_digest(found.files, found.links), found.controller in controllers),)
+        return (UsbGadget(_digest(found.files, found.links), bool(found.controller)),)
 
     def actions(self, change: Change[UsbGadget]) -> Sequence[Action]:
         """Make it, show it, or take it away."""

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -21,6 +22,7 @@ READY_S = 240
 HERE = Path(__file__).parent
 ECM, RNDIS = 1, 2
 """The configurations' numbers."""
+OWN = "10.55.0.1"
 REPLUGS = 50
 BACK_WITHIN_S = 3.0
 
@@ -155,21 +157,19 @@ def test_addresses_are_this_pis(gadget: Plugged) -> None:
     }
 
 
-def test_unplugged_and_plugged_in_again(gadget: Plugged) -> None:
+def test_unplugged_and_plugged_in_again(gadget: Plugged, capfd: pytest.CaptureFixture[str]) -> None:
     program = (HERE / "replugging.py").read_text()
-    argv = ["ip", "netns", "exec", NAME, "python3", "-", str(REPLUGS), gadget.laptop.device(), CABLE]
+    argv = ["ip", "netns", "exec", NAME, "python3", "-", str(REPLUGS), gadget.laptop.device(), CABLE, OWN]
     answer = gadget.guest.ask(argv, stdin=program, timeout_s=REPLUGS * 60)
     assert answer.code == 0, answer.output
     times: list[list[float | None]] = json.loads(answer.output)
     assert len(times) == REPLUGS
-    ping = [answered if answered is not None else math.inf for _, answered in times]
-    carrier = [up if up is not None else math.inf for up, _ in times]
-    for what, column in (("carrier", carrier), ("the Pi answers", ping)):
-        middle = sorted(column)[REPLUGS // 2]
-        print(
-            f"{what}: after {min(column):.2f} s at best, {middle:.2f} s half of the time, {max(column):.2f} s at worst"
-        )
-    assert max(ping) <= BACK_WITHIN_S
+    carrier, answered, ping = (sorted(math.inf if row[n] is None else row[n] or 0 for row in times) for n in range(3))
+    with capfd.disabled():
+        for what, column in (("carrier", carrier), ("the Pi answers", answered), ("it answers a ping", ping)):
+            print(f"\n{what}: after {column[0]:.2f} s at best, {median(column):.2f} s, {column[-1]:.2f} s at worst")
+    assert max(carrier[-1], answered[-1]) <= BACK_WITHIN_S
+    assert ping[-1] < math.inf
 
 
 def test_a_restarted_daemon_takes_nothing_away(gadget: Plugged) -> None:
@@ -195,12 +195,11 @@ def test_other_functions_are_shown_once(gadget: Plugged) -> None:
 
 
 def test_without_a_device_controller_the_overlay_is_named(gadget: Plugged) -> None:
-    """And when there is one, it is used."""
-    driver = "/sys/bus/platform/drivers/dummy_udc"
-    gadget.guest.write(f"{driver}/unbind", "dummy_udc.0")
+    """And when one appears, it is used."""
+    gadget.guest.run("modprobe", "-r", "dummy_hcd")
     status = on_the_pi.reaches_state(gadget.guest, "waiting")
     assert "dtoverlay=dwc2,dr_mode=peripheral" in json.dumps(status)
-    gadget.guest.write(f"{driver}/bind", "dummy_udc.0")
+    gadget.guest.run("modprobe", "dummy_hcd")
     on_the_pi.reaches_state(gadget.guest, "ready")
     reaches_the_pi(gadget, "ecm")
 
