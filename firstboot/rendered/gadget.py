@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from appliance.model import Appliance
+from appliance.model import Appliance, Share
 from firstboot.cable import LINK_LOCAL, Segment, is_bridged, segments
 from firstboot.facts import OURS, Facts
 from firstboot.gadget import compiled, identity
@@ -43,7 +43,7 @@ def compiled_text(appliance: Appliance, facts: Facts) -> str:
         names = tuple(words[port] for port in segment.ports)
         shown = replace(segment, interface=words.get(segment.interface, segment.interface), ports=names)
         made.network += _bridge(shown, facts.serial) if is_bridged(gadget) else ()
-        made.network += _addresses(shown)
+        made.network += _addresses(shown, client=gadget.share is Share.HOST)
     return "".join(f"{line}\n" for line in made.lines())
 
 
@@ -57,10 +57,14 @@ def _bridge(segment: Segment, serial: str) -> Iterator[str]:
         yield f"link set {port} up"
 
 
-def _addresses(segment: Segment) -> Iterator[str]:
-    """Usable at once, also before the laptop is there: on a cable that ends in one, no address is a duplicate."""
+def _addresses(segment: Segment, *, client: bool) -> Iterator[str]:
+    """Usable at once, also before the laptop is there: on a cable that ends in one, no address is a duplicate.
+
+    `client`: the laptop gives the Pi its addresses.
+    """
     yield f"link set {segment.interface} addrgenmode none"
     yield f"link set {segment.interface} up"
-    yield f"address replace {LINK_LOCAL} dev {segment.interface} proto {OURS} nodad"
-    yield f"address replace {segment.ipv4} dev {segment.interface} proto {OURS}"
-    yield f"address replace {segment.ipv6} dev {segment.interface} proto {OURS} nodad"
+    for address in (LINK_LOCAL, *(() if client else segment.addresses)):
+        yield f"address replace {address} dev {segment.interface} proto {OURS}" + (
+            " nodad" if address.version == 6 else ""
+        )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from appliance.model import Appliance, Function, Gadget, Interfaces, Profile
+from appliance.model import Appliance, Function, Gadget, Interfaces, Profile, Share
 from appliance.parse import load
 from firstboot.actions import AddBridge, RemoveGadget, RemoveLink, SetMaster, ShowGadget, WriteFile
 from firstboot.facts import OURS, Link
@@ -187,3 +187,11 @@ def test_the_compiled_separate_interfaces_go_by_their_functions(wanted: Applianc
     assert {
         f"address replace 10.55.0.{host}/29 dev {port} proto 97" for host, port in ((1, "usb0"), (9, "usb1"))
     } <= set(batch)
+
+
+def test_where_the_laptop_gives_the_addresses_the_early_unit_puts_none(
+    wanted: Appliance, machine: MemoryMachine
+) -> None:
+    settle(with_gadget(wanted, share=Share.HOST), machine)
+    made = compiled.parse(machine.files[COMPILED].content.decode())
+    assert [line.split()[2] for line in made.network if line.startswith("address")] == ["fe80::1/64"]
