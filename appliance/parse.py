@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from appliance import checks, source
 from appliance.decoding import SIZE_MAX_BYTES
@@ -18,6 +18,8 @@ from appliance.quoting import quoted
 from appliance.scalars import Scalar
 from appliance.settings import Pairs, Section, Sections, Setting, Value, Values, settings_of
 from appliance.source import BadNode, ListNode, MapNode, Node, TextNode
+
+T = TypeVar("T")
 
 PLACEHOLDER = re.compile(r"<.*>")  # what `appliance init` writes where only the user knows
 
@@ -65,6 +67,23 @@ def parse_text(data: bytes, file: str) -> Parsed:
     if reader.problems:
         raise ConfigError(reader.problems)
     return Parsed(appliance, reader.marks, tuple(sorted(reader.warnings)))
+
+
+def parse_section(model: type[T], name: str, data: bytes, file: str) -> T | None:
+    """Read one section of a file whose others may be wrong; None if it is not there, or is itself wrong.
+
+    What involves more than one setting is not checked.
+    """
+    try:
+        root = source.read(data, file).root
+    except ConfigError:
+        return None
+    entry = next((entry for entry in root.entries if entry.name == name), None)
+    if entry is None:
+        return None
+    reader = _Reader()
+    found: T = reader.section(model, entry.node, name, entry.mark)
+    return None if reader.problems else found
 
 
 @dataclass

@@ -1,7 +1,8 @@
-"""What of a broken `appliance.yaml` lets its owner in: the ssh keys, and the host name.
+"""What of a broken `appliance.yaml` lets its owner in: the ssh keys, the host name, and the way to the Pi.
 
 On a first boot there is no last good configuration to run, and without a key nobody could log in to see
-what is wrong. Only what stands under `authorized_keys` counts, and never a comment.
+what is wrong. Only what stands under `authorized_keys` counts, and never a comment. A Pi Zero has no wire:
+then the way is the USB cable, or the wireless network.
 """
 
 from __future__ import annotations
@@ -11,23 +12,32 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from appliance import names, source
+from appliance import checks, names, source
 from appliance.decoding import SIZE_MAX_BYTES, decoded
 from appliance.errors import ConfigError
+from appliance.model import Appliance, Profile, Uplink
+from appliance.parse import parse_section
 from appliance.public_key import FIELDS, ssh_public_key
 from appliance.source import ListNode, MapNode, Node, TextNode
 
 HEADING = re.compile(r"""\s*(?:["']?ssh["']?\s*:\s*\{\s*)?["']?authorized_keys["']?\s*:(?P<rest>.*)""")
 HOSTNAME = re.compile(r"""["']?hostname["']?\s*:\s*["']?(?P<name>[A-Za-z0-9-]+)["']?\s*(#.*)?""")
+PROFILE = re.compile(r"""["']?profile["']?\s*:\s*["']?gadget["']?\s*(#.*)?""")
+BLANKS = "\t\u00a0 \r"
 AROUND = "-[]{}, \t\u00a0\"'\u2018\u2019\u201c\u201d"  # what may stand around a key in a list
 
 
 @dataclass(frozen=True)
 class Salvaged:
-    """What could be read; the host name is None where it could not."""
+    """What could be read; the host name is None where it could not.
+
+    `gadget`: it is meant to be one. `uplink` is a wireless one, if its section is right by itself.
+    """
 
     hostname: str | None
     authorized_keys: tuple[str, ...]
+    gadget: bool = False
+    uplink: Uplink | None = None
 
 
 def salvage(data: bytes, file: str) -> Salvaged:
@@ -36,13 +46,25 @@ def salvage(data: bytes, file: str) -> Salvaged:
         root = source.read(data, file).root
     except ConfigError:
         lines = decoded(data[:SIZE_MAX_BYTES]).split("\n")
-        return Salvaged(_hostname(_named(lines)), _distinct(_listed(lines)))
+        gadget = any(PROFILE.fullmatch(line.strip(BLANKS)) for line in lines)
+        return Salvaged(_hostname(_named(lines)), _distinct(_listed(lines)), gadget)
     ssh = _child(root, "ssh")
     keys = _child(ssh, "authorized_keys") if isinstance(ssh, MapNode) else None
     texts = keys.items if isinstance(keys, ListNode) else (keys,)
     found = _distinct(node.text for node in texts if isinstance(node, TextNode))
     name = _child(root, "hostname")
-    return Salvaged(_hostname(name.text if isinstance(name, TextNode) else ""), found)
+    profile = _child(root, "profile")
+    gadget = isinstance(profile, TextNode) and profile.text == Profile.GADGET
+    return Salvaged(_hostname(name.text if isinstance(name, TextNode) else ""), found, gadget, _wireless(data, file))
+
+
+def _wireless(data: bytes, file: str) -> Uplink | None:
+    uplink = parse_section(Uplink, "uplink", data, file)
+    if uplink is None or uplink.wifi is None:
+        return None
+    findings = checks.findings(Appliance(profile=Profile.GADGET, uplink=uplink), ())
+    wrong = any(finding.path.startswith("uplink") and not finding.warning for finding in findings)
+    return None if wrong else uplink
 
 
 def _child(section: MapNode, name: str) -> Node | None:
@@ -64,7 +86,7 @@ def _distinct(texts: Iterator[str]) -> tuple[str, ...]:
 
 
 def _named(lines: list[str]) -> str:
-    return next((found["name"] for line in lines if (found := HOSTNAME.fullmatch(line.strip("\t\u00a0 ")))), "")
+    return next((found["name"] for line in lines if (found := HOSTNAME.fullmatch(line.strip(BLANKS)))), "")
 
 
 def _listed(lines: list[str]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.errors import ApplianceError, ConfigError, InputError, Mark, Problem
-from appliance.model import Appliance, Profile, Ssh, Uplink
+from appliance.model import Appliance, Gadget, Profile, Ssh, Uplink
 from appliance.parse import parse_text
 from appliance.salvage import salvage
 from firstboot import files
@@ -57,7 +57,8 @@ class Configurations:
             or (data, trouble) != (self._data, self._current.trouble)
             or _stale(self._current, facts)
         ):
-            self._current = self._read(data, trouble, facts)
+            found = self._read(data, trouble, facts)
+            self._current = found if found != self._current else self._current
             self._data = data
         return self._current
 
@@ -111,15 +112,24 @@ def _stale(configuration: Configuration, facts: Facts) -> bool:
 
 
 def rescue(data: bytes, links: Mapping[str, Link], installed_keys: tuple[str, ...]) -> Appliance:
-    """DHCP on the wire, and ssh for the keys that can be read from a broken file, or else those of before."""
+    """A way in for whoever has the ssh keys that can be read from a broken file, or else those of before.
+
+    It is the network of the wire, by DHCP, or the wireless one that the file names; a gadget's is the cable.
+    """
     saved = salvage(data, CONFIG_NAME)
-    wired = sorted(name for name, link in links.items() if not link.kind and name.startswith("e"))
+    uplink = saved.uplink if saved.uplink is not None and saved.uplink.interface in links else _wired(links)
     return Appliance(
-        profile=Profile.GATEWAY,
+        profile=Profile.GADGET if saved.gadget else Profile.GATEWAY,
         hostname=saved.hostname or "appliance",
         ssh=Ssh(authorized_keys=saved.authorized_keys or installed_keys),
-        uplink=Uplink(interface=wired[0] if wired else FIRST_WIRED),
+        uplink=uplink,
+        gadget=Gadget() if saved.gadget else None,
     )
+
+
+def _wired(links: Mapping[str, Link]) -> Uplink:
+    wired = sorted(name for name, link in links.items() if not link.kind and name.startswith("e"))
+    return Uplink(interface=wired[0] if wired else FIRST_WIRED)
 
 
 def _content(path: Path) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from appliance.model import Uplink, Wifi
 from appliance.salvage import Salvaged, salvage
 from tests.appliance.conftest import EXAMPLES, problems
 
@@ -70,3 +71,36 @@ def test_a_good_file_gives_the_same() -> None:
 def test_two_keys() -> None:
     text = LIST + f"    - {OTHER}\nx: y: z\n"
     assert salvage(text.encode(), "a.yaml").authorized_keys == (f"{KEY} me", OTHER)
+
+
+WIRELESS = """profile: gadget
+gadget: {network: 10.55.0.1/31}
+uplink:
+  interface: wlan0
+  wifi: {ssid: Home, passphrase: correct horse, country: NO}
+"""
+
+
+def test_a_gadgets_wireless_network() -> None:
+    assert problems(WIRELESS.encode())
+    found = salvage(WIRELESS.encode(), "a.yaml")
+    wifi = Wifi(ssid="Home", passphrase="correct horse", country="NO")
+    assert (found.gadget, found.uplink) == (True, Uplink(interface="wlan0", wifi=wifi))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("correct horse", "short"),
+        (", passphrase: correct horse", ""),
+        ("country: NO", "country: XX"),
+        ("  interface: wlan0\n", ""),
+        ("  interface: wlan0\n", "  interface: wlan0\n  address: 10.0.0.2/24\n"),
+        ("  wifi: {ssid: Home, passphrase: correct horse, country: NO}\n", ""),
+        ("uplink:", "uplink: {"),
+    ],
+)
+def test_a_wireless_network_that_is_not_right_is_not_joined(right: str, wrong: str) -> None:
+    assert right in WIRELESS
+    found = salvage(WIRELESS.replace(right, wrong).encode(), "a.yaml")
+    assert (found.gadget, found.uplink) == (True, None)

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from appliance.model import Profile
+from appliance.model import Gadget, Profile
+from appliance.parse import load
 from firstboot.configuration import Configurations
 from firstboot.facts import Facts, Link
 from firstboot.paths import CONFIG_NAME
 from firstboot.status import Source
 
-GOOD = (Path(__file__).parent.parent / "appliance" / "examples" / "gateway.yaml").read_bytes()
+EXAMPLES = Path(__file__).parent.parent / "appliance" / "examples"
+GOOD = (EXAMPLES / "gateway.yaml").read_bytes()
 BROKEN = GOOD.replace(b"198.51.100.100", b"198.51.100.400")
 FACTS = Facts(links={name: Link(name) for name in ("lo", "wlan0", "eth1", "eth0")})
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOzrN1bdD2E6kuR3y6QuopXcvzkCPQdR/t88rdA+g0Eb me@laptop"
@@ -126,3 +128,32 @@ def test_a_rescue_takes_the_interface_that_comes_later(configurations: Configura
     later = configurations.current(Facts(links={"enx1": Link("enx1")})).appliance
     assert later.uplink is not None
     assert later.uplink.interface == "enx1"
+
+
+GADGET = (EXAMPLES / "gadget.yaml").read_bytes().replace(b"10.55.0.1/28", b"10.55.0.1/31")
+
+
+def test_the_rescue_of_a_gadget_is_its_cable_and_its_wireless_network(
+    configurations: Configurations, fat: Path
+) -> None:
+    """A Pi Zero has no wire to take an address from."""
+    write(fat, GADGET)
+    current = configurations.current(Facts(links={"wlan0": Link("wlan0")}))
+    assert (current.source, current.appliance.profile) == (Source.RESCUE, Profile.GADGET)
+    assert current.appliance.gadget == Gadget()
+    assert current.appliance.ssh.authorized_keys == (KEY,)
+    assert current.appliance.uplink == load(EXAMPLES / "gadget.yaml").appliance.uplink
+
+
+def test_a_rescue_without_the_radio_is_the_wires_until_it_comes(configurations: Configurations, fat: Path) -> None:
+    write(fat, GADGET)
+    uplinks = [
+        configurations.current(Facts(links={name: Link(name) for name in names})).appliance.uplink
+        for names in ((), ("wlan0",))
+    ]
+    assert [uplink.interface for uplink in uplinks if uplink is not None] == ["eth0", "wlan0"]
+
+
+def test_a_rescue_that_waits_for_its_interface_stays_the_same(configurations: Configurations) -> None:
+    """Every new one is tried afresh, and at once."""
+    assert configurations.current(Facts()) is configurations.current(Facts())
