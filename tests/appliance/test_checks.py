@@ -102,6 +102,16 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
     ),
     (
         "gadget",
+        [("correct horse battery staple", "battery"), ("country: NO", "country: UK")],
+        [
+            "13:17: uplink.wifi.passphrase: a passphrase has at least 8 characters, this one has 7 "
+            "(8 to 63 printable ASCII characters, or 64 hexadecimal digits)",
+            '14:14: uplink.wifi.country: "UK" is not a country code, did you mean "GB"? '
+            "(two capital letters of ISO 3166, e.g. NO)",
+        ],
+    ),
+    (
+        "gadget",
         [("    country: NO", "    country: NO\n    open: true")],
         ["15:11: uplink.wifi.open: an open network has no passphrase (one of the two)"],
     ),
