@@ -19,6 +19,8 @@ from image.lab.waiting import until
 NAME = "laptop"
 CABLE = "cable"
 """What the laptop calls the network adapter that the Pi is."""
+DRIVERS = {"ecm": "cdc_ether", "rndis": "rndis_host", "ncm": "cdc_ncm"}
+"""The kernel's driver of each network function, on the host's side."""
 USB = "/sys/devices/platform/dummy_hcd.0"
 LEASE_S = 30.0
 
@@ -40,6 +42,18 @@ class Laptop(Computer):
     def device(self, *, timeout_s: float = 60) -> str:
         """The folder in sysfs of the device that the Pi is; TimeoutError if it shows none."""
         return until(self._shown, "the Pi shows a USB device", timeout_s=timeout_s, every_s=0.5)
+
+    def take(self, function: str) -> None:
+        """Be a host that chooses the configuration with this function (`ecm`, `rndis`, `ncm`) and has its adapter.
+
+        PermanentError if there is none.
+        """
+        device = self.device()
+        for configuration in range(1, int(self.guest.run("cat", f"{device}/bNumConfigurations")) + 1):
+            self.choose(configuration)
+            if self.driver() == DRIVERS[function]:
+                return
+        raise PermanentError(f"the Pi shows no {function}: {self.guest.run('grep', '-r', '.', device)}")
 
     def choose(self, configuration: int) -> None:
         """Make the USB device take one of its configurations (bConfigurationValue); 0: none."""
@@ -89,9 +103,16 @@ class Laptop(Computer):
         """Its default routes (family 4 or 6), as `ip -json route` has them: gateway, dev, protocol, metric."""
         return self.ip(f"-{family}", "route", "show", "default")
 
-    def has_default_route(self, family: int) -> bool:
-        """Whether it would send what is for the Internet into the cable."""
-        return any(CABLE in str(route) for route in self.default_routes(family))
+    def has_default_routes(self) -> set[int]:
+        """The families (4, 6) of which it would send into the cable what is for the Internet. One short look."""
+        lines = self.run("cat", "/proc/net/route", "/proc/net/ipv6_route").splitlines()
+        found = set()
+        for words in (line.split() for line in lines):
+            if words[:2] == [CABLE, "00000000"] and words[7] == "00000000":
+                found.add(4)
+            if words[:2] == ["0" * 32, "00"] and words[-1] == CABLE:
+                found.add(6)
+        return found
 
     def given(self) -> dict[str, str]:
         """What it was told over DHCP and in router advertisements, by dhcpcd's names for it (`dhcpcd --dumplease`)."""
@@ -106,9 +127,10 @@ class Laptop(Computer):
 
     # --- what it can do
 
-    def resolve(self, name: str, kind: str, *words: str) -> list[str]:
-        """What dig finds, by the DNS servers that it was told; empty if they know nothing or do not answer."""
-        answer = self.ask(["dig", "+short", "+time=2", "+tries=2", *words, kind, name])
+    def resolve(self, name: str, kind: str, *, server: str, port: int = 53) -> list[str]:
+        """What a DNS server (or 224.0.0.251, port 5353: whoever it is) answers; empty if nothing."""
+        words = ["+short", "+time=2", "+tries=3", f"@{server}", "-p", str(port), kind, name]
+        answer = self.ask(["dig", *words])
         return answer.output.split() if answer.code == 0 else []
 
     def fetch(self, url: str, *, timeout_s: int = 10) -> str:

@@ -1,0 +1,133 @@
+"""What a gadget must do, seen from the laptop and from the uplink's side: each function checks one thing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, IPv6Network
+
+from image.lab import home as places
+from image.lab.cables import ip
+from image.lab.home import Home
+from image.lab.laptop import Laptop
+from image.lab.services import PAGE
+from image.lab.site import NAMED_IPV4, NAMED_IPV6, SERVER, SERVER_NAME, WAN_ROUTER
+from image.lab.waiting import until
+from tests.vm.gadgets import Plugged
+
+UNIQUE_LOCAL = IPv6Network("fc00::/7")
+LINK_LOCAL = IPv6Address("fe80::1")
+CLOSED = "timed-out"
+PORT = 5201
+"""Where the laptop has something that takes connections: iperf3's."""
+WITHDRAWN_S = 5.0
+BACK_S = 30.0
+
+
+def gives_addresses(laptop: Laptop, own: IPv4Interface) -> None:
+    """A lease of the cable's network, and an address in its unique local /64."""
+    lease = laptop.lease(timeout_s=60)
+    assert lease.network == own.network
+    assert lease.ip != own.ip
+    slaac = laptop.slaac()
+    assert slaac
+    assert all(address.ip in UNIQUE_LOCAL and address.network.prefixlen == 64 for address in slaac)
+
+
+def is_the_router(laptop: Laptop, own: IPv4Interface) -> None:
+    """The laptop's default routes lead to the Pi, and no others."""
+    until(lambda: laptop.has_default_routes() == {4, 6}, "the laptop has its default routes", timeout_s=BACK_S)
+    assert [route["gateway"] for route in laptop.default_routes(4)] == [str(own.ip)]
+    assert [route["gateway"] for route in laptop.default_routes(6)] == [str(LINK_LOCAL)]
+    assert laptop.reaches(f"{LINK_LOCAL}%cable")
+
+
+def has_its_name(laptop: Laptop, hostname: str, own: IPv4Interface) -> None:
+    """`<hostname>.local`, asked of everybody on the cable (RFC 6762)."""
+    found = laptop.resolve(f"{hostname}.local", "A", server="224.0.0.251", port=5353)
+    assert found == [str(own.ip)]
+
+
+def resolves(laptop: Laptop) -> None:
+    """By each of the DNS servers that it was told."""
+    servers = laptop.resolvers()
+    assert servers
+    for server in servers:
+        assert laptop.resolve(SERVER_NAME, "A", server=server) == [str(NAMED_IPV4)]
+        assert laptop.resolve(SERVER_NAME, "AAAA", server=server) == [str(NAMED_IPV6)]
+
+
+def reaches_the_internet(laptop: Laptop) -> None:
+    for url in (f"http://{NAMED_IPV4}/", f"http://[{NAMED_IPV6}]/", f"http://[{SERVER.ip}]/"):
+        assert laptop.fetch(url) == PAGE
+
+
+def offers_nothing(laptop: Laptop, own: IPv4Interface) -> None:
+    """The laptop's own Internet is untouched, and the Pi is there nevertheless."""
+    assert laptop.lease().network == own.network
+    assert laptop.has_default_routes() == set()
+    assert laptop.resolvers() == []
+    assert laptop.reaches(own.ip)
+
+
+def withdraws_and_offers_again(laptop: Laptop, broken: AbstractContextManager[None]) -> float:
+    """Without an uplink the laptop keeps its own Internet; in seconds, how long it took."""
+    with broken:
+        began = time.monotonic()
+        until(lambda: not laptop.has_default_routes(), "the default routes go", timeout_s=WITHDRAWN_S, every_s=0.1)
+        took = time.monotonic() - began
+    until(lambda: laptop.has_default_routes() == {4, 6}, "the default routes come back", timeout_s=BACK_S)
+    return took
+
+
+def is_closed_outside(plugged: Plugged) -> None:
+    """Nobody at home or on the Internet gets to the Pi, by any address that leads to it."""
+    home = plugged.home
+    for port in (22, 53, 80):
+        assert home.neighbour.knock(places.PI_IPV4.ip, port) == CLOSED
+        assert home.internet.knock(WAN_ROUTER.ip, port) == CLOSED
+        assert home.neighbour.knock(pi_ipv6(plugged), port) == CLOSED
+        assert home.internet.knock(pi_ipv6(plugged), port) == CLOSED
+
+
+def hides_the_laptop(plugged: Plugged, own: IPv4Interface) -> None:
+    """A neighbour that knows the way, through the Pi, to a laptop that would answer."""
+    laptop = plugged.laptop
+    lease, slaac = laptop.lease(), laptop.slaac()[0]
+    laptop.start("listener", "iperf3", "--server", "--port", str(PORT))
+    try:
+        for address in (lease.ip, slaac.ip):
+            until(partial(connects, plugged, str(address)), "the Pi connects to the laptop", timeout_s=10)
+        with knowing_the_way(plugged.home, own, slaac, pi_ipv6(plugged)):
+            for address in (lease.ip, slaac.ip):
+                assert plugged.home.neighbour.knock(address, PORT) == CLOSED
+    finally:
+        laptop.stop("listener")
+
+
+def connects(plugged: Plugged, address: str) -> bool:
+    """Whether the Pi itself can open a connection to the laptop."""
+    program = f"import socket; socket.create_connection(({address!r}, {PORT}), 3)"
+    return plugged.guest.ask(["python3", "-c", program]).code == 0
+
+
+@contextmanager
+def knowing_the_way(home: Home, own: IPv4Interface, slaac: IPv6Interface, pi: IPv6Address) -> Iterator[None]:
+    """The neighbour sends what is for the cable's networks to the Pi."""
+    ways = ((own.network, places.PI_IPV4.ip), (slaac.network, pi))
+    for network, via in ways:
+        ip(home.world, places.NEIGHBOUR, "route", "add", str(network), "via", str(via))
+    try:
+        yield
+    finally:
+        for network, _ in ways:
+            ip(home.world, places.NEIGHBOUR, "route", "delete", str(network))
+
+
+def pi_ipv6(plugged: Plugged) -> IPv6Address:
+    """The Pi's address in the home's prefix."""
+    shown = plugged.guest.run("ip", "-6", "-o", "address", "show", "dev", "eth0", "scope", "global").split()
+    found = [IPv6Interface(word).ip for word in shown if "/" in word and ":" in word]
+    return next(address for address in found if address in places.PREFIX)
