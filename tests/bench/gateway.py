@@ -1,4 +1,4 @@
-"""`make bench`: the figures, measured now, on this machine. Nothing in here passes or fails.
+"""The gateway: how long its image takes to build and to boot, and what its daemon takes while it runs.
 
 The cold build starts from an empty cache, packages included, so it takes minutes.
 """
@@ -9,7 +9,6 @@ import json
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +22,10 @@ from image.lab.gateway import gateway_lab
 from image.lab.guest import Guest
 from image.lab.machine import VIRT
 from image.lab.qemu import booted
+from tests.bench import daemon
+from tests.bench.shown import figure, heading
 
-EXAMPLE = Path(__file__).parent / "appliance" / "examples" / "gateway.yaml"
+EXAMPLE = Path(__file__).parents[1] / "appliance" / "examples" / "gateway.yaml"
 READY_S = 300.0
 
 
@@ -37,28 +38,26 @@ class Build:
     image: Path
 
 
-def main() -> None:
-    """Print everything."""
-    with tempfile.TemporaryDirectory(prefix="appliance-bench-", dir=Path.home()) as folder:
-        config = Path(folder) / "appliance.yaml"
-        config.write_text(EXAMPLE.read_text())
-        image = _builds(Path(folder), config)
-        _boot(Path(folder), image)
+def measure(folder: Path) -> None:
+    """Print all of it; `folder` is empty."""
+    config = folder / "appliance.yaml"
+    config.write_text(EXAMPLE.read_text())
+    _boot(folder, _builds(folder, config))
 
 
 def _builds(folder: Path, config: Path) -> Path:
-    _heading("build of the gateway image, `debian` base")
+    heading("build of the gateway image, `debian` base")
     cold = _build(folder, config)
-    _figure("cold, nothing cached", f"{cold.seconds:.1f} s")
+    figure("cold, nothing cached", f"{cold.seconds:.1f} s")
     for stage, seconds in cold.stages.items():
-        _figure(f"  {stage}", f"{seconds:.1f} s")
-    _figure("nothing changed", f"{_build(folder, config).seconds:.1f} s")
+        figure(f"  {stage}", f"{seconds:.1f} s")
+    figure("nothing changed", f"{_build(folder, config).seconds:.1f} s")
     config.write_text(config.read_text().replace("hostname: ipv6gw", "hostname: ipv6gate"))
     changed = _build(folder, config)
-    _figure("appliance.yaml changed", f"{changed.seconds:.1f} s ({', '.join(changed.stages)})")
-    _figure("image", f"{cold.image.stat().st_size / 1e6:.0f} MB")
-    _figure("image, on the disk", f"{cold.image.stat().st_blocks * 512 / 1e6:.0f} MB")
-    _figure("image, compressed", f"{cold.image.with_name(cold.image.name + '.zst').stat().st_size / 1e6:.0f} MB")
+    figure("appliance.yaml changed", f"{changed.seconds:.1f} s ({', '.join(changed.stages)})")
+    figure("image", f"{cold.image.stat().st_size / 1e6:.0f} MB")
+    figure("image, on the disk", f"{cold.image.stat().st_blocks * 512 / 1e6:.0f} MB")
+    figure("image, compressed", f"{cold.image.with_name(cold.image.name + '.zst').stat().st_size / 1e6:.0f} MB")
     return changed.image
 
 
@@ -74,19 +73,13 @@ def _build(folder: Path, config: Path) -> Build:
 
 
 def _boot(folder: Path, image: Path) -> None:
-    _heading("first boot in QEMU (virt, 2 emulated cores), seconds since the kernel started")
+    heading("first boot in QEMU (virt, 2 emulated cores), seconds since the kernel started")
     with _running(folder, image) as guest:
         verdict = guest.verdict(timeout_s=READY_S)
-        _figure("verdict", verdict.verdict)
+        figure("verdict", verdict.verdict)
         for what, at_s in _milestones(guest):
-            _figure(what, f"{at_s:.1f} s")
-        _heading("daemon")
-        pid = guest.run("systemctl", "show", "-P", "MainPID", "appliance.service").strip()
-        (rss_kib,) = re.findall(r"VmRSS:\s+(\d+) kB", guest.run("cat", f"/proc/{pid}/status"))
-        _figure("RSS", f"{int(rss_kib) / 1024:.1f} MiB")
-        ticks_before = _cpu_ticks(guest, pid)
-        time.sleep(60)
-        _figure("CPU while idle for 60 s", f"{(_cpu_ticks(guest, pid) - ticks_before) / 60:.2f} %")
+            figure(what, f"{at_s:.1f} s")
+        daemon.measure(guest)
 
 
 @contextmanager
@@ -112,21 +105,3 @@ def _milestones(guest: Guest) -> Iterator[tuple[str, float]]:
         found = re.search(rf"^\[\s*([\d.]+)\].*{re.escape(text)}", journal, re.MULTILINE)
         if found:
             yield what, float(found[1])
-
-
-def _cpu_ticks(guest: Guest, pid: str) -> int:
-    """User and system time in ticks of 10 ms (proc(5), stat fields 14 and 15)."""
-    fields = guest.run("cat", f"/proc/{pid}/stat").rsplit(")", 1)[1].split()
-    return int(fields[11]) + int(fields[12])
-
-
-def _heading(text: str) -> None:
-    print(f"\n{text}", flush=True)
-
-
-def _figure(what: str, value: str) -> None:
-    print(f"  {what:<28} {value}", flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,24 @@
+"""`python -m tests.bench [SUBJECT…]`: all subjects, or those that are named."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from tests.bench import gadget, gateway
+
+SUBJECTS = {"gateway": gateway.measure, "gadget": gadget.measure}
+
+
+def main() -> None:
+    """Print everything that is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Figures, measured now.")
+    parser.add_argument("subjects", nargs="*", choices=SUBJECTS, metavar="SUBJECT", help=", ".join(SUBJECTS))
+    for name in parser.parse_args().subjects or SUBJECTS:
+        with tempfile.TemporaryDirectory(prefix="appliance-bench-", dir=Path.home()) as folder:
+            SUBJECTS[name](Path(folder))
+
+
+if __name__ == "__main__":
+    main()

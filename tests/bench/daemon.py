@@ -1,0 +1,28 @@
+"""What the daemon takes of the machine while nothing happens."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from image.lab.guest import Guest
+from tests.bench.shown import figure, heading
+
+IDLE_S = 60
+
+
+def measure(guest: Guest) -> None:
+    """Its memory, and its share of a processor."""
+    heading("daemon")
+    pid = guest.run("systemctl", "show", "-P", "MainPID", "appliance.service").strip()
+    (rss_kib,) = re.findall(r"VmRSS:\s+(\d+) kB", guest.run("cat", f"/proc/{pid}/status"))
+    figure("RSS", f"{int(rss_kib) / 1024:.1f} MiB")
+    ticks_before = _cpu_ticks(guest, pid)
+    time.sleep(IDLE_S)
+    figure(f"CPU while idle for {IDLE_S} s", f"{(_cpu_ticks(guest, pid) - ticks_before) / IDLE_S:.2f} %")
+
+
+def _cpu_ticks(guest: Guest, pid: str) -> int:
+    """User and system time in ticks of 10 ms (proc(5), stat fields 14 and 15)."""
+    fields = guest.run("cat", f"/proc/{pid}/stat").rsplit(")", 1)[1].split()
+    return int(fields[11]) + int(fields[12])

@@ -1,0 +1,65 @@
+"""What goes through the cable: with the firewall, and on the same path without one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from image.lab import home as places
+from image.lab.cables import ip
+from image.lab.computer import tools
+from image.lab.site import NAMED_IPV4, NAMED_IPV6
+from image.lab.topology import INTERNET, ROUTER
+from tests.bench.shown import figure, heading
+from tests.vm.gadgets import Plugged
+
+PORT = 5201
+SECONDS = 8
+
+
+def measure(plugged: Plugged) -> None:
+    """Print all of it. Afterwards the Pi has no firewall."""
+    laptop = plugged.laptop
+    own = laptop.default_routes(4)[0]["gateway"]
+    paths = (("the Pi", own), ("beyond, IPv4", str(NAMED_IPV4)), ("beyond, IPv6", str(NAMED_IPV6)))
+    pi = tools(plugged.guest)
+    plugged.guest.run("ufw", "allow", "in", "proto", "tcp", "to", "any", "port", str(PORT))
+    pi.start("server", "iperf3", "--server")
+    with plugged.home.world.running(INTERNET, ["iperf3", "--server"], log="iperf3"):
+        heading(f"throughput of the cable (TCP, {SECONDS} s each; emulated: only the ratio means something)")
+        before = {(to, way): _rate(plugged, address, way) for to, address in paths for way in ("", "--reverse")}
+        with _no_firewall(plugged):
+            for (to, way), rate in before.items():
+                free = _rate(plugged, dict(paths)[to], way)
+                arrow = "from" if way else "to"
+                figure(f"{arrow} {to}", f"{rate:.1f} Mbit/s; no firewall: {free:.1f} Mbit/s ({rate / free:.0%})")
+
+
+def _rate(plugged: Plugged, address: str, way: str) -> float:
+    """What arrived at the far end, in Mbit/s."""
+    words = ["iperf3", "--client", address, "--time", str(SECONDS), "--omit", "1", "--json", *([way] if way else [])]
+    result = json.loads(plugged.laptop.run(*words, timeout_s=SECONDS + 30))
+    return float(result["end"]["sum_received"]["bits_per_second"]) / 1e6
+
+
+@contextmanager
+def _no_firewall(plugged: Plugged) -> Iterator[None]:
+    """No rule and no connection tracking: the home's router knows the way to the cable instead of NAT hiding it."""
+    guest, world = plugged.guest, plugged.home.world
+    guest.run("systemctl", "stop", "appliance.service")
+    guest.run("nft", "flush", "ruleset")
+    ways = _ways(plugged)
+    for network, via in ways:
+        ip(world, ROUTER, "route", "add", network, "via", via)
+    yield
+    for network, _ in ways:
+        ip(world, ROUTER, "route", "delete", network)
+
+
+def _ways(plugged: Plugged) -> Sequence[tuple[str, str]]:
+    """The cable's networks, and by which of its addresses the Pi is reached at home."""
+    shown = plugged.guest.run("ip", "-6", "-o", "address", "show", "dev", "eth0", "scope", "global").split()
+    pi = next(word.partition("/")[0] for word in shown if ":" in word and "/" in word)
+    networks = (plugged.laptop.lease().network, plugged.laptop.slaac()[0].network)
+    return [(str(networks[0]), str(places.PI_IPV4.ip)), (str(networks[1]), pi)]
