@@ -45,12 +45,6 @@ LINK_ROUTER, LINK_INTERNET = IPv6Interface("2001:db8:fffe::2/64"), IPv6Interface
 RESOLVER = IPv4Address("198.51.100.53")
 """The provider's DNS server; the router passes questions on to it."""
 
-NO_DNS = """
-table inet dns {
-    chain in { type filter hook input priority filter; meta l4proto { tcp, udp } th dport 53 drop; }
-}
-"""
-
 
 @dataclass(frozen=True)
 class Home:
@@ -90,11 +84,25 @@ class Home:
     @contextmanager
     def dns_gone(self) -> Iterator[None]:
         """Nobody answers DNS while the block runs."""
-        self.world.run(ROUTER, ["nft", "-f", "-"], stdin=NO_DNS)
+        with self._filtered("dns", "type filter hook input priority 0; meta l4proto { tcp, udp } th dport 53 drop;"):
+            yield
+
+    @contextmanager
+    def no_ipv6(self) -> Iterator[None]:
+        """The router neither advertises nor routes IPv6 while the block runs. Who has heard of it believes on."""
+        adverts = "type filter hook output priority 0; icmpv6 type nd-router-advert drop;"
+        routed = "type filter hook forward priority 0; meta nfproto ipv6 drop;"
+        with self._filtered("adverts", adverts), self._filtered("routes", routed):
+            yield
+
+    @contextmanager
+    def _filtered(self, name: str, rules: str) -> Iterator[None]:
+        table = f"table inet without_{name} {{\nchain faulty {{ {rules} }}\n}}\n"
+        self.world.run(ROUTER, ["nft", "-f", "-"], stdin=table)
         try:
             yield
         finally:
-            self.world.run(ROUTER, ["nft", "delete", "table", "inet", "dns"])
+            self.world.run(ROUTER, ["nft", "delete", "table", "inet", f"without_{name}"])
 
     @contextmanager
     def _down(self, host: str, interface: str) -> Iterator[None]:

@@ -81,6 +81,13 @@ def test_faults(home: Home, pi: Client) -> None:
         assert not pi.resolve(SERVER_NAME, "A", server=ROUTER)
         assert pi.fetch(NAMED_IPV6) == PAGE
     until(works, "the Internet is back", timeout_s=15)
+    with home.no_ipv6():
+        with pytest.raises(PermanentError):
+            pi.router_advertisement()
+        with pytest.raises(PermanentError, match="curl"):
+            pi.fetch(NAMED_IPV6, timeout_s=2)
+        assert pi.resolve(SERVER_NAME, "A", server=ROUTER)
+    until(works, "the Internet is back", timeout_s=15)
     with home.provider_gone():
         pi.run("ping", "-c", "1", "-W", "2", ROUTER)
         with pytest.raises(PermanentError, match="curl"):

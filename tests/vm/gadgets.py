@@ -60,9 +60,9 @@ def plugged_in(
 
 
 @contextmanager
-def plugged_in_again(before: Plugged) -> Iterator[Plugged]:
-    """Shut down, and plug the same card in again; the home around it stays."""
+def plugged_in_again(before: Plugged, *, parameters: Sequence[str] = ()) -> Iterator[Plugged]:
+    """Shut down, and plug the same card in again; the home around it stays. `parameters`: more for the kernel."""
     before.guest.power_off(timeout_s=120)
-    card, words = Card(before.guest.card), before.parameters
+    card, words = Card(before.guest.card), (*before.parameters, *parameters)
     with booted(before.home, card, VIRT, log="console-again", parameters=words, second_drive=before.tools) as guest:
         yield replace(before, guest=guest)
