@@ -65,7 +65,12 @@ class Computer:
 
     def entering(self, argv: Sequence[str]) -> list[str]:
         """The words that run `argv` there, in the guest."""
-        return ["nsenter", f"--net=/run/netns/{self.name}", "chroot", self.root, *argv]
+        return [*self.in_network, "chroot", self.root, *argv]
+
+    @property
+    def in_network(self) -> list[str]:
+        """The words that run one of the guest's own programs in this computer's network."""
+        return ["nsenter", f"--net=/run/netns/{self.name}"]
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from pathlib import Path
 from typing import Any
 
 from appliance.errors import PermanentError
-from image.lab import computer
+from image.lab import computer, mdns
 from image.lab.computer import Computer
 from image.lab.guest import Guest
 from image.lab.waiting import until
@@ -51,9 +52,9 @@ class Laptop(Computer):
         device = self.device()
         for configuration in range(1, int(self.guest.run("cat", f"{device}/bNumConfigurations")) + 1):
             self.choose(configuration)
-            if self.driver() == DRIVERS[function]:
+            if until(self.driver, "the adapter has a driver", timeout_s=20) == DRIVERS[function]:
                 return
-        raise PermanentError(f"the Pi shows no {function}: {self.guest.run('grep', '-r', '.', device)}")
+        raise PermanentError(f"the Pi shows no {function}")
 
     def choose(self, configuration: int) -> None:
         """Make the USB device take one of its configurations (bConfigurationValue); 0: none."""
@@ -72,8 +73,8 @@ class Laptop(Computer):
         self.guest.write(f"{self.device()}/authorized", "1")
 
     def driver(self) -> str:
-        """The driver of the network adapter: cdc_ether, rndis_host, cdc_ncm; "" while there is no adapter."""
-        links = ["find", self.device(), "-path", "*:1.0/driver", "-printf", "%l"]
+        """The driver of the network adapter: cdc_ether, rndis_host, cdc_ncm; "" while there is none."""
+        links = ["find", self.device(), "-path", "*:*.0/driver", "-printf", "%l"]
         return self.guest.run(*links).rpartition("/")[2]
 
     # --- what it was given
@@ -127,11 +128,16 @@ class Laptop(Computer):
 
     # --- what it can do
 
-    def resolve(self, name: str, kind: str, *, server: str, port: int = 53) -> list[str]:
-        """What a DNS server (or 224.0.0.251, port 5353: whoever it is) answers; empty if nothing."""
-        words = ["+short", "+time=2", "+tries=3", f"@{server}", "-p", str(port), kind, name]
-        answer = self.ask(["dig", *words])
+    def resolve(self, name: str, kind: str, *, server: str) -> list[str]:
+        """What a DNS server answers; empty if nothing."""
+        answer = self.ask(["dig", "+short", "+time=2", "+tries=3", f"@{server}", kind, name])
         return answer.output.split() if answer.code == 0 else []
+
+    def resolve_on_the_cable(self, name: str) -> str:
+        """The IPv4 address that whoever has that name answers by multicast DNS; "" if nobody does."""
+        program = Path(mdns.__file__).read_text()
+        answer = self.guest.ask([*self.in_network, "python3", "-", name, CABLE], stdin=program)
+        return answer.output.strip() if answer.code == 0 else ""
 
     def fetch(self, url: str, *, timeout_s: int = 10) -> str:
         """What a web server answers; PermanentError if nothing."""

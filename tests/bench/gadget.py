@@ -60,7 +60,7 @@ def _boot(laptop: Laptop) -> None:
     heading("gadget, second boot, seconds since the kernel started")
     laptop.lease(timeout_s=READY_S)
     verdict = laptop.guest.verdict(timeout_s=READY_S)
-    leased = laptop.guest.run("nsenter", f"--net=/run/netns/{laptop.name}", "python3", "-c", LEASED)
+    leased = laptop.guest.run(*laptop.in_network, "python3", "-c", LEASED)
     figure("the laptop has its DHCP lease", f"{float(leased):.1f} s")
     for unit, began_s, ended_s in _units(laptop.guest):
         figure(f"  {unit}", f"{began_s:.1f} s to {ended_s:.1f} s")

@@ -46,8 +46,7 @@ def is_the_router(laptop: Laptop, own: IPv4Interface) -> None:
 
 def has_its_name(laptop: Laptop, hostname: str, own: IPv4Interface) -> None:
     """`<hostname>.local`, asked of everybody on the cable (RFC 6762)."""
-    found = laptop.resolve(f"{hostname}.local", "A", server="224.0.0.251", port=5353)
-    assert found == [str(own.ip)]
+    assert laptop.resolve_on_the_cable(f"{hostname}.local") == str(own.ip)
 
 
 def resolves(laptop: Laptop) -> None:

@@ -11,12 +11,13 @@ import pytest
 from image.lab.laptop import DRIVERS, Laptop
 from image.lab.waiting import until
 from tests.vm import on_the_cable, on_the_pi
-from tests.vm.gadgets import Plugged, plugged_in, wired
+from tests.vm.gadgets import Plugged, plugged_in, plugged_in_again, wired
 
 pytestmark = pytest.mark.vm
 READY_S = 240
 OWN = IPv4Interface("10.55.0.1/28")
 HOSTNAME = "pigadget"
+DAEMON = "appliance.service"
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +93,40 @@ def test_share_local(gadget: Plugged, laptop: Laptop) -> None:
     gadget.guest.write(on_the_pi.CONFIG, wired())
     on_the_cable.is_the_router(laptop, OWN)
     on_the_cable.reaches_the_internet(laptop)
+
+
+@pytest.fixture(scope="module")
+def again(gadget: Plugged) -> Iterator[Plugged]:
+    """The same card once more, with no daemon: whatever is there comes from the files of last time."""
+    on_the_pi.is_ready(gadget.guest, timeout_s=READY_S)
+    gadget.laptop.lease(timeout_s=60)
+    with plugged_in_again(gadget, parameters=[f"systemd.mask={DAEMON}"]) as plugged:
+        yield plugged
+
+
+class TestSecondBoot:
+    """These come last: the first boot is over."""
+
+    def test_nothing_waits_for_the_daemon(self, again: Plugged) -> None:
+        on_the_cable.gives_addresses(again.laptop, OWN)
+        on_the_cable.is_the_router(again.laptop, OWN)
+        on_the_cable.resolves(again.laptop)
+        on_the_cable.reaches_the_internet(again.laptop)
+        assert again.guest.ask(["systemctl", "is-active", DAEMON]).output.strip() == "inactive"
+        on_the_cable.hides_the_laptop(again, OWN)
+
+    def test_the_daemon_leaves_it_alone(self, again: Plugged) -> None:
+        """Once it comes: the laptop sees no device go and come."""
+        seen = times_connected(again)
+        again.guest.run("find", "/run/systemd", "-name", DAEMON, "-type", "l", "-delete")
+        again.guest.run("systemctl", "daemon-reload")
+        again.guest.run("systemctl", "start", DAEMON, timeout_s=120)
+        on_the_pi.is_ready(again.guest, timeout_s=READY_S)
+        assert times_connected(again) == seen == 1
+        on_the_cable.reaches_the_internet(again.laptop)
+
+
+def times_connected(plugged: Plugged) -> int:
+    """How often the laptop's kernel has found the device, in this boot."""
+    said = plugged.guest.run("journalctl", "--dmesg", "--boot", "--no-pager", "--output=cat")
+    return said.count("usb 1-1: New USB device found")
