@@ -79,6 +79,14 @@ def journal(guest: Guest, *matches: str) -> list[str]:
     return guest.run("journalctl", "--boot", "--no-pager", "--quiet", "--output=cat", *matches).splitlines()
 
 
+def open_the_firewall(guest: Guest) -> None:
+    for program in ("iptables", "ip6tables"):
+        for chain in ("INPUT", "FORWARD"):
+            guest.run(program, "-P", chain, "ACCEPT")
+        for table in ("filter", "mangle"):
+            guest.run(program, "-t", table, "-F")
+
+
 def logs_attempt(guest: Guest, lab: Lab, address: IPv6Address, port: int, *, timeout_s: float = LOGGED_S) -> None:
     """The server's attempt to connect is in the Pi's log, with both addresses (netfilter writes all their digits)."""
     ends = {"SRC": places.SERVER.ip.exploded, "DST": address.exploded}

@@ -115,6 +115,14 @@ class TestSecondBoot:
         assert again.guest.ask(["systemctl", "is-active", DAEMON]).output.strip() == "inactive"
         on_the_cable.hides_the_laptop(again, OWN)
 
+    def test_checks_fail_without_the_firewall(self, again: Plugged) -> None:
+        """Which nobody puts back meanwhile."""
+        on_the_pi.open_the_firewall(again.guest)
+        with pytest.raises(AssertionError):
+            on_the_cable.hides_the_laptop(again, OWN)
+        with pytest.raises(AssertionError):
+            on_the_cable.is_closed_outside(again)
+
     def test_the_daemon_leaves_it_alone(self, again: Plugged) -> None:
         """Once it comes: the laptop sees no device go and come."""
         seen = times_connected(again)
@@ -123,6 +131,8 @@ class TestSecondBoot:
         again.guest.run("systemctl", "start", DAEMON, timeout_s=120)
         on_the_pi.is_ready(again.guest, timeout_s=READY_S)
         assert times_connected(again) == seen == 1
+        on_the_cable.is_closed_outside(again)
+        on_the_cable.hides_the_laptop(again, OWN)
         on_the_cable.reaches_the_internet(again.laptop)
 
 

@@ -131,7 +131,7 @@ class TestFirewallGone:
     def test_checks_fail_and_firewall_returns(self, gateway: Booted) -> None:
         guest, lab = gateway.guest, gateway.lab
         guest.run("systemctl", "stop", "appliance.service")
-        open_the_firewall(gateway)
+        on_the_pi.open_the_firewall(guest)
         with pytest.raises(AssertionError):
             on_the_pi.keeps_everybody_out(guest, lab, NIC)
         with pytest.raises(TimeoutError):
@@ -146,14 +146,6 @@ class TestFirewallGone:
         on_the_pi.is_ready(guest, timeout_s=120)
         on_the_pi.keeps_everybody_out(guest, lab, NIC)
         checks.clamps_mss(lab)
-
-
-def open_the_firewall(gateway: Booted) -> None:
-    for program in ("iptables", "ip6tables"):
-        for chain in ("INPUT", "FORWARD"):
-            gateway.guest.run(program, "-P", chain, "ACCEPT")
-        for table in ("filter", "mangle"):
-            gateway.guest.run(program, "-t", table, "-F")
 
 
 class TestBrokenLater:
