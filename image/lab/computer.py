@@ -105,7 +105,8 @@ def kernel_parameters(script: str = "") -> list[str]:
         "[Service]",
         "Type=oneshot",
         "RemainAfterExit=yes",
-        f"ExecStart=/bin/mkdir -p {DRIVE}",
+        f"RuntimeDirectory={DRIVE.removeprefix('/run/')}",
+        "RuntimeDirectoryPreserve=yes",
         f"ExecStart=/bin/mount -o ro,noload LABEL={LABEL} {DRIVE}",
         *([f"ExecStart={DRIVE}/{script}"] if script else []),
     ]

@@ -56,7 +56,7 @@ VIRT = Machine(
     line="/dev/virtio-ports/lab",
     parameters=("console=ttyAMA0", "net.ifnames=0"),
     dtb=None,
-    boot_s=240,
+    boot_s=400,
 )
 
 RASPI3B = Machine(
