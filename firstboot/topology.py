@@ -30,7 +30,9 @@ def address_of(uplink: Uplink, facts: Facts) -> IPv4Interface:
     if address is None:
         raise TemporaryError(
             f"{uplink.interface} has no IPv4 address yet",
-            hint="is the cable in, and does the router give out addresses (DHCP)?",
+            hint="is the cable in, and does the router give out addresses (DHCP)?"
+            if uplink.wifi is None
+            else "the part wifi says how far it is",
         )
     return address
 

@@ -228,6 +228,36 @@ def test_disconnected_by_somebody_it_is_connected_again(machine: MemoryMachine) 
     assert count(machine)[actions.ActivateProfile] == 1
 
 
+def disconnected_by_somebody(machine: MemoryMachine) -> None:
+    machine.log.clear()
+    machine.air.joining = Joining(Device.DISCONNECTED, Reason.USER_REQUESTED)
+
+
+def test_disconnected_by_somebody_a_hidden_network_is_asked_for(machine: MemoryMachine) -> None:
+    machine.air.silent.add("Cabin")
+    appliance = wireless(replace(CABIN, hidden=True), ssid="Away")
+    settle(appliance, machine)
+    disconnected_by_somebody(machine)
+    settle(appliance, machine)
+    assert count(machine)[actions.ActivateProfile] == 1
+    assert joined(machine, appliance, replace(CABIN, hidden=True))
+
+
+def test_disconnected_by_somebody_a_network_that_wants_something_else_is_passed_over(machine: MemoryMachine) -> None:
+    appliance = wireless(CABIN)
+    settle(appliance, machine)
+    disconnected_by_somebody(machine)
+    machine.air.access["Home"] = frozenset({Access.WPA3})
+    settle(appliance, machine)
+    assert joined(machine, appliance, CABIN)
+
+
+def test_without_a_network_the_interface_is_not_said_to_lack_a_cable(machine: MemoryMachine) -> None:
+    machine.air.points.clear()
+    machine.links["wlan0"] = replace(machine.links["wlan0"], up=True, carrier=False)
+    assert settle(wireless(), machine)["uplink"].state is State.OK
+
+
 def test_what_is_under_way_is_not_disturbed(machine: MemoryMachine) -> None:
     appliance = wireless()
     settle(appliance, machine)
