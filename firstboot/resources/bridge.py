@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv6Address, IPv6Interface
 
 from appliance.model import Appliance
 from firstboot.actions import (
     Action,
     AddAddress,
     AddBridge,
-    RemoveAddress,
     RemoveLink,
     SetLink,
     SetMac,
@@ -33,7 +31,7 @@ NO_DAD = "0"
 
 @dataclass(frozen=True)
 class CableLink:
-    """An interface on the cable. Of a port that is not told, None: an address of its own, duplicates."""
+    """An interface on the cable. What is None does not matter."""
 
     interface: str
     master: str
@@ -42,7 +40,8 @@ class CableLink:
     mac: str | None = None
     addr_gen_mode: str | None = IN6_ADDR_GEN_MODE_NONE
     accept_dad: str | None = None
-    link_local: tuple[IPv6Address, ...] | None = None
+    link_local: bool | None = None
+    """It has the address by which the Pi is known on every one (there may be others, of NetworkManager)."""
     up: bool = True
 
     @property
@@ -74,7 +73,7 @@ class Bridge(Kind[CableLink]):
                 link.mac,
                 machine.sysctl(_sysctl(link.name, "addr_gen_mode")),
                 machine.sysctl(_sysctl(link.name, "accept_dad")),
-                link.link_local,
+                LINK_LOCAL.ip in link.link_local,
                 link.up,
             )
             for link in machine.facts().links.values()
@@ -90,19 +89,18 @@ class Bridge(Kind[CableLink]):
             return [] if have is None else list(_settings(want, have))
         if have is not None and (have.kind, have.group) == (want.kind, want.group):
             return list(_settings(want, have))
-        fresh = CableLink(want.interface, "", want.kind, want.group, want.mac, None, None, (), up=False)
+        fresh = CableLink(want.interface, "", want.kind, want.group, want.mac, None, None, link_local=False, up=False)
         remove = [RemoveLink(want.interface)] if have is not None else []
         return [*remove, AddBridge(want.interface, want.mac), *_settings(want, fresh)]
 
 
 def _desired(appliance: Appliance, facts: Facts) -> Iterator[CableLink]:
-    own = (LINK_LOCAL.ip,)
     for segment in segments(appliance, facts):
         if segment.ports == (segment.interface,):
-            yield CableLink(segment.interface, "", accept_dad=NO_DAD, link_local=own)
+            yield CableLink(segment.interface, "", accept_dad=NO_DAD, link_local=True)
             continue
         mac = device_mac(facts.serial, BRIDGE)
-        yield CableLink(segment.interface, "", "bridge", OURS, mac, accept_dad=NO_DAD, link_local=own)
+        yield CableLink(segment.interface, "", "bridge", OURS, mac, accept_dad=NO_DAD, link_local=True)
         yield from (CableLink(port, segment.interface) for port in segment.ports)
 
 
@@ -121,16 +119,8 @@ def _settings(want: CableLink, have: CableLink) -> Iterator[Action]:
         yield SetMaster(name, want.master)
     if not have.up:
         yield SetLink(name)
-    if want.link_local is not None and have.link_local is not None:
-        present, wanted_addresses = set(have.link_local), set(want.link_local)
-        for address in sorted(present - wanted_addresses):
-            yield RemoveAddress(Address(name, _on_link(address)))
-        for address in sorted(wanted_addresses - present):
-            yield AddAddress(Address(name, _on_link(address), OURS))
-
-
-def _on_link(address: IPv6Address) -> IPv6Interface:
-    return IPv6Interface((address, LINK_LOCAL.network.prefixlen))
+    if want.link_local and not have.link_local:
+        yield AddAddress(Address(name, LINK_LOCAL, OURS))
 
 
 def _sysctl(interface: str, name: str) -> str:

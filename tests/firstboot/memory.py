@@ -206,22 +206,16 @@ class MemoryMachine:
         self._link(action.address.interface)
         self.log.append(action)
         if action.address.address.is_link_local and isinstance(action.address.address, IPv6Interface):
-            self._set_link_local(action.address, present=True)
+            link = self._link(action.address.interface)
+            own = IPv6Address(int(action.address.address.ip))
+            self.links[link.name] = replace(link, link_local=(*link.link_local, own))
             return
         self.addresses.append(replace(action.address, protocol=OURS))
-
-    def _set_link_local(self, address: Address, *, present: bool) -> None:
-        link, own = self.links[address.interface], IPv6Address(int(address.address.ip))
-        others = tuple(other for other in link.link_local if other != own)
-        self.links[link.name] = replace(link, link_local=(*others, own) if present else others)
 
     @execute.register
     def _(self, action: actions.RemoveAddress) -> None:
         self._link(action.address.interface)
         self.log.append(action)
-        if action.address.address.is_link_local:
-            self._set_link_local(action.address, present=False)
-            return
         same = (action.address.interface, action.address.address)
         self.addresses = [a for a in self.addresses if (a.interface, a.address) != same]
 

@@ -146,12 +146,13 @@ def test_a_port_that_was_taken_out_is_put_back(wanted: Appliance, machine: Memor
     assert machine.log == [SetMaster("usb1", "br-usb")]
 
 
-def test_an_address_of_the_kernels_making_goes(wanted: Appliance, machine: MemoryMachine) -> None:
+def test_the_pis_address_on_the_link_is_put_back(wanted: Appliance, machine: MemoryMachine) -> None:
+    """Beside others: as a client, NetworkManager has one of its own."""
     settle(wanted, machine)
-    stray = IPv6Address("fe80::ff:fe00:1")
-    machine.links["br-usb"] = replace(machine.links["br-usb"], link_local=(stray,))
+    other = IPv6Address("fe80::ff:fe00:1")
+    machine.links["br-usb"] = replace(machine.links["br-usb"], link_local=(other,))
     settle(wanted, machine)
-    assert machine.links["br-usb"].link_local == (OWN,)
+    assert machine.links["br-usb"].link_local == (other, OWN)
 
 
 @pytest.mark.parametrize("interfaces", list(Interfaces))
