@@ -23,8 +23,12 @@ def _functions(appliance: Appliance) -> Iterator[Finding]:
     if not any(function in NETWORK_FUNCTIONS for function in functions):
         yield Finding(path, f"{path}: none of them is a network adapter", ", ".join(NETWORK_FUNCTIONS))
     if Function.ECM in functions and Function.NCM in functions:
-        # For the same hosts; and both with ACM in one configuration do not fit (the Pi's dwc2 has 7 endpoints to send).
+        # They would share the configuration that Linux and macOS take: two adapters to the same place.
         yield Finding(path, f"{path}: ecm and ncm do not fit together, and the same laptops use them", "one of the two")
+    if Function.ACM in functions and [name for name in functions if name in NETWORK_FUNCTIONS] == [Function.RNDIS]:
+        # Of two configurations Linux takes that of ACM, and Windows the one with RNDIS.
+        message = f"{path}: with acm beside it, rndis is an adapter for Windows alone"
+        yield Finding(path, message, "add ecm", warning=True)
 
 
 def _cable_network(appliance: Appliance) -> Iterator[Finding]:

@@ -418,6 +418,11 @@ WARNINGS: list[tuple[str, Changes, list[str]]] = [
         ["9:10: gadget.share: route gives the laptop no Internet without an uplink (an uplink, or share: local)"],
     ),
     (
+        "gadget",
+        [("functions: [ecm, rndis] ", "functions: [rndis, acm] ")],
+        ["19:3: gadget.functions: with acm beside it, rndis is an adapter for Windows alone (add ecm)"],
+    ),
+    (
         "policies",
         [("conf.{interface}.rp_filter", "conf.all.rp_filter")],
         [
