@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from appliance.model import Appliance, Share
-from firstboot.cable import LINK_LOCAL, Segment, is_bridged, segments
+from firstboot.cable import BRIDGE, LINK_LOCAL, Segment, segments
 from firstboot.facts import OURS, Facts
 from firstboot.gadget import compiled, identity
 from firstboot.gadget.configfs import NETWORK
@@ -39,32 +39,33 @@ def compiled_text(appliance: Appliance, facts: Facts) -> str:
     made.folders, made.files, made.links = tree.folders, tree.files, tree.links
     ports = {name: facts.gadget_ports.get(name, name) for name in NETWORK if name in gadget.functions}
     words = {interface: f"@{function}" for function, interface in ports.items()}
-    for segment in segments(appliance, replace(facts, gadget_ports=ports)):
-        names = tuple(words[port] for port in segment.ports)
-        shown = replace(segment, interface=words.get(segment.interface, segment.interface), ports=names)
-        made.network += _bridge(shown, facts.serial) if is_bridged(gadget) else ()
-        made.network += _addresses(shown, client=gadget.share is Share.HOST)
+    found = segments(appliance, replace(facts, gadget_ports=ports))
+    shown = [
+        replace(s, interface=words.get(s.interface, s.interface), ports=tuple(words[port] for port in s.ports))
+        for s in found
+    ]
+    made.network = [*_links(shown, facts.serial), *_addresses(shown, client=gadget.share is Share.HOST)]
     return "".join(f"{line}\n" for line in made.lines())
 
 
-def _bridge(segment: Segment, serial: str) -> Iterator[str]:
+def _links(segments: Sequence[Segment], serial: str) -> Iterator[str]:
     """No multicast snooping: on one cable nothing is gained by it, and it needs a querier."""
-    mac = identity.device_mac(serial, identity.BRIDGE)
-    yield f"link add {segment.interface} address {mac} group {OURS} type bridge mcast_snooping 0"
-    for port in segment.ports:
-        yield f"link set {port} addrgenmode none"
-        yield f"link set {port} master {segment.interface}"
-        yield f"link set {port} up"
+    for segment in segments:
+        if segment.interface == BRIDGE:
+            mac = identity.device_mac(serial, identity.BRIDGE)
+            yield f"link add {segment.interface} address {mac} group {OURS} type bridge mcast_snooping 0"
+            yield from (f"link set {port} addrgenmode none" for port in segment.ports)
+            yield from (f"link set {port} master {segment.interface} up" for port in segment.ports)
+        yield f"link set {segment.interface} addrgenmode none"
+        yield f"link set {segment.interface} up"
 
 
-def _addresses(segment: Segment, *, client: bool) -> Iterator[str]:
+def _addresses(segments: Sequence[Segment], *, client: bool) -> Iterator[str]:
     """Usable at once, also before the laptop is there: on a cable that ends in one, no address is a duplicate.
 
-    `client`: the laptop gives the Pi its addresses.
+    `client`: the laptop gives the Pi its addresses. Last of all: an iproute2 before 6.3 stops at `proto`.
     """
-    yield f"link set {segment.interface} addrgenmode none"
-    yield f"link set {segment.interface} up"
-    for address in (LINK_LOCAL, *(() if client else segment.addresses)):
-        yield f"address replace {address} dev {segment.interface} proto {OURS}" + (
-            " nodad" if address.version == 6 else ""
-        )
+    for segment in segments:
+        for address in (LINK_LOCAL, *(() if client else segment.addresses)):
+            at_once = " nodad" if address.version == 6 else ""
+            yield f"address replace {address} dev {segment.interface} proto {OURS}{at_once}"

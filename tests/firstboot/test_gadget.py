@@ -175,7 +175,7 @@ def test_the_compiled_gadget_is_all_of_it(wanted: Appliance, machine: MemoryMach
     assert (made.folders, made.files, made.links) == (machine.tree.folders, machine.tree.files, machine.tree.links)
     batch = made.batch({"ecm": "usb0", "rndis": "usb1"})
     assert "link add br-usb address 02:00:b1:b2:c3:d4 group 97 type bridge mcast_snooping 0" in batch
-    assert {"link set usb0 master br-usb", "link set usb1 master br-usb"} <= set(batch)
+    assert {"link set usb0 master br-usb up", "link set usb1 master br-usb up"} <= set(batch)
     assert f"address replace {IPv4Interface('10.55.0.1/28')} dev br-usb proto 97" in batch
     assert "address replace fe80::1/64 dev br-usb proto 97 nodad" in batch
 
