@@ -16,7 +16,7 @@ from image.lab.laptop import CABLE, Laptop
 from image.lab.tools import tools_drive
 from image.recipe import Recipe
 from image.store import Store
-from tests.bench import daemon, throughput
+from tests.bench import daemon, early_unit, throughput
 from tests.bench.shown import figure, heading
 from tests.vm.gadgets import plugged_in, plugged_in_again, wired
 
@@ -54,6 +54,7 @@ def measure(folder: Path) -> None:
             _boot(second.laptop)
             daemon.measure(second.guest)
             throughput.measure(second)
+            early_unit.measure(second.guest)
 
 
 def _boot(laptop: Laptop) -> None:
