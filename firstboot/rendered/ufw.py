@@ -86,7 +86,7 @@ def rules_of(appliance: Appliance, facts: Facts, family: int) -> Rules:
             uplink=appliance.uplink,
             tunnel=appliance.tunnel,
             is_pingable=appliance.gadget is None or (family == 4 and appliance.tunnel is not None),
-            dhcp_clients=tuple(_dhcp_clients(appliance, facts)),
+            dhcp_clients=tuple(_dhcp_clients(appliance, facts, family)),
             lan=appliance.lan,
             inside=tuple(_lan_networks(appliance, facts, family)),
             cable=tuple(_on_cable(appliance, facts, family)),
@@ -129,9 +129,10 @@ def _management(appliance: Appliance, facts: Facts, family: int) -> Iterator[tup
         yield from ((name, network) for network in PRIVATE if network.version == family)
 
 
-def _dhcp_clients(appliance: Appliance, facts: Facts) -> Iterator[str]:
-    """The interfaces on which the Pi itself is a client of DHCP."""
-    if appliance.uplink is not None and not appliance.uplink.address:
+def _dhcp_clients(appliance: Appliance, facts: Facts, family: int) -> Iterator[str]:
+    """The interfaces on which the Pi itself is a client of DHCP; a fixed IPv4 address says nothing about IPv6."""
+    is_fixed = family == 4 or appliance.gadget is None
+    if appliance.uplink is not None and not (appliance.uplink.address and is_fixed):
         yield appliance.uplink.interface
     yield from _client_interfaces(appliance, facts)
 
