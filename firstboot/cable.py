@@ -18,6 +18,9 @@ BRIDGE = "br-usb"
 LINK_LOCAL = IPv6Interface("fe80::1/64")
 """The Pi on each of them, whatever else it is called there."""
 
+UNIQUE_LOCAL = IPv6Network("fc00::/7")
+"""Routed by nobody but within a site (RFC 4193)."""
+
 BLOCKS = (IPv4Network("10.64.0.0/10"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
 """Where the Pi takes a network of its own from: of another block if an uplink has all of one (RFC 1918)."""
 _CHOICES_EACH = 16
@@ -28,7 +31,8 @@ _LENGTH = 28
 class Segment:
     """One network on the cable: the Pi's own addresses on `interface`, a bridge of `ports` or the only port itself.
 
-    `ipv6` is of a unique local prefix; `routed` of one that the Internet routes to here (None: there is none).
+    `ipv6` is of a unique local prefix; `routed` of one that the Internet routes to here, through the tunnel (None:
+    there is none). `delegated` is of one that the uplink lent (RFC 8415, 6.3); who asked for it put the address there.
     """
 
     interface: str
@@ -36,11 +40,17 @@ class Segment:
     ipv4: IPv4Interface
     ipv6: IPv6Interface
     routed: IPv6Interface | None = None
+    delegated: IPv6Interface | None = None
 
     @property
     def addresses(self) -> tuple[Interface, ...]:
-        """The Pi's own, all of them."""
+        """The Pi's own that we see to."""
         return (self.ipv4, self.ipv6) if self.routed is None else (self.ipv4, self.ipv6, self.routed)
+
+    @property
+    def all_addresses(self) -> tuple[Interface, ...]:
+        """The Pi's own, all of them."""
+        return self.addresses if self.delegated is None else (*self.addresses, self.delegated)
 
 
 def is_bridged(gadget: Gadget) -> bool:
@@ -57,19 +67,28 @@ def segments(appliance: Appliance, facts: Facts) -> Sequence[Segment]:
     own, unique = _own_ipv4(appliance, gadget, facts), unique_local(facts.serial)
     routed = own_address_in(appliance.tunnel.routed) if appliance.tunnel is not None else None
     if is_bridged(gadget):
-        return (Segment(BRIDGE, ports, own, own_address_in(_subnet(unique, 0)), routed),)
+        return (Segment(BRIDGE, ports, own, own_address_in(_subnet(unique, 0)), routed, _lent(BRIDGE, facts)),)
     parts = list(own.network.subnets(1)) if len(ports) > 1 else [own.network]
-    # A /64 cannot be halved (SLAAC): the first interface has it.
     return tuple(
         Segment(
             port,
             (port,),
             _address(part, own),
             own_address_in(_subnet(unique, number)),
-            routed if number == 0 else None,
+            routed if number == 0 else None,  # a /64 cannot be halved (SLAAC): the first interface has it
+            _lent(port, facts),
         )
         for number, (port, part) in enumerate(zip(ports, parts, strict=False))
     )
+
+
+def _lent(interface: str, facts: Facts) -> IPv6Interface | None:
+    """A global address that somebody else put on an interface of the cable."""
+    for found in facts.addresses:
+        address, is_others = found.address, found.interface == interface and found.protocol != OURS
+        if is_others and isinstance(address, IPv6Interface) and address.ip not in UNIQUE_LOCAL:
+            return address
+    return None
 
 
 def foreseen(appliance: Appliance, facts: Facts) -> Facts:

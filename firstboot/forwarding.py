@@ -44,7 +44,7 @@ def _of_cable(appliance: Appliance, facts: Facts, family: int) -> Iterator[Path]
     way_out = exit_of(appliance, family)
     for segment in segments(appliance, facts):
         if way_out is not None and mode_on(segment, appliance, facts) is Mode.ROUTE:
-            for address in segment.addresses:
+            for address in segment.all_addresses:
                 if address.version == family:
-                    translated = address != segment.routed
+                    translated = address in (segment.ipv4, segment.ipv6)
                     yield Path(segment.interface, address.network, way_out, translated)

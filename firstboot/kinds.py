@@ -8,7 +8,7 @@ from firstboot.kind import Kind
 from firstboot.resources.addresses import Addresses
 from firstboot.resources.bridge import Bridge
 from firstboot.resources.cable import Cable
-from firstboot.resources.client import CableClient
+from firstboot.resources.dhcpcd import Dhcpcd
 from firstboot.resources.files import Files
 from firstboot.resources.firewall import Firewall
 from firstboot.resources.gadget import Gadget
@@ -45,7 +45,7 @@ KINDS: tuple[Kind[Any], ...] = (
     Routes(),
     Reach(),
     Units(),
-    CableClient(),
+    Dhcpcd(),
     Overlap(),
     Cable(),  # once dnsmasq offers what the laptop is to ask for
 )

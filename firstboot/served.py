@@ -61,7 +61,7 @@ def served_at_boot(appliance: Appliance, facts: Facts) -> Sequence[Served]:
     """What may be served before anything is known: a dead Pi must not take the laptop's own Internet away."""
     cautious = replace(facts, neighbours={})
     cable = [
-        _on_cable(segment, appliance, facts, works=False)
+        _on_cable(replace(segment, delegated=None), appliance, facts, works=False)
         for segment in segments(appliance, facts)
         if mode_on(segment, appliance, cautious) is not Mode.HOST
     ]
@@ -88,7 +88,7 @@ def _lan(appliance: Appliance, facts: Facts) -> Iterator[Served]:
 
 
 def _on_cable(segment: Segment, appliance: Appliance, facts: Facts, *, works: bool) -> Served:
-    ipv6 = (segment.ipv6,) if segment.routed is None else (segment.ipv6, segment.routed)
+    ipv6 = tuple(address for address in segment.all_addresses if isinstance(address, IPv6Interface))
     uplink_mtu = appliance.uplink.mtu if appliance.uplink is not None else ETHERNET_MTU
     return Served(
         interface=segment.interface,

@@ -46,5 +46,5 @@ DAEMON = ("python3", "python3-dbus-next", "python3-jinja2", "python3-pyroute2", 
 
 ROUTER = (*DAEMON, "dnsmasq-base", "iptables", "ufw")
 
-PROFILES = {"gateway": ROUTER, "gadget": ROUTER}
+PROFILES = {"gateway": ROUTER, "gadget": (*ROUTER, "dhcpcd-base")}
 """What each profile adds to its base."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import NAMESPACE_DNS, uuid5
 
 from appliance.model import Appliance, Uplink, WifiNetwork
+from firstboot.cable import BRIDGE
 from firstboot.facts import Facts
 from firstboot.paths import ETC
 from firstboot.render import render
@@ -33,21 +34,21 @@ def ours(appliance: Appliance) -> Sequence[str]:
         names.append(uplink.interface)
     if lan is not None and (uplink is None or lan.interface != uplink.interface):
         names.append(lan.interface)
+    if appliance.gadget is not None:
+        names.append(BRIDGE)  # the ports it leaves alone by itself (85-nm-unmanaged.rules)
     return sorted(names)
 
 
 def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
     """Its configuration, and the profiles of an uplink that it looks after."""
     uplink = appliance.uplink
-    if uplink is None:
-        return ()
     config = render(
         "networkmanager.conf.j2",
         unmanaged=tuple(ours(appliance)),
         static=is_static(uplink),
-        radio=uplink.interface if uplink.wifi is not None else None,
+        radio=uplink.interface if uplink is not None and uplink.wifi is not None else None,
     )
-    return (text(CONFIG, config), *_profiles(appliance, uplink))
+    return (text(CONFIG, config), *(_profiles(appliance, uplink) if uplink is not None else ()))
 
 
 def profile_name(appliance: Appliance, network: WifiNetwork | None = None) -> str:

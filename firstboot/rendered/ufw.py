@@ -116,7 +116,7 @@ def _on_cable(appliance: Appliance, facts: Facts, family: int) -> Iterator[tuple
     """The cable's interfaces on which the Pi serves, each with the networks that are on it."""
     for segment in segments(appliance, facts):
         if mode_on(segment, appliance, facts) is not Mode.HOST:
-            found = [address.network for address in segment.addresses if address.version == family]
+            found = [address.network for address in segment.all_addresses if address.version == family]
             yield segment.interface, (*([LINK_LOCAL] if family == 6 else []), *found)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from appliance.model import Appliance
 from firstboot.actions import Action, RestartUnit, StopUnit
@@ -11,7 +12,6 @@ from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.rendered import dnsmasq
-from firstboot.rendered.dnsmasq import LOADED
 
 DNSMASQ = "appliance-dnsmasq.service"
 SSH = "ssh.service"
@@ -49,7 +49,7 @@ class Units(Kind[Unit]):
         """The wanted units as they are."""
         found = []
         for name in (want.name for want in wanted):
-            current = _is_current(machine) if name == DNSMASQ else None
+            current = is_current(machine, dnsmasq.IN_FORCE, dnsmasq.LOADED) if name == DNSMASQ else None
             found.append(Unit(name, machine.unit_is_active(name), current))
         return found
 
@@ -69,7 +69,10 @@ def _dnsmasq(appliance: Appliance, facts: Facts) -> Iterator[Unit]:
         yield Unit(DNSMASQ, active=True, current=True)
 
 
-def _is_current(machine: Machine) -> bool:
-    """Compared with the file, not with what it shall be by now: that is the kind `files`' to say, in the next pass."""
-    file, copy = machine.read(dnsmasq.IN_FORCE), machine.read(LOADED)
+def is_current(machine: Machine, path: Path, loaded: Path) -> bool:
+    """Whether a process has read a file as it is: `loaded` is the copy that it read.
+
+    Not as the file shall be by now: that is the kind `files`' to say, in the next pass.
+    """
+    file, copy = machine.read(path), machine.read(loaded)
     return copy is not None and (file is None or file.content == copy.content)

@@ -16,9 +16,11 @@ from firstboot.gadget.configfs import NETWORK, normal
 from firstboot.gadget.layout import Layout
 from firstboot.kind import FileState, Gadget
 from firstboot.paths import ETC
+from firstboot.rendered import dhcpcd
 from firstboot.rendered.dnsmasq import CONFIG, IN_FORCE, LOADED
 from firstboot.rendered.networkmanager import CONFIG as NM_CONFIG
 from firstboot.rendered.networkmanager import PROFILES
+from firstboot.resources.dhcpcd import DHCPCD
 from firstboot.resources.hostname import hosts_with
 from firstboot.resources.units import DNSMASQ
 from firstboot.rulesets import CLOSING, Ruleset, restoring
@@ -274,6 +276,8 @@ class MemoryMachine:
         self.log.append(action)
         if action.name == DNSMASQ:
             self.files[LOADED] = self.files.setdefault(IN_FORCE, self.files[CONFIG])
+        if action.name == DHCPCD:
+            self.files[dhcpcd.LOADED] = self.files[dhcpcd.CONFIG]
         self.active_units.add(action.name)
 
     @execute.register

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,21 +32,22 @@ from firstboot.netlink import Netlink
 from firstboot.reconcile import Outcome, Reconciler
 from firstboot.resources.addresses import Addresses
 from firstboot.resources.cable import Cable
+from firstboot.resources.dhcpcd import DHCPCD, Dhcpcd
 from firstboot.resources.files import Files
 from firstboot.resources.firewall import Firewall
 from firstboot.resources.links import Links
 from firstboot.resources.overlap import Overlap
 from firstboot.resources.routes import Routes
 from firstboot.resources.sysctls import Sysctls
-from firstboot.resources.units import Units
+from firstboot.resources.units import DNSMASQ, Units
 from firstboot.resources.uplink import Uplink
 from firstboot.sharing import questions
 from tests.netns.namespace import Namespace
 
 ROOT = Path(__file__).parent.parent.parent
-UNIT = ROOT / "overlays/base/usr/lib/systemd/system/appliance-dnsmasq.service"
+UNITS = tuple(ROOT.glob("overlays/*/usr/lib/systemd/system/*.service"))
 KINDS: tuple[Kind[Any], ...] = (
-    Files(), Firewall(), Sysctls(), Links(), Uplink(), Addresses(), Routes(), Units(), Overlap(), Cable(),
+    Files(), Firewall(), Sysctls(), Links(), Uplink(), Addresses(), Routes(), Units(), Dhcpcd(), Overlap(), Cable(),
 )  # fmt: skip
 LOG = "/run/dnsmasq.log"
 SERIAL = "10000000deadbeef"
@@ -54,47 +55,61 @@ ROUTER, ROUTER6, PI = "192.168.1.254", "2001:db8:1::1", "192.168.1.252"
 SERVER, SERVER6 = "203.0.113.80", "2001:db8:ffff::80"
 
 
-class UnitFile:
-    """Runs dnsmasq as its unit's file says, in the namespace that it is called from."""
+class UnitFiles:
+    """Runs services as their units' files say, in the namespace that it is called from."""
 
     def __init__(self) -> None:
-        lines = [line.partition("=") for line in UNIT.read_text().splitlines()]
-        self._settings = [(name, value) for name, _, value in lines]
         self.restarts = 0
-
-    def _values(self, name: str) -> list[str]:
-        return [value for found, value in self._settings if found == name]
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def unit_is_active(self, name: str) -> bool:
-        pid = self._pid()
+        if name in self._processes:
+            return self._processes[name].poll() is None
+        pid = _pid(name)
         return pid is not None and _runs(pid)
 
     def restart_unit(self, name: str) -> None:
         self.stop_unit(name)
-        self.restarts += 1
-        if not all(Path(path).exists() for path in self._values("ConditionPathExists")):
+        self.restarts += name == DNSMASQ
+        if not all(Path(path).exists() for path in _values(name, "ConditionPathExists")):
             return
-        for folder in self._values("RuntimeDirectory")[0].split():
+        for folder in _values(name, "RuntimeDirectory")[0].split():
             Path("/run", folder).mkdir(exist_ok=True)
-        for argv in (*self._values("ExecStartPre"), *self._values("ExecStart")):
+        for argv in _values(name, "ExecStartPre"):
+            subprocess.run(argv.split(), check=True, capture_output=True)
+        [start] = _values(name, "ExecStart")
+        if _values(name, "Type") == ["forking"]:
             # Where nobody takes its log, dnsmasq waits more than a second for somebody before it ends.
-            log = [f"--log-facility={LOG}"] if argv.startswith("/usr/sbin/dnsmasq") else []
-            subprocess.run([*argv.split(), *log], check=True, capture_output=True)
+            subprocess.run([*start.split(), f"--log-facility={LOG}"], check=True, capture_output=True)
+        else:
+            self._processes[name] = subprocess.Popen(
+                start.split(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
 
     def stop_unit(self, name: str) -> None:
-        pid = self._pid()
+        if name in self._processes:
+            _end(self._processes.pop(name))
+        pid = _pid(name)
         if pid is not None and _runs(pid):
             os.kill(pid, signal.SIGTERM)
             within(10, lambda: not _runs(pid))
 
-    def _pid(self) -> int | None:
-        try:
-            return int(Path(self._values("PIDFile")[0]).read_text())
-        except (OSError, ValueError):
-            return None
-
     def networkmanager_runs(self) -> bool:
         return False
+
+
+def _values(unit: str, setting: str) -> list[str]:
+    """What a unit's file has of a setting."""
+    [path] = [path for path in UNITS if path.name == unit]
+    lines = [line.partition("=") for line in path.read_text().splitlines()]
+    return [value for name, _, value in lines if name == setting]
+
+
+def _pid(unit: str) -> int | None:
+    try:
+        return int(Path(*_values(unit, "PIDFile")).read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def _runs(pid: int) -> bool:
@@ -119,7 +134,7 @@ class Daemon:
 
     namespace: Namespace
     appliance: Appliance
-    unit: UnitFile = field(default_factory=UnitFile)
+    units: UnitFiles = field(default_factory=UnitFiles)
     passes: list[float] = field(default_factory=list)
     """How long each took, in seconds."""
     outcomes: tuple[Outcome, ...] = ()
@@ -127,7 +142,7 @@ class Daemon:
     def __post_init__(self) -> None:
         self._woken, self._wake = os.pipe()
         self.neighbours = Neighbours(on_change=self.wake)
-        bus: Bus = self.unit  # type: ignore[assignment]
+        bus: Bus = self.units  # type: ignore[assignment]
         self.host = self.namespace.call(lambda: GadgetHost(Netlink(), bus, neighbours=lambda: self.neighbours.answers))
         self._events = self.namespace.call(network_events)
         self._reconciler, self._stopping = Reconciler(KINDS), False
@@ -140,7 +155,7 @@ class Daemon:
     @property
     def serves(self) -> bool:
         """Whether dnsmasq runs."""
-        return self.namespace.call(self.unit.unit_is_active, "")
+        return self.namespace.call(self.units.unit_is_active, DNSMASQ)
 
     def stop(self) -> None:
         self._stopping = True
@@ -148,7 +163,8 @@ class Daemon:
         self._thread.join(60)
         assert not self._thread.is_alive(), "the pass hangs"
         self.namespace.call(self.neighbours.ask, ())
-        self.namespace.call(self.unit.stop_unit, "")
+        for name in (DNSMASQ, DHCPCD):
+            self.namespace.call(self.units.stop_unit, name)
 
     def _run(self) -> None:
         while not self._stopping:
@@ -204,6 +220,28 @@ class GadgetSite:
         """What the laptop asks for names."""
         text = self.laptop.call(lambda: Path("/etc/resolv.conf").read_text())
         return [line.split()[1] for line in text.splitlines() if line.startswith("nameserver")]
+
+    @contextmanager
+    def shared_by_the_laptop(self, address: str) -> Iterator[None]:
+        """The laptop shares its own Internet over the cable while the block runs."""
+        first = address.rpartition(".")[0]
+        self.laptop.program("ip", "addr", "add", address, "dev", "cable0")
+        argv = [
+            "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=cable0",
+            "--bind-dynamic", f"--dhcp-range={first}.10,{first}.20", f"--dhcp-option=option:dns-server,{first}.1",
+            "--leasefile-ro", "--pid-file=", "--user=root",
+        ]  # fmt: skip
+        with _running(self.laptop, *argv):
+            yield
+        self.laptop.program("ip", "addr", "del", address, "dev", "cable0")
+
+    def delegate(self) -> None:
+        """The router lends prefixes, and routes what is in them to whoever has one."""
+        pool = "subnet6 2001:db8:1::/64 { prefix6 2001:db8:f00:: 2001:db8:f00:f00:: /56; }\n"
+        self.internet.program("tee", "/etc/lend.conf", stdin=f"default-lease-time 600;\n{pool}")
+        self.internet.program("touch", "/run/lent")
+        files = ["-cf", "/etc/lend.conf", "-lf", "/run/lent", "-pf", "/run/lend.pid"]
+        self.stack.enter_context(_running(self.internet, "dhcpd", "-6", "-f", *files, "eth0"))
 
     def kill_router(self) -> None:
         """It has power, and does nothing any more."""
@@ -272,16 +310,25 @@ def _router(internet: Namespace, stack: ExitStack) -> None:
 @contextmanager
 def _running(namespace: Namespace, *argv: str) -> Iterator[None]:
     """A program runs in the namespace."""
-    process = namespace.call(subprocess.Popen, argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = namespace.call(_begin, argv)
     try:
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(2)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _end(process)
+
+
+def _begin(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    """With a process group of its own: dhcpcd has helpers."""
+    return subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(2)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def within(longest_s: float, holds: Callable[[], bool]) -> float:

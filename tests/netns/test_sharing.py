@@ -19,6 +19,7 @@ from tests.netns.gadget_site import PI, ROUTER, SERIAL, SERVER, SERVER6, GadgetS
 from tests.netns.test_firewall import reaches, tcp
 
 pytestmark = pytest.mark.netns
+LENT = ip_network("2001:db8:f00::/40")
 OWN, WINDOWS, START_S = "10.55.0.1", "192.168.137.1", 20.0
 
 
@@ -148,22 +149,22 @@ def source_seen(site: GadgetSite, address: str) -> str:
 def test_a_laptop_that_shares_its_internet_is_found_and_its_end_as_well(site: GadgetSite) -> None:
     daemon = site.daemon(gadget(Share.AUTO))
     within(START_S, lambda: OWN in own_addresses(site) and daemon.serves)
-    site.laptop.program("ip", "addr", "add", f"{WINDOWS}/24", "dev", "cable0")
-    turned_s = within(10, lambda: OWN not in own_addresses(site) and not daemon.serves)
-    assert own_addresses(site) == ["fe80::1"], "the Pi has what the laptop gives it, and nothing else"
-
-    site.pi.program("ip", "addr", "add", "192.168.137.50/24", "dev", BRIDGE)  # as by DHCP
-    assert tcp(site.laptop, site.pi, "192.168.137.50", 22)
-    assert not tcp(site.laptop, site.pi, "192.168.137.50", 53)
-    site.laptop.program("ip", "route", "add", f"{SERVER}/32", "via", "192.168.137.50")
-    assert not tcp(site.laptop, site.internet, SERVER, 443)
-    site.pi.program("ip", "addr", "del", "192.168.137.50/24", "dev", BRIDGE)
-
-    site.laptop.program("ip", "addr", "del", f"{WINDOWS}/24", "dev", "cable0")
+    with site.shared_by_the_laptop(f"{WINDOWS}/24"):
+        turned_s = within(10, lambda: OWN not in own_addresses(site) and not daemon.serves)
+        given_s = within(30, lambda: any(found.startswith("192.168.137.") for found in own_addresses(site)))
+        [own] = [found for found in own_addresses(site) if found.startswith("192.168.137.")]
+        routes = json.loads(site.pi.program("ip", "-json", "route", "show", "default"))
+        assert [route["gateway"] for route in sorted(routes, key=lambda route: route["metric"])] == [WINDOWS, ROUTER]
+        assert site.pi.program("cat", "/etc/resolv.conf").count(f"nameserver {WINDOWS}") == 1
+        assert tcp(site.pi, site.laptop, WINDOWS, 443)
+        assert tcp(site.laptop, site.pi, own, 22)
+        assert not tcp(site.laptop, site.pi, own, 53)
+        site.laptop.program("ip", "route", "add", f"{SERVER}/32", "via", own)
+        assert not tcp(site.laptop, site.internet, SERVER, 443)
     back_s = within(10, lambda: OWN in own_addresses(site) and daemon.serves)
     site.client()
     within(START_S, lambda: site.routers(4) == [OWN])
-    print(f"host after {turned_s:.1f} s, route again after {back_s:.1f} s")
+    print(f"host after {turned_s:.1f} s, an address {given_s:.1f} s later, route again after {back_s:.1f} s")
 
 
 def test_what_answers_on_the_uplink_is_no_laptop_that_shares(site: GadgetSite) -> None:
@@ -210,11 +211,11 @@ def test_while_nothing_changes_nothing_is_done(routed: GadgetSite) -> None:
     """No restart, no flap: a pass that finds everything right does nothing."""
     daemon = routed.daemons[0]
     within(START_S, lambda: not any(outcome.done for outcome in daemon.outcomes))
-    starts, carriers = daemon.unit.restarts, carrier_changes(routed)
+    starts, carriers = daemon.units.restarts, carrier_changes(routed)
     for _ in range(3):
         daemon.wake()
         time.sleep(1)
-    assert (daemon.unit.restarts, carrier_changes(routed)) == (starts, carriers)
+    assert (daemon.units.restarts, carrier_changes(routed)) == (starts, carriers)
 
 
 def carrier_changes(site: GadgetSite) -> int:
@@ -225,5 +226,26 @@ def carrier_changes(site: GadgetSite) -> int:
 
 def own_addresses(site: GadgetSite) -> list[str]:
     """The Pi's addresses on the cable."""
-    shown = json.loads(site.pi.program("ip", "-json", "addr", "show", "dev", BRIDGE))
+    return pi_addresses(site, BRIDGE)
+
+
+def test_a_delegated_prefix_is_the_laptops(site: GadgetSite) -> None:
+    """And not translated: the Internet sees the laptop's own address, and still nobody reaches it."""
+    site.delegate()
+    site.daemon(gadget())
+    site.client()
+    within(40, lambda: any(ip_address(found) in LENT for found in site.addresses(6)))
+    within(START_S, lambda: "fe80::1" in site.routers(6))
+    [address] = [found for found in site.addresses(6) if ip_address(found) in LENT]
+    via = next(found for found in pi_addresses(site, "eth0") if found.startswith("2001:db8:1:"))
+    site.internet.program("ip", "route", "add", str(LENT), "via", via)
+    assert source_seen(site, SERVER6) == address
+    assert not tcp(site.internet, site.laptop, address, 22) and not reaches(site.internet, address)
+    site.pi.program("ip6tables", "-I", "FORWARD", "-j", "ACCEPT")
+    assert tcp(site.internet, site.laptop, address, 22)
+
+
+def pi_addresses(site: GadgetSite, interface: str) -> list[str]:
+    """The Pi's addresses on an interface."""
+    shown = json.loads(site.pi.program("ip", "-json", "addr", "show", "dev", interface))
     return [info["local"] for info in shown[0]["addr_info"]]

@@ -1,0 +1,56 @@
+"""dhcpcd's configuration: what is asked of others for the cable's sake.
+
+In `route` an IPv6 prefix of the uplink's router, that the laptop can have addresses of (RFC 8415, 6.3; NetworkManager
+asks for one only where it shares a connection itself). In `host` everything, of the laptop: NetworkManager would take
+the bridge's ports away when it takes the bridge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from appliance.model import Appliance
+from firstboot.cable import foreseen, segments
+from firstboot.facts import Facts
+from firstboot.paths import ETC
+from firstboot.render import render
+from firstboot.rendered import resolver
+from firstboot.rendered.file import File, text
+from firstboot.sharing import Mode, mode_on
+
+CONFIG = ETC / "appliance" / "dhcpcd.conf"
+OWNED = (CONFIG,)
+
+LOADED = Path("/run/appliance-dhcpcd/dhcpcd.conf")
+"""The copy that the unit makes when it starts, and that the process read."""
+
+METRIC = 50
+"""Better than NetworkManager's (100 and more): where the laptop shares, that is the way out."""
+
+
+def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
+    """The configuration, where there is something to ask for."""
+    facts = foreseen(appliance, facts)
+    clients, routed = on_cable(appliance, facts, Mode.HOST), on_cable(appliance, facts, Mode.ROUTE)
+    if appliance.uplink is None or appliance.tunnel is not None:
+        routed = ()
+    if not clients and not routed:
+        return ()
+    uplink = appliance.uplink.interface if appliance.uplink is not None and routed else None
+    content = render(
+        "dhcpcd.conf.j2",
+        interfaces=(*([uplink] if uplink else []), *routed, *clients),
+        uplink=uplink,
+        routed=routed,
+        clients=clients,
+        metric=METRIC,
+        resolver_is_ours=bool(resolver.files(appliance, facts)),
+    )
+    return (text(CONFIG, content),)
+
+
+def on_cable(appliance: Appliance, facts: Facts, mode: Mode) -> tuple[str, ...]:
+    """The cable's interfaces in a mode."""
+    found = segments(appliance, facts)
+    return tuple(segment.interface for segment in found if mode_on(segment, appliance, facts) is mode)
