@@ -3,39 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from appliance.model import Appliance
-from firstboot.actions import Action, RestartUnit, StopUnit
+from firstboot.actions import Action, ReloadNetworkManager, RestartUnit, StopUnit
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.rendered import dhcpcd
-from firstboot.resources.units import Unit, is_current
+from firstboot.resources.units import is_current
 from firstboot.sharing import Mode, uplink_has_ipv6
 
 DHCPCD = "appliance-dhcpcd.service"
 
 
-class Dhcpcd(Kind[Unit]):
+@dataclass(frozen=True)
+class Asking:
+    """The service. `current`: whether the process has read its configuration as it is now."""
+
+    active: bool
+    current: bool | None = None
+    networkmanager: bool = field(default=False, compare=False)
+
+    @property
+    def key(self) -> str:
+        """The unit's name."""
+        return DHCPCD
+
+
+class Dhcpcd(Kind[Asking]):
     """It runs while somebody could answer. Whether the uplink has a prefix to lend is not for us to say."""
 
     name = "dhcpcd"
     needs = ("firewall",)
     setting = "gadget.share"
 
-    def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Unit]:
+    def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Asking]:
         """It runs with its present configuration, or not at all."""
         is_client = bool(dhcpcd.on_cable(appliance, facts, Mode.HOST))
-        if dhcpcd.files(appliance, facts) and (is_client or uplink_has_ipv6(appliance, facts)):
-            return (Unit(DHCPCD, active=True, current=True),)
-        return (Unit(DHCPCD, active=False),)
+        active = bool(dhcpcd.files(appliance, facts)) and (is_client or uplink_has_ipv6(appliance, facts))
+        return (Asking(active, True if active else None, facts.networkmanager),)
 
-    def observe(self, machine: Machine, wanted: Sequence[Unit]) -> Sequence[Unit]:
+    def observe(self, machine: Machine, wanted: Sequence[Asking]) -> Sequence[Asking]:
         """The unit as it is."""
-        return (Unit(DHCPCD, machine.unit_is_active(DHCPCD), is_current(machine, dhcpcd.CONFIG, dhcpcd.LOADED)),)
+        current = is_current(machine, dhcpcd.CONFIG, dhcpcd.LOADED)
+        return (Asking(machine.unit_is_active(DHCPCD), current),)
 
-    def actions(self, change: Change[Unit]) -> Sequence[Action]:
-        """Start, restart, or stop."""
-        if change.want is None:
+    def actions(self, change: Change[Asking]) -> Sequence[Action]:
+        """Start, restart, or stop. It leaves /etc/resolv.conf empty when it ends, so NetworkManager writes it again."""
+        want = change.want
+        if want is None:
             return []
-        return [RestartUnit(DHCPCD) if change.want.active else StopUnit(DHCPCD)]
+        resolver: list[Action] = [ReloadNetworkManager()] if want.networkmanager else []
+        return [RestartUnit(DHCPCD) if want.active else StopUnit(DHCPCD), *resolver]
