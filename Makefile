@@ -42,8 +42,8 @@ build: test-packages .venv/.test-ready ## the tests that build real images
 vm: test-packages .venv/.test-ready ## the tests that boot a real image in QEMU
 	$(PYTEST) -m vm
 
-bench: test-packages .venv/.test-ready ## figures: build times, image size, boot to tunnel up, memory
-	$(PYTHON) -m tests.bench
+bench: test-packages .venv/.test-ready ## figures: building, booting, throughput, the daemon (SUBJECTS=gadget: only those)
+	$(PYTHON) -m tests.bench $(SUBJECTS)
 
 build-packages:
 	@image/install-packages $(BUILD_HOST)
