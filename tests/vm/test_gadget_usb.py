@@ -55,7 +55,7 @@ DESCRIPTORS = {
         0d 24 0f 06  00 00 00 00  ea 05  00 00  00 | its address is string 6; 1514 bytes at most
         07 05 85 03  10 00  09               | interrupts
         09 04  01 00 00  0a 00 00  00        | the data interface, silent
-        09 04  01 01 02  0a 00 06  07        | and speaking
+        09 04  01 01 02  0a 00 00  07        | and speaking
         07 05 81 02  00 02  00               | bulk, 512 bytes, to the laptop
         07 05 02 02  00 02  00               | and from it
     """,
@@ -116,7 +116,7 @@ def begin_daemon(plugged: Plugged) -> None:
 def adapters(plugged: Plugged) -> dict[str, str]:
     """The MAC addresses at both ends of both functions, and the bridge's."""
     functions = "/sys/kernel/config/usb_gadget/appliance/functions"
-    shown = plugged.guest.run("grep", "-rH", ".", functions, "--include=*_addr")
+    shown = plugged.guest.run("grep", "-raH", ".", functions, "--include=*_addr").replace("\0", "")  # the kernel's
     found = dict(line.removeprefix(f"{functions}/").split(":", 1) for line in shown.splitlines())
     return {**found, "bridge": plugged.guest.run("cat", "/sys/class/net/br-usb/address").strip()}
 
@@ -219,7 +219,7 @@ def test_another_pi_has_other_addresses(gadget: Plugged) -> None:
     """The card in another Pi: this machine's serial number is made of its machine id."""
     before = adapters(gadget)
     gadget.guest.run("systemctl", "stop", "appliance.service", timeout_s=120)
-    gadget.guest.write("/run/another", "0123456789abcdef0123456789abcdef\n")
+    gadget.guest.write("/run/another", "0123456789abcdef0123456789abc0de\n")
     gadget.guest.run("mount", "--bind", "/run/another", "/etc/machine-id")
     gadget.guest.run("systemctl", "restart", "appliance-gadget.service", timeout_s=120)
     assert adapters(gadget) == before, "the early unit leaves it to the daemon"
