@@ -133,15 +133,25 @@ def profiles(guest: Guest) -> Sequence[str]:
 
 
 @pytest.mark.parametrize(
-    "deed",
-    [["rfkill", "block", "0"], ["nmcli", "radio", "wifi", "off"], ["nmcli", "device", "disconnect", "wlan0"]],
-    ids=" ".join,
+    ("deed", "undone"),
+    [
+        (["rfkill", "block", "0"], "radio: unblock the radio of wlan0"),
+        (["nmcli", "radio", "wifi", "off"], "radio: turn Wi-Fi on in NetworkManager"),
+        (["nmcli", "device", "disconnect", "wlan0"], "wifi: connect wlan0 by the appliance's profile"),
+    ],
+    ids=["rfkill", "switch", "disconnected"],
 )
-def test_what_somebody_switched_off_is_on_again(air: Air, deed: Sequence[str]) -> None:
+def test_what_somebody_switched_off_is_on_again(air: Air, deed: Sequence[str], undone: str) -> None:
     joins(air, HOME)
+    before = done(air.guest).count(undone)
     air.guest.run(*deed)
-    until(lambda: not addresses(air.guest), "it has an effect", timeout_s=30, every_s=0.2)
+    until(lambda: done(air.guest).count(undone) > before, undone, timeout_s=60, every_s=1)
     joins(air, HOME)
+
+
+def done(guest: Guest) -> list[str]:
+    """What the daemon says that it did."""
+    return on_the_pi.journal(guest, "--unit=appliance.service")
 
 
 def test_where_the_first_network_goes_the_second_is_joined(air: Air) -> None:
