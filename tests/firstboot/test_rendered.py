@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance.model import Appliance, Uplink
+from appliance.model import Appliance, Interfaces, Uplink
 from appliance.parse import load
 from firstboot.facts import Facts
 from firstboot.rendered import dnsmasq, networkmanager, resolver, ssh, ufw
@@ -128,3 +128,42 @@ def test_no_rule_admits_the_outside_to_a_port_that_is_not_listed(gateway: Applia
         [("2001:db8:123d:abc::2", "tcp", "80:80")],
         [("2001:db8:123d:abc::2", "tcp", "443:443")],
     ]
+
+
+GADGET = Facts(serial="10000000deadbeef", gadget_ports={"ecm": "usb0", "rndis": "usb1"})
+
+
+@pytest.fixture(params=["gadget", "gadget-offline"])
+def gadget(request: pytest.FixtureRequest) -> Appliance:
+    return load(EXAMPLE.with_name(f"{request.param}.yaml")).appliance
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("interfaces", Interfaces)
+def test_dnsmasq_accepts_what_is_served_on_the_cable(gadget: Appliance, interfaces: Interfaces, tmp_path: Path) -> None:
+    assert gadget.gadget is not None
+    asked = replace(gadget, gadget=replace(gadget.gadget, interfaces=interfaces))
+    for file in dnsmasq.files(asked, GADGET):
+        (tmp_path / "dnsmasq.conf").write_text(text_of(file))
+        argv = ["/usr/sbin/dnsmasq", "--test", f"--conf-file={tmp_path}/dnsmasq.conf"]
+        finished = subprocess.run(argv, capture_output=True, text=True, check=False)
+        assert finished.returncode == 0, finished.stderr
+
+
+def test_no_rule_of_a_gadgets_admits_anything_from_the_uplink_but_its_own_configuration(gadget: Appliance) -> None:
+    for family, expected in ((4, ["--sport 67 --dport 68"]), (6, ["--sport 547 --dport 546"])):
+        lines = ufw.rules_of(gadget, GADGET, family).text.splitlines()
+        admitted = [line for line in lines if "-j ACCEPT" in line and "-i wlan0" in line]
+        assert [re.findall(r"--sport.*(?= -j)", line)[0] for line in admitted] == (expected if gadget.uplink else [])
+        anywhere = [line for line in lines if "-j ACCEPT" in line and "-i " not in line and "-before-" in line]
+        assert not [line for line in anywhere if "echo-request" in line or "dport" in line]
+
+
+def test_what_a_host_hears_is_what_is_rendered_for_its_interface() -> None:
+    config = "\n# --- usb0\nra-param=usb0,mtu:1500,60,1800\ndhcp-range=fd00::,ra-stateless,64,2h\n"
+    config += "dhcp-range=10.0.0.2,10.0.0.6,255.255.255.248,120\ndhcp-option=tag:usb0,option:router,10.0.0.1\n"
+    config += "dhcp-option=tag:usb0,option6:dns-server\n\n# --- usb1\nra-param=usb1,mtu:1500,60,0\n"
+    first, second = dnsmasq.heard(config, "usb0"), dnsmasq.heard(config, "usb1")
+    assert (len(first.dhcp), first.router6) == (2, True)
+    assert (second.dhcp, second.router6) == ((), False)
+    assert dnsmasq.heard(config, "usb2") == dnsmasq.heard("", "usb0") == dnsmasq.Heard()

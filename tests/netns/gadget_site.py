@@ -1,7 +1,7 @@
 """A gadget's surroundings in namespaces: a laptop on the cable, the Pi, a home router, and the Internet behind it.
 
 The cable is a pair of wires: the Pi's ends are called as the gadget's interfaces are, and the laptop has one for
-each. The kinds that make interfaces and need a bus are not in here; systemd is stood in for by what its unit's file
+each. The gadget's kind, and those that need a bus, are not in here; systemd is stood in for by what its unit's file
 says is to be run.
 """
 
@@ -22,7 +22,6 @@ from typing import Any
 
 from appliance.model import Appliance
 from firstboot.bus import Bus
-from firstboot.cable import BRIDGE
 from firstboot.events import network_events
 from firstboot.facts import Facts
 from firstboot.host import Host
@@ -31,6 +30,7 @@ from firstboot.neighbours import Neighbours
 from firstboot.netlink import Netlink
 from firstboot.reconcile import Outcome, Reconciler
 from firstboot.resources.addresses import Addresses
+from firstboot.resources.bridge import Bridge
 from firstboot.resources.cable import Cable
 from firstboot.resources.dhcpcd import DHCPCD, Dhcpcd
 from firstboot.resources.files import Files
@@ -47,7 +47,8 @@ from tests.netns.namespace import Namespace
 ROOT = Path(__file__).parent.parent.parent
 UNITS = tuple(ROOT.glob("overlays/*/usr/lib/systemd/system/*.service"))
 KINDS: tuple[Kind[Any], ...] = (
-    Files(), Firewall(), Sysctls(), Links(), Uplink(), Addresses(), Routes(), Units(), Dhcpcd(), Overlap(), Cable(),
+    Files(), Firewall(), Sysctls(), Bridge(), Links(), Uplink(), Addresses(), Routes(), Units(), Dhcpcd(), Overlap(),
+    Cable(),
 )  # fmt: skip
 LOG = "/run/dnsmasq.log"
 SERIAL = "10000000deadbeef"
@@ -255,7 +256,7 @@ class GadgetSite:
 
 @contextmanager
 def gadget_site(folder: Path) -> Iterator[GadgetSite]:
-    """A bridge with two ports, a laptop on the first, and a router that advertises 2001:db8:1::/64."""
+    """Two ports, a laptop at both, and a router that advertises 2001:db8:1::/64."""
     with Namespace() as laptop, Namespace() as pi, Namespace() as internet, ExitStack() as stack:
         for namespace, name in ((laptop, "laptop"), (pi, "pi"), (internet, "internet")):
             _own_files(namespace, folder / name)
@@ -266,7 +267,6 @@ def gadget_site(folder: Path) -> Iterator[GadgetSite]:
             pi.connect(f"usb{number}", laptop, f"cable{number}")
         laptop.program("sysctl", "-q", "net.ipv6.conf.cable0.accept_ra=0")  # dhcpcd listens for itself
         pi.program("sysctl", "-q", "net.ipv4.ip_forward=0")  # a namespace begins with the machine's own
-        _bridge(pi)
         pi.connect("eth0", internet, "eth0")
         _router(internet, stack)
         yield GadgetSite(laptop, pi, internet, stack)
@@ -281,17 +281,6 @@ def _own_files(namespace: Namespace, folder: Path) -> None:
     namespace.program("mount", "-t", "tmpfs", "tmpfs", "/run")
     if Path("/var/lib/dhcpcd").is_dir():
         namespace.program("mount", "--bind", f"{folder}/var", "/var/lib/dhcpcd")
-
-
-def _bridge(pi: Namespace) -> None:
-    """As the gadget's own kinds make it."""
-    pi.program("ip", "link", "add", BRIDGE, "type", "bridge")
-    pi.program("ip", "link", "set", BRIDGE, "addrgenmode", "none")
-    for port in ("usb0", "usb1"):
-        pi.program("ip", "link", "set", port, "addrgenmode", "none")
-        pi.program("ip", "link", "set", port, "master", BRIDGE)
-    pi.program("ip", "link", "set", BRIDGE, "up")
-    pi.program("ip", "addr", "add", "fe80::1/64", "dev", BRIDGE)
 
 
 def _router(internet: Namespace, stack: ExitStack) -> None:

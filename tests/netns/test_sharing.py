@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from appliance.model import Appliance, Gadget, Profile, Share, Uplink
+from appliance.model import Appliance, Gadget, Interfaces, Profile, Share, Uplink
 from firstboot.cable import BRIDGE, unique_local
 from tests.netns.gadget_site import PI, ROUTER, SERIAL, SERVER, SERVER6, GadgetSite, gadget_site, within
+from tests.netns.namespace import Namespace
 from tests.netns.test_firewall import reaches, tcp
 
 pytestmark = pytest.mark.netns
@@ -31,12 +32,14 @@ def site(tmp_path: Path) -> Iterator[GadgetSite]:
         yield made
 
 
-def gadget(share: Share = Share.ROUTE, network: str | None = f"{OWN}/28") -> Appliance:
+def gadget(
+    share: Share = Share.ROUTE, network: str | None = f"{OWN}/28", interfaces: Interfaces = Interfaces.BRIDGED
+) -> Appliance:
     return Appliance(
         profile=Profile.GADGET,
         hostname="pigadget",
         uplink=Uplink(interface="eth0", address=IPv4Interface(f"{PI}/24"), gateway=IPv4Address(ROUTER)),
-        gadget=Gadget(network=IPv4Interface(network) if network else None, share=share),
+        gadget=Gadget(network=IPv4Interface(network) if network else None, share=share, interfaces=interfaces),
     )
 
 
@@ -243,6 +246,29 @@ def test_a_delegated_prefix_is_the_laptops(site: GadgetSite) -> None:
     assert not tcp(site.internet, site.laptop, address, 22) and not reaches(site.internet, address)
     site.pi.program("ip6tables", "-I", "FORWARD", "-j", "ACCEPT")
     assert tcp(site.internet, site.laptop, address, 22)
+
+
+def test_separate_networks_are_both_served_and_apart(tmp_path: Path) -> None:
+    """Though the laptops know the way to each other, as the last line shows."""
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces of a thread need root")
+    with gadget_site(tmp_path) as site, Namespace() as other:
+        site.laptop.program("ip", "link", "set", "cable1", "netns", str(other.thread_id))
+        other.program("ip", "link", "set", "cable1", "up")
+        other.program("ip", "addr", "add", "10.55.0.10/29", "dev", "cable1")
+        other.program("ip", "route", "add", "default", "via", "10.55.0.9")
+        daemon = site.daemon(gadget(interfaces=Interfaces.SEPARATE))
+        within(START_S, lambda: bool(daemon.passes))
+        site.client()
+        within(START_S, lambda: site.routers(4) == [OWN] and "fe80::1" in site.routers(6))
+        [address] = site.addresses(4)
+        assert ip_address(address) in ip_network("10.55.0.0/29")
+        for laptop in (site.laptop, other):
+            assert tcp(laptop, site.internet, SERVER, 443)
+        assert tcp(other, site.pi, "10.55.0.9", 22)
+        assert not tcp(other, site.laptop, address, 22)
+        site.pi.program("iptables", "-I", "FORWARD", "-j", "ACCEPT")
+        assert tcp(other, site.laptop, address, 22)
 
 
 def pi_addresses(site: GadgetSite, interface: str) -> list[str]:

@@ -108,10 +108,10 @@ class TestSecondBoot:
     """These come last: the first boot is over."""
 
     def test_nothing_waits_for_the_daemon(self, again: Plugged) -> None:
+        """But for a way out: only the daemon knows whether there is one, and the laptop keeps its own until then."""
         on_the_cable.gives_addresses(again.laptop, OWN)
-        on_the_cable.is_the_router(again.laptop, OWN)
-        on_the_cable.resolves(again.laptop)
-        on_the_cable.reaches_the_internet(again.laptop)
+        on_the_cable.offers_nothing(again.laptop, OWN)
+        on_the_cable.has_its_name(again.laptop, HOSTNAME, OWN)
         assert again.guest.ask(["systemctl", "is-active", DAEMON]).output.strip() == "inactive"
         on_the_cable.hides_the_laptop(again, OWN)
 
@@ -133,6 +133,7 @@ class TestSecondBoot:
         assert times_connected(again) == seen == 1
         on_the_cable.is_closed_outside(again)
         on_the_cable.hides_the_laptop(again, OWN)
+        on_the_cable.is_the_router(again.laptop, OWN)
         on_the_cable.reaches_the_internet(again.laptop)
 
 
