@@ -272,6 +272,6 @@ def test_separate_networks_are_both_served_and_apart(tmp_path: Path) -> None:
 
 
 def pi_addresses(site: GadgetSite, interface: str) -> list[str]:
-    """The Pi's addresses on an interface."""
-    shown = json.loads(site.pi.program("ip", "-json", "addr", "show", "dev", interface))
-    return [info["local"] for info in shown[0]["addr_info"]]
+    """The Pi's addresses on an interface, if that is there yet."""
+    links = json.loads(site.pi.program("ip", "-json", "addr", "show"))
+    return [info["local"] for link in links if link["ifname"] == interface for info in link["addr_info"]]
