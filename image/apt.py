@@ -5,6 +5,7 @@ Resolving and downloading are native; signatures are always checked, whatever th
 
 from __future__ import annotations
 
+import re
 import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,9 @@ from pathlib import Path
 from appliance.errors import InputError, PermanentError
 from image import sources
 from image.run import run
+
+OUT_OF_SYNC = "Mirror sync in progress?"
+"""What apt says of a package list that is not the one which the signed Release file names."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +35,23 @@ class Apt:
     architectures: tuple[str, ...]
     log: Path
 
-    def update(self) -> None:
-        """Fetch the package lists. Raises PermanentError if an archive cannot be reached or its signature is bad."""
+    def update(self) -> list[str]:
+        """Fetch the package lists, and return the suites of updates that a mirror's own inconsistency left out.
+
+        Raises PermanentError if an archive cannot be reached or its signature is bad.
+        """
         (self.index / "lists/partial").mkdir(parents=True, exist_ok=True)
+        began = self.log.stat().st_size if self.log.exists() else 0
         with self._configured() as config:
             argv, environment = ["apt-get", "update", "-o", "APT::Update::Error-Mode=any"], {"APT_CONFIG": str(config)}
             try:
                 run(argv, env=environment, log=self.log)
             except PermanentError as error:
+                if suites := only_out_of_sync(self.log.read_text(errors="replace")[began:]):
+                    return suites
                 hint = f"check the network and the archive's address (--mirror gives another); more is in {self.log}"
                 raise PermanentError(error.message, hint=hint) from error
+        return []
 
     def download(self, packages: Sequence[str]) -> list[Path]:
         """Download what installing `packages` needs, and return the .deb files, dependencies included.
@@ -99,6 +110,17 @@ class Apt:
         for name, values in lists.items():
             lines += [f"#clear {name};", *(f'{name}:: "{value}";' for value in values)]
         return "".join(f"{line}\n" for line in lines)
+
+
+def only_out_of_sync(said: str) -> list[str]:
+    """The suites that failed, if all of them are suites of updates whose mirror has lists of another time.
+
+    Everything else, and a release itself, is an error: empty then. What did fit is there to be used.
+    """
+    failed = re.findall(r"^E: Failed to fetch \S*/dists/(\S+?)/\S+ +(.*)$", said, re.MULTILINE)
+    every = said.count("E: Failed to fetch ")
+    excused = {suite for suite, why in failed if OUT_OF_SYNC in why and suite.endswith(("-updates", "-security"))}
+    return sorted(excused) if failed and len(failed) == every and excused == {suite for suite, _ in failed} else []
 
 
 def file_names(listed: str) -> list[str]:

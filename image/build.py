@@ -10,10 +10,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from appliance.errors import InputError, PermanentError
+from appliance.model import Profile
 from image import emulation, namespaces, output
+from image.boards import ARMV6, DEBIAN
 from image.events import Events
 from image.keys import Keys
-from image.recipe import ARCHITECTURE, DEBIAN, Recipe
+from image.recipe import Recipe
 from image.stage import BESIDE, Makes, Stage, Work, layered
 from image.stages import (
     assemble,
@@ -22,12 +24,14 @@ from image.stages import (
     compress,
     daemon,
     fetch,
+    guard,
     index,
     inspect,
     overlay,
     packages,
     rootfs,
     unpack,
+    usb_device,
 )
 from image.store import Entry, Store
 
@@ -42,15 +46,17 @@ OLD_LISTS_DAYS = 7
 def stages(recipe: Recipe, store: Store) -> tuple[Stage, ...]:
     """The table of contents."""
     base = (
-        (index.for_debian(recipe), bootstrap.stage())
+        (index.for_debian(recipe), bootstrap.stage(recipe))
         if recipe.base == DEBIAN
-        else (fetch.stage(recipe), inspect.stage(), unpack.stage(), index.for_image())
+        else (fetch.stage(recipe), inspect.stage(recipe), unpack.stage(), index.for_image())
     )
     return (
         *base,
         packages.stage(recipe),  # apt: the profile's packages
         overlay.stage(recipe),  # our static files
         daemon.stage(),  # our Python packages
+        *((usb_device.stage(),) if recipe.profile == Profile.GADGET else ()),  # config.txt
+        *((guard.stage(),) if recipe.kind is ARMV6 else ()),  # refuses what the processor cannot run
         rootfs.stage(),  # ext4
         boot.stage(recipe, store),  # FAT, with appliance.yaml
         assemble.stage(),  # partition table; .img
@@ -99,7 +105,7 @@ def _make_all(steps: Sequence[Stage], recipe: Recipe, store: Store, events: Even
     """Run what has to run. In namespaces of our own."""
     store.clean()
     output.clean(recipe.output)
-    emulation.enable(ARCHITECTURE)
+    emulation.enable(recipe.kind.machine)
     keys = Keys(steps, recipe, store)
     with ExitStack() as scratch, _full_disk_explained(recipe, store):
         scratch.callback(events.clear)  # an error is told by another process, which knows of no open line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ ENVIRONMENT = {
     "DEBCONF_NONINTERACTIVE_SEEN": "true",
     "SYSTEMD_OFFLINE": "1",
 }
-"""All that a program inside knows of the outside: nothing of the host's environment gets in."""
+"""What every program inside is given: nothing of the host's environment gets in."""
 
 POLICY = "#!/bin/sh\n# No service starts while the image is built; see invoke-rc.d(8).\nexit 101\n"
 
@@ -34,23 +34,28 @@ class Chroot:
 
     root: Path
     log: Path
+    environment: Mapping[str, str]
+    """All that programs inside know of the outside."""
 
     def run(self, *argv: str, stdin: str | None = None) -> str:
         """Run a program inside, with NAME=VALUE before it as in a shell; returns what it printed.
 
         Raises PermanentError if it fails.
         """
-        return run(chrooted(self.root, argv), stdin=stdin, log=self.log)
+        return run(chrooted(self.root, argv, self.environment), stdin=stdin, log=self.log)
 
 
-def chrooted(root: Path, argv: Sequence[str]) -> list[str]:
-    """The command that runs `argv` inside `root` with a clean environment."""
-    return ["chroot", os.fspath(root), "/usr/bin/env", "-i", *(f"{k}={v}" for k, v in ENVIRONMENT.items()), *argv]
+def chrooted(root: Path, argv: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    """The command that runs `argv` inside `root` with that environment and no other."""
+    return ["chroot", os.fspath(root), "/usr/bin/env", "-i", *(f"{k}={v}" for k, v in environment.items()), *argv]
 
 
 @contextmanager
-def entered(root: Path, log: Path) -> Iterator[Chroot]:
-    """`root` with /proc, a small /dev, a /tmp and /run of its own, and services kept from starting."""
+def entered(root: Path, log: Path, environment: Mapping[str, str]) -> Iterator[Chroot]:
+    """`root` with /proc, a small /dev, a /tmp and /run of its own, and services kept from starting.
+
+    `environment` is added to what programs inside are given.
+    """
     policy = root / "usr/sbin/policy-rc.d"
     with ExitStack() as stack:
         for folder in ("proc", "dev", "run", "tmp"):
@@ -64,7 +69,7 @@ def entered(root: Path, log: Path) -> Iterator[Chroot]:
         policy.write_text(POLICY)
         policy.chmod(0o755)
         try:
-            yield Chroot(root, log)
+            yield Chroot(root, log, {**ENVIRONMENT, **environment})
         finally:
             policy.unlink()
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from image.chroot import ENVIRONMENT, Chroot
+from image.chroot import Chroot
 from image.mounts import bound
 from image.run import run
 
@@ -45,7 +45,7 @@ def unpack(packages: Sequence[Path], chroot: Chroot) -> None:
                 "--unpack",
                 *packages,
             ],
-            env=ENVIRONMENT,
+            env=chroot.environment,
             log=chroot.log,
         )
 
@@ -67,6 +67,17 @@ def configure(chroot: Chroot, env: Mapping[str, str] | None = None) -> None:
         "--configure",
         "--pending",
     )
+
+
+def architecture(status: str) -> str:
+    """A system's architecture, as Debian calls it.
+
+    That of the package dpkg, which is the machine's own also where foreign packages are installed.
+    """
+    for paragraph in status.split("\n\n"):
+        if paragraph.startswith("Package: dpkg\n"):
+            return next((line.split()[1] for line in paragraph.splitlines() if line.startswith("Architecture: ")), "")
+    return ""
 
 
 def unfinished(status: str) -> list[str]:

@@ -15,50 +15,57 @@ from image.run import missing, run
 
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 
-MACHINES = {"arm64": "aarch64", "amd64": "x86_64"}
-"""Debian's name of an architecture: the kernel's."""
-
-# ELF header of a 64-bit little-endian AArch64 program or shared object, and which of its bits count.
-MAGIC = r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
-MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
-NAME = "qemu-aarch64"
+MAGIC = {
+    "aarch64": "7f454c460201010000000000000000000200b700",
+    "arm": "7f454c4601010100000000000000000002002800",
+}
+"""The ELF header of each machine's little-endian programs, as scripts/qemu-binfmt-conf.sh in QEMU's source has it."""
+MASK = "ffffffffffffff00fffffffffffffffffeffffff"
+"""Which of its bits count: programs and shared objects alike."""
+NATIVE = {"aarch64": ("aarch64",), "arm": ("armv6l", "armv7l")}
+"""The kernel's names of the machines that need no emulation."""
 
 INITIAL_USER_NAMESPACE = 0xEFFFFFFD
 """Its inode number: PROC_USER_INIT_INO in the kernel's include/linux/proc_ns.h."""
 
 
-def is_native(architecture: str) -> bool:
-    """Whether this machine runs that architecture's programs itself."""
-    return MACHINES[architecture] == os.uname().machine
+def is_native(machine: str) -> bool:
+    """Whether this machine runs that one's programs itself."""
+    return os.uname().machine in NATIVE[machine]
 
 
-def enable(architecture: str) -> None:
-    """Make `architecture`'s programs run, for as long as our namespaces exist.
+def enable(machine: str) -> None:
+    """Make the programs of `machine` (as QEMU calls it) run, for as long as our namespaces exist.
 
     Raises InputError if that cannot be had here.
     """
-    if is_native(architecture) or _registered():
+    if is_native(machine) or _registered(machine):
         return
-    interpreter = shutil.which("qemu-aarch64-static")
+    interpreter = shutil.which(f"qemu-{machine}-static")
     if interpreter is None:
-        raise missing("qemu-aarch64-static")
+        raise missing(f"qemu-{machine}-static")
     if not _own_table():
         raise InputError(
-            f"this machine cannot run programs for {architecture}: binfmt_misc has no entry for them",
+            f"this machine cannot run programs for {machine}: binfmt_misc has no entry for them",
             hint="sudo apt-get install qemu-user-static binfmt-support, or use Linux 6.7 or later",
         )
     # F: the interpreter is opened now, so that it need not exist in the image.
-    (BINFMT / "register").write_text(f":{NAME}:M::{MAGIC}:{MASK}:{interpreter}:F")
+    (BINFMT / "register").write_text(f":qemu-{machine}:M::{_escaped(MAGIC[machine])}:{_escaped(MASK)}:{interpreter}:F")
 
 
-def _registered() -> bool:
-    """Whether an enabled entry for AArch64 exists whose interpreter works inside a chroot (flag F)."""
-    for entry in BINFMT.glob("qemu-aarch64*"):
+def _registered(machine: str) -> bool:
+    """Whether an enabled entry for its programs exists whose interpreter works inside a chroot (flag F)."""
+    for entry in BINFMT.glob("qemu-*"):
         lines = entry.read_text().splitlines()
         flags = next((line.partition(":")[2] for line in lines if line.startswith("flags")), "")
-        if "enabled" in lines and "F" in flags:
+        if {"enabled", f"magic {MAGIC[machine]}"} <= set(lines) and "F" in flags:
             return True
     return False
+
+
+def _escaped(hexadecimal: str) -> str:
+    """As binfmt_misc takes bytes."""
+    return "".join(f"\\x{byte:02x}" for byte in bytes.fromhex(hexadecimal))
 
 
 def _own_table() -> bool:

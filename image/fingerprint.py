@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from appliance.errors import InputError
+from image import dpkg
+from image.boards import Kind
 from image.layout import FirstBoot
 
 RELEASES = ("bookworm", "trixie")
 TOO_OLD = {"bullseye": "3.9"}
 """Releases that are recognised, and their Python: the daemon needs 3.11."""
-ARCHITECTURES = ("arm64",)
 MOUNTS = ("boot/firmware", "boot")
 
 FIRST_BOOT_PROGRAMS = {
@@ -19,7 +20,7 @@ FIRST_BOOT_PROGRAMS = {
     "/usr/lib/raspi-config/init_resize.sh": FirstBoot.RESIZE,
 }
 
-HINT = "a base is Raspberry Pi OS (64-bit) or an image that `appliance build` made, of " + ", ".join(RELEASES)
+HINT = "a base is {system} or an image that `appliance build` made for the same boards, of " + ", ".join(RELEASES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,50 +42,41 @@ class System:
     """What a base is."""
 
     release: str
-    architecture: str
     boot_mount: str
     first_boot: FirstBoot
 
 
-def identify(found: Found) -> System:
-    """Say what a base is. Raises InputError, with what was found, if it is nothing that we know."""
+def identify(found: Found, kind: Kind) -> System:
+    """Say what a base is. Raises InputError, with what was found, if no image of that kind can be made of it."""
+    hint = HINT.format(system=kind.base_hint)
     fields = dict(line.split("=", 1) for line in found.os_release.splitlines() if "=" in line)
     system, release = (fields.get(name, "").strip('"') for name in ("ID", "VERSION_CODENAME"))
     if system not in ("debian", "raspbian"):
         what = fields.get("PRETTY_NAME", "").strip('"') or system
         raise InputError(
-            f"the base is not Debian or Raspberry Pi OS, but {what or 'has no /etc/os-release'}", hint=HINT
+            f"the base is not Debian or Raspberry Pi OS, but {what or 'has no /etc/os-release'}", hint=hint
         )
     if release in TOO_OLD:
         raise InputError(
             f"the base is of the release {release}, whose Python {TOO_OLD[release]} is too old: "
             "what runs on the Pi needs Python 3.11",
-            hint=HINT,
+            hint=hint,
         )
     if release not in RELEASES:
-        raise InputError(f"the base is of the release {release or 'unknown'!r}", hint=HINT)
-    architecture = _architecture(found.dpkg_status)
-    if architecture not in ARCHITECTURES:
+        raise InputError(f"the base is of the release {release or 'unknown'!r}", hint=hint)
+    if (system, own := dpkg.architecture(found.dpkg_status)) not in kind.systems:
+        expected = " or ".join(" ".join(words) for words in kind.systems)
         raise InputError(
-            f"the base is for the architecture {architecture or 'unknown'}, not {' or '.join(ARCHITECTURES)}", hint=HINT
+            f"the base is {system} {own or '(of an unknown architecture)'}; the board needs {expected}", hint=hint
         )
     return System(
         release=release,
-        architecture=architecture,
-        boot_mount=_boot_mount(found),
+        boot_mount=_boot_mount(found, hint),
         first_boot=_first_boot(found),
     )
 
 
-def _architecture(dpkg_status: str) -> str:
-    """That of the package dpkg, which is the machine's own also where foreign packages are installed."""
-    for paragraph in dpkg_status.split("\n\n"):
-        if paragraph.startswith("Package: dpkg\n"):
-            return next((line.split()[1] for line in paragraph.splitlines() if line.startswith("Architecture: ")), "")
-    return ""
-
-
-def _boot_mount(found: Found) -> str:
+def _boot_mount(found: Found, hint: str) -> str:
     """Where the FAT partition is mounted, relative to the root."""
     seen = []
     for line in found.fstab.splitlines():
@@ -101,7 +93,7 @@ def _boot_mount(found: Found) -> str:
     raise InputError(
         f"the base's /etc/fstab does not say where the FAT partition (PARTUUID {found.partuuid}) is mounted: "
         f"{'; '.join(seen) or 'no FAT file system is in it'}",
-        hint=HINT,
+        hint=hint,
     )
 
 

@@ -43,7 +43,6 @@ class Layout:
     """Where the FAT partition is mounted, relative to the root."""
     release: str
     """Debian's codename of the release."""
-    architecture: str
     first_boot: FirstBoot = FirstBoot.NONE
 
     def partuuid(self, number: int) -> str:
@@ -61,7 +60,6 @@ DEBIAN = Layout(
     root_start=16384 + 512 * 2048,
     root_uuid="5a1ab0d1-0000-4000-8000-000000000002",
     release="trixie",
-    architecture="arm64",
 )
 """The `debian` base. Its ids are fixed, so that the same inputs give the same bytes."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ARCHITECTURE = "arm64"
-BOARDS = ("3", "4", "zero2")
+from image import boards
+from image.boards import BOARDS, DEBIAN, Kind
+
 SUITE = "trixie"
-DEBIAN = "debian"
 
 PROJECT = Path(__file__).resolve().parent.parent
 """Where the packages and overlays lie that go into the image."""
@@ -19,6 +19,8 @@ class Recipe:
     """What is to be built, and where it goes."""
 
     profile: str = "gateway"
+    board: str = boards.DEFAULT
+    """A name in `BOARDS`."""
     base: str = DEBIAN
     """`debian`, the path of an image file, or its https address."""
     base_sha256: str = ""
@@ -33,9 +35,14 @@ class Recipe:
     """Fetch new package lists."""
 
     @property
+    def kind(self) -> Kind:
+        """The kind of image that the board needs."""
+        return BOARDS[self.board].kind
+
+    @property
     def image(self) -> Path:
         """The image file that is made; others lie beside it."""
-        return self.output / f"appliance-{self.profile}-{ARCHITECTURE}.img"
+        return self.output / f"appliance-{self.profile}-{self.kind.name}.img"
 
     @property
     def packed(self) -> Path:

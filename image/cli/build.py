@@ -12,12 +12,14 @@ from appliance import parse
 from appliance.errors import InputError
 from appliance.model import Profile
 from appliance.starting import starting_config
+from image import boards
+from image.boards import BOARDS, DEBIAN
 from image.build import build
 from image.events import Events
 from image.output import check_writable
 from image.packages import PROFILES
 from image.plan import show
-from image.recipe import BOARDS, DEBIAN, Recipe
+from image.recipe import Recipe
 from image.store import Store
 
 DESCRIPTION = """\
@@ -49,7 +51,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile", choices=sorted(PROFILES), help="what the image is for (default: as FILE says, or gateway)"
     )
-    parser.add_argument("--board", choices=BOARDS, help="the Raspberry Pi; one image serves all of these")
+    parser.add_argument(
+        "--board",
+        choices=BOARDS,
+        default=boards.DEFAULT,
+        help="the Raspberry Pi (default: %(default)s); zero is the Zero and Zero W, and one image serves all others",
+    )
     parser.add_argument(
         "--base",
         default=DEBIAN,
@@ -81,6 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
     check_writable(store.folder, "--cache")
     check_writable(recipe.output, "--output")
     events = Events(sys.stdout if arguments.json else sys.stderr, as_json=arguments.json)
+    if doubt := boards.doubt(recipe.board, recipe.profile):
+        events.note(doubt)
     if arguments.plan:
         show(recipe, store, events)
     else:
@@ -94,8 +103,10 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
     base, _, fragment = arguments.base.partition("#")
     sha256 = (arguments.sha256 or fragment.removeprefix("sha256=")).lower()
     _check_base(base, sha256, arguments.mirror)
+    boards.check(arguments.board, base)
     return Recipe(
         profile=profile,
+        board=arguments.board,
         base=base,
         base_sha256=sha256,
         mirror=arguments.mirror,

@@ -9,8 +9,9 @@ from pathlib import Path
 from appliance.errors import PermanentError
 from image import chroot, dpkg, layout, packages, tidy
 from image.chroot import Chroot
-from image.recipe import ARCHITECTURE
+from image.recipe import Recipe
 from image.stage import Makes, Stage, Work, code_of
+from image.stages import index
 from image.stages.index import packages_from
 
 ESSENTIAL = ("?essential", "base-files", "base-passwd")
@@ -57,24 +58,33 @@ USER_GROUPS = (
     "netdev",
 )
 
+HOST_KEYS = tuple(f"etc/ssh/ssh_host_{kind}_key" for kind in ("rsa", "ecdsa", "ed25519"))
+
 MADE_ON_FIRST_BOOT = ("etc/ssh/ssh_host_*", "var/lib/dbus/machine-id", "var/lib/systemd/random-seed")
 
 
-def stage() -> Stage:
+def stage(recipe: Recipe) -> Stage:
     """Makes the root file system out of packages."""
-    inputs = {"packages": packages.DEBIAN_BASE, "architecture": ARCHITECTURE}
+    architecture = recipe.kind.debian
+    inputs = {
+        "packages": packages.debian_base(architecture),
+        "device_trees": packages.DEVICE_TREES[architecture],
+        "architecture": architecture,
+        "environment": dict(recipe.kind.environment),
+    }
     code = code_of(__file__, dpkg, chroot, layout, tidy)
     return Stage("bootstrap", Makes.ROOT, ("index",), inputs, _make, code)
 
 
 def _make(work: Work) -> None:
     root = work.result
+    architecture = work.recipe.kind.debian
     _lay_out(root)
     apt = packages_from(work, root / "var/lib/dpkg/status")
-    everything = apt.download([*ESSENTIAL, REQUIRED, *packages.DEBIAN_BASE])
+    everything = apt.download([*ESSENTIAL, REQUIRED, *packages.debian_base(architecture)])
     essential = apt.download(ESSENTIAL)
     _extract_essential(essential, root)
-    with chroot.entered(root, work.log) as inside:
+    with chroot.entered(root, work.log, work.recipe.kind.environment) as inside:
         dpkg.unpack(_first_things_first(essential), inside)
         dpkg.configure(inside)
         dpkg.unpack([package for package in everything if package not in essential], inside)
@@ -84,7 +94,7 @@ def _make(work: Work) -> None:
     _write_sources(work)
     _make_unique_later(root)
     tidy.tidy(root)
-    _check(root)
+    _check(root, packages.DEVICE_TREES[architecture])
 
 
 def _lay_out(root: Path) -> None:
@@ -99,6 +109,10 @@ def _lay_out(root: Path) -> None:
     # Which fsck goes into the initrd; else its hook looks at the device, which is not there yet.
     (root / "etc/initramfs-tools/conf.d").mkdir(parents=True)
     (root / "etc/initramfs-tools/conf.d/root-type").write_text("FSTYPE=ext4\n")
+    # No host keys are made, which takes minutes, where files of that name are; they are taken out again at the end.
+    (root / "etc/ssh").mkdir()
+    for name in HOST_KEYS:
+        (root / name).touch()
     (root / "etc/hostname").write_text("appliance\n")
     (root / "etc/hosts").write_text(
         "127.0.0.1\tlocalhost\n::1\t\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\tappliance\n"
@@ -134,8 +148,7 @@ def _add_user(inside: Chroot) -> None:
 
 
 def _write_sources(work: Work) -> None:
-    folder = work.result / "etc/apt/sources.list.d"
-    shutil.copy(work.results["index"] / "etc/apt/sources.list.d/debian.sources", folder / "debian.sources")
+    shutil.copy(work.results["index"] / index.SOURCES, work.result / "etc/apt/sources.list.d/debian.sources")
 
 
 def _make_unique_later(root: Path) -> None:
@@ -146,7 +159,7 @@ def _make_unique_later(root: Path) -> None:
     (root / "etc/machine-id").write_text("uninitialized\n")
 
 
-def _check(root: Path) -> None:
+def _check(root: Path, device_trees: Sequence[str]) -> None:
     """Nothing half-done: in a foreign root, triggers have been known to do nothing and say nothing."""
     boot = root / "boot/firmware"
     config = (boot / "config.txt").read_text() if (boot / "config.txt").exists() else ""
@@ -158,7 +171,7 @@ def _check(root: Path) -> None:
         for what, there in {
             "the kernel that config.txt names": bool(kernels) and (boot / kernels[-1]).is_file(),
             "the initrd that config.txt names": bool(named) and (boot / named[-1]).stat().st_size > 1_000_000,
-            "device trees": bool(list(boot.glob("bcm2837*.dtb"))) and bool(list(boot.glob("bcm2711*.dtb"))),
+            "device trees": all(list(boot.glob(f"{name}.dtb")) for name in device_trees),
             "the Pi's firmware": (boot / "start4.elf").is_file() and (boot / "bootcode.bin").is_file(),
             "the root partition in cmdline.txt": f"root=PARTUUID={layout.DEBIAN.partuuid(2)} " in cmdline,
         }.items()

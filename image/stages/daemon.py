@@ -33,7 +33,7 @@ def _make(work: Work) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(PROJECT / name, target)
         target.chmod(0o644)
-    with chroot.entered(work.result, work.log) as inside:
+    with chroot.entered(work.result, work.log, work.recipe.kind.environment) as inside:
         # By content and never checked: the files' times are not real ones, and nobody edits them in place.
         inside.run("python3", "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", f"/{LIBRARY}")
     if layout.of(work.results).boot_mount == "boot/firmware":

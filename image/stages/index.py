@@ -9,17 +9,21 @@ from contextlib import ExitStack
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from image import apt, sources
+from image import apt, dpkg, sources
 from image.mounts import bound
-from image.recipe import ARCHITECTURE, SUITE, Recipe
+from image.recipe import SUITE, Recipe
 from image.stage import Makes, Stage, Work, code_of
 
 KEYRINGS = Path("/usr/share/keyrings")
+SOURCES = "debian.sources"
+"""What a `debian` image is configured for."""
+ARCHITECTURE = "architecture"
+"""The one that the lists are of, as Debian calls it."""
 
 
 def for_debian(recipe: Recipe) -> Stage:
     """The lists of the archive that a `debian` base is made from."""
-    inputs = {"sources": sources.deb822(chosen_sources(recipe)), "architecture": ARCHITECTURE}
+    inputs = {"sources": sources.deb822(chosen_sources(recipe)), "architecture": recipe.kind.debian}
     return Stage("index", Makes.FILES, (), inputs, _make_debian, _code(), tells_digest=True)
 
 
@@ -35,9 +39,11 @@ def chosen_sources(recipe: Recipe) -> tuple[sources.Source, ...]:
     return sources.host_sources(SUITE)
 
 
-def packages_from(work: Work, status: Path, architectures: tuple[str, ...] = (ARCHITECTURE,)) -> apt.Apt:
+def packages_from(work: Work, status: Path) -> apt.Apt:
     """apt on the lists that this stage fetched."""
-    return apt.Apt(work.results["index"], work.store.archives, status, architectures, work.log)
+    folder = work.results["index"]
+    architecture = (folder / ARCHITECTURE).read_text().strip()
+    return apt.Apt(folder, work.store.archives, status, (architecture,), work.log)
 
 
 def epoch(recipe: Recipe, results: Mapping[str, Path]) -> int:
@@ -48,10 +54,11 @@ def epoch(recipe: Recipe, results: Mapping[str, Path]) -> int:
 def _make_debian(work: Work) -> str:
     folder = work.result / "etc/apt/sources.list.d"
     folder.mkdir(parents=True)
-    (folder / "debian.sources").write_text(sources.deb822(chosen_sources(work.recipe)))
+    (work.result / SOURCES).write_text(sources.deb822(chosen_sources(work.recipe)))
+    shutil.copy(work.result / SOURCES, folder)
     if work.recipe.mirror:
         work.events.note("with --mirror, the image has no archive of security updates configured")
-    return _update(work, (ARCHITECTURE,))
+    return _update(work, (work.recipe.kind.debian,))
 
 
 def _make_of_image(work: Work) -> str:
@@ -63,13 +70,19 @@ def _make_of_image(work: Work) -> str:
         for folder in (KEYRINGS, Path("/etc/apt/keyrings")):
             if (root / folder.relative_to("/")).is_dir() and folder.is_dir():
                 stack.enter_context(bound(root / folder.relative_to("/"), folder))
-        return _update(work, tuple(dict.fromkeys([ARCHITECTURE, *foreign])))
+        own = dpkg.architecture((root / "var/lib/dpkg/status").read_text())
+        return _update(work, tuple(dict.fromkeys([own, *foreign])))
 
 
 def _update(work: Work, architectures: tuple[str, ...]) -> str:
     status = work.result / "no-status"
     status.touch()
-    apt.Apt(work.result, work.store.archives, status, architectures, work.log).update()
+    (work.result / ARCHITECTURE).write_text(f"{architectures[0]}\n")
+    for suite in apt.Apt(work.result, work.store.archives, status, architectures, work.log).update():
+        work.events.note(
+            f"{suite} is left out: its package lists do not fit its signed Release file, because the mirror is being "
+            "updated or is out of date; --refresh tries again, and the Pi's own apt will"
+        )
     lists = sorted((work.result / "lists").glob("*Release"))
     dates = [
         int(parsedate_to_datetime(line.removeprefix("Date: ")).timestamp())
@@ -82,4 +95,4 @@ def _update(work: Work, architectures: tuple[str, ...]) -> str:
 
 
 def _code() -> tuple[Path, ...]:
-    return code_of(__file__, apt, sources)
+    return code_of(__file__, apt, dpkg, sources)

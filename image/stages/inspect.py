@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from appliance.errors import InputError
-from image import decompress, ext4_files, fat, fingerprint, layout, partitions
+from image import boards, decompress, dpkg, ext4_files, fat, fingerprint, layout, partitions
+from image.boards import Kind
 from image.layout import SECTOR_BYTES, Layout
+from image.recipe import Recipe
 from image.stage import Makes, Stage, Work, code_of
 from image.stages import fetch
 
@@ -18,11 +20,11 @@ ROOT_BYTES = "root_bytes"
 """How large the base's root partition is."""
 
 
-def stage() -> Stage:
+def stage(recipe: Recipe) -> Stage:
     """Makes a plain image file of the base, and says how it is laid out."""
-    modules = (decompress, ext4_files, fat, fingerprint, layout, partitions)
+    modules = (boards, decompress, dpkg, ext4_files, fat, fingerprint, layout, partitions)
     code = code_of(__file__, *modules)
-    return Stage("inspect", Makes.FILES, ("fetch",), {}, _make, code)
+    return Stage("inspect", Makes.FILES, ("fetch",), {"kind": recipe.kind.name}, _make, code)
 
 
 def _make(work: Work) -> None:
@@ -32,11 +34,11 @@ def _make(work: Work) -> None:
     else:
         image.symlink_to(source)
     with by_the_users_name(image, work):
-        found = recognise(image)
+        found = recognise(image, work.recipe.kind)
     layout.write(found, work.result)
     root_bytes = partitions.read_table(image).root_sectors * SECTOR_BYTES
     (work.result / ROOT_BYTES).write_text(f"{root_bytes}\n")
-    work.events.note(f"base: {found.release} {found.architecture}, first boot by {found.first_boot}")
+    work.events.note(f"base: {found.release}, first boot by {found.first_boot}")
 
 
 @contextmanager
@@ -48,8 +50,11 @@ def by_the_users_name(image: Path, work: Work) -> Iterator[None]:
         raise InputError(error.message.replace(str(image), work.recipe.base), hint=error.hint) from error
 
 
-def recognise(image: Path) -> Layout:
-    """How the system in an image file is laid out. Raises InputError with what was found if it is nothing we know."""
+def recognise(image: Path, kind: Kind) -> Layout:
+    """How the system in an image file is laid out.
+
+    Raises InputError, with what was found, if no image of that kind can be made of it.
+    """
     table = partitions.read_table(image)
     boot = fat.read_parameters(image, table.boot_start * SECTOR_BYTES)
     with tempfile.TemporaryDirectory() as folder:
@@ -66,7 +71,8 @@ def recognise(image: Path) -> Layout:
                 cmdline=cmdline,
                 boot_files=names,
                 partuuid=f"{table.disk_id:08x}-01",
-            )
+            ),
+            kind,
         )
         return Layout(
             disk_id=table.disk_id,
@@ -80,6 +86,5 @@ def recognise(image: Path) -> Layout:
             root_uuid=root.uuid,
             boot_mount=system.boot_mount,
             release=system.release,
-            architecture=system.architecture,
             first_boot=system.first_boot,
         )

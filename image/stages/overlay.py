@@ -7,7 +7,8 @@ import stat
 from pathlib import Path
 
 from appliance.errors import PermanentError
-from image.recipe import DEBIAN, PROJECT, Recipe
+from image.boards import DEBIAN
+from image.recipe import PROJECT, Recipe
 from image.stage import Makes, Stage, Work, code_of
 from image.store import digest_of_files
 

@@ -21,7 +21,7 @@ def _make(work: Work) -> None:
     status = work.result / "var/lib/dpkg/status"
     files = packages_from(work, status).download(PROFILES[work.recipe.profile])
     if files:
-        with chroot.entered(work.result, work.log) as inside:
+        with chroot.entered(work.result, work.log, work.recipe.kind.environment) as inside:
             dpkg.unpack(files, inside)
             dpkg.configure(inside)
     tidy.tidy(work.result)

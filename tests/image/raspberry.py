@@ -24,6 +24,8 @@ class Raspberry:
     boot_mount: str = "boot/firmware"
     cmdline: str = "console=tty1 root=PARTUUID=4e2bb2ac-02 rootwait resize"
     architecture: str = "arm64"
+    system: str = "debian"
+    """Its ID in os-release."""
     boot_sectors: int = 40 * 2048
     boot_files: dict[str, str] = field(default_factory=lambda: {"config.txt": "[all]\n"})
 
@@ -39,7 +41,6 @@ class Raspberry:
             root_uuid="0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0",
             boot_mount=self.boot_mount,
             release=self.release,
-            architecture=self.architecture,
         )
 
     def make(self, folder: Path) -> Path:
@@ -71,7 +72,7 @@ class Raspberry:
     def fill_root(self, tree: Path) -> None:
         """What a base is recognised by."""
         texts = {
-            "etc/os-release": f'PRETTY_NAME="Debian"\nVERSION_CODENAME={self.release}\nID=debian\n',
+            "etc/os-release": f'PRETTY_NAME="Debian"\nVERSION_CODENAME={self.release}\nID={self.system}\n',
             "etc/fstab": FSTAB.format(mount=self.boot_mount),
             "var/lib/dpkg/status": DPKG.format(architecture=self.architecture),
         }
@@ -87,3 +88,5 @@ BOOKWORM = Raspberry(
     "bookworm", 8192, cmdline="root=PARTUUID=4e2bb2ac-02 quiet init=/usr/lib/raspberrypi-sys-mods/firstboot"
 )
 TRIXIE = Raspberry("trixie", 16384)
+RASPBIAN = Raspberry("trixie", 16384, architecture="armhf", system="raspbian")
+"""Raspberry Pi OS (32-bit)."""

@@ -135,10 +135,42 @@ def test_both_ways_to_give_the_digest_mean_the_same() -> None:
     assert (one.base, one.base_sha256) == (two.base, two.base_sha256) == ("https://a.test/b.img.xz", "ab" * 32)
 
 
-@pytest.mark.parametrize("board", ["5", "zero", "pi4"])
-def test_a_board_that_the_image_does_not_boot_on_is_refused(board: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "image"),
+    [
+        ([], "appliance-gateway-arm64.img"),
+        (["--board", "zero"], "appliance-gateway-armv6.img"),
+        (["--board", "zero", "--profile", "gadget"], "appliance-gadget-armv6.img"),
+        (["--board", "zero", "--base", "raspios-armhf.img"], "appliance-gateway-armv6.img"),
+        *((["--board", board], "appliance-gateway-arm64.img") for board in ("zero2", "3", "4")),
+        (["--board", "5", "--base", "raspios.img"], "appliance-gateway-arm64.img"),
+    ],
+)
+def test_one_image_serves_all_boards_of_a_kind(words: list[str], image: str) -> None:
+    assert recipe_of(arguments(*words)).image.name == image
+
+
+def test_a_board_that_there_is_not_is_refused() -> None:
     with pytest.raises(SystemExit):
-        arguments("--board", board)
+        arguments("--board", "pi4")
+
+
+def test_a_pi_5_needs_raspberry_pi_os() -> None:
+    with pytest.raises(InputError, match="Debian's kernel has no drivers for the Raspberry Pi 5") as caught:
+        recipe_of(arguments("--board", "5"))
+    assert "--base" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("board", "profile", "said"),
+    [("3", "gadget", True), ("3", "gateway", False), ("4", "gadget", False), ("zero", "gadget", False)],
+)
+def test_what_cannot_work_on_every_model_is_said(
+    board: str, profile: str, said: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("image.cli.build.show", lambda *_: None)
+    assert cli.main(["build", "--plan", "--board", board, "--profile", profile]) == 0
+    assert ("only the A+ can be a USB gadget" in capsys.readouterr().err) == said
 
 
 def test_source_date_epoch(monkeypatch: pytest.MonkeyPatch) -> None:

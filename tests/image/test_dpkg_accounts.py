@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from image import dpkg, namespaces
-from image.chroot import Chroot
+from image.chroot import ENVIRONMENT, Chroot
 from image.run import run
 
 pytestmark = pytest.mark.programs
@@ -43,7 +43,7 @@ def root(tmp_path: Path) -> Path:
 
 def test_a_group_of_the_image_owns_its_file(package: Path, root: Path, tmp_path: Path) -> None:
     def unpack() -> None:
-        dpkg.unpack([package], Chroot(root, tmp_path / "log"))
+        dpkg.unpack([package], Chroot(root, tmp_path / "log", ENVIRONMENT))
         status = (root / "usr/lib/helper").stat()
         assert (status.st_gid, status.st_mode & 0o7777) == (NUMBER, 0o4754)
 

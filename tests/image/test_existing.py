@@ -12,10 +12,11 @@ import pytest
 
 from appliance.errors import ApplianceError, InputError
 from image import devices, ext4, ext4_files, namespaces
+from image.boards import ARM64, ARMV6, Kind
 from image.layout import SECTOR_BYTES, FirstBoot
 from image.run import run
 from image.stages.inspect import recognise
-from tests.image.raspberry import BOOKWORM, TRIXIE, UPGRADED, Raspberry
+from tests.image.raspberry import BOOKWORM, RASPBIAN, TRIXIE, UPGRADED, Raspberry
 
 pytestmark = pytest.mark.programs
 
@@ -24,12 +25,17 @@ PING = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
-    ("base", "first_boot"),
-    [(UPGRADED, FirstBoot.RESIZE), (BOOKWORM, FirstBoot.FIRSTBOOT), (TRIXIE, FirstBoot.CLOUD_INIT)],
-    ids=["as bullseye", "bookworm", "trixie"],
+    ("base", "kind", "first_boot"),
+    [
+        (UPGRADED, ARM64, FirstBoot.RESIZE),
+        (BOOKWORM, ARM64, FirstBoot.FIRSTBOOT),
+        (TRIXIE, ARM64, FirstBoot.CLOUD_INIT),
+        (RASPBIAN, ARMV6, FirstBoot.CLOUD_INIT),
+    ],
+    ids=["as bullseye", "bookworm", "trixie", "Raspbian"],
 )
-def test_each_layout_is_recognised(base: Raspberry, first_boot: FirstBoot, tmp_path: Path) -> None:
-    found, made = recognise(base.make(tmp_path)), base.layout
+def test_each_layout_is_recognised(base: Raspberry, kind: Kind, first_boot: FirstBoot, tmp_path: Path) -> None:
+    found, made = recognise(base.make(tmp_path), kind), base.layout
     assert (found.disk_id, found.boot_start, found.boot_sectors, found.root_start) == (
         made.disk_id,
         made.boot_start,
@@ -99,7 +105,7 @@ def test_a_broken_image_is_refused_with_what_was_found(
     image = TRIXIE.make(tmp_path)
     damage(image)
     with pytest.raises(InputError) as caught:
-        recognise(image)
+        recognise(image, ARM64)
     assert said in caught.value.message
     assert caught.value.hint
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from appliance.errors import InputError
+from image.boards import ARM64, ARMV6, Kind
 from image.fingerprint import Found, System, identify
 from image.layout import FirstBoot
 
@@ -37,21 +39,50 @@ UPGRADED = replace(
 BULLSEYE = replace(
     UPGRADED, os_release='PRETTY_NAME="Debian GNU/Linux 11 (bullseye)"\nVERSION_CODENAME=bullseye\nID=debian\n'
 )
+RASPBIAN = replace(
+    TRIXIE,
+    os_release='PRETTY_NAME="Raspbian GNU/Linux 13 (trixie)"\nVERSION_CODENAME=trixie\nID=raspbian\n',
+    dpkg_status=DPKG.replace("arm64", "armhf"),
+)
+"""Raspberry Pi OS (32-bit): compiled for ARMv6."""
+DEBIAN_ARMHF = replace(TRIXIE, dpkg_status=DPKG.replace("arm64", "armhf"))
+"""The same architecture by name, compiled for ARMv7."""
 OURS = replace(TRIXIE, cmdline=CONSOLE, boot_files=frozenset({"cmdline.txt", "appliance.yaml"}))
+
+OURS_ARMV6 = replace(OURS, dpkg_status=DPKG.replace("arm64", "armel"))
 
 
 @pytest.mark.parametrize(
-    ("found", "release", "mount", "first_boot"),
+    ("found", "kind", "release", "mount", "first_boot"),
     [
-        (BOOKWORM, "bookworm", "boot/firmware", FirstBoot.FIRSTBOOT),
-        (TRIXIE, "trixie", "boot/firmware", FirstBoot.CLOUD_INIT),
-        (UPGRADED, "bookworm", "boot", FirstBoot.RESIZE),
-        (OURS, "trixie", "boot/firmware", FirstBoot.NONE),
+        (BOOKWORM, ARM64, "bookworm", "boot/firmware", FirstBoot.FIRSTBOOT),
+        (TRIXIE, ARM64, "trixie", "boot/firmware", FirstBoot.CLOUD_INIT),
+        (UPGRADED, ARM64, "bookworm", "boot", FirstBoot.RESIZE),
+        (OURS, ARM64, "trixie", "boot/firmware", FirstBoot.NONE),
+        (RASPBIAN, ARMV6, "trixie", "boot/firmware", FirstBoot.CLOUD_INIT),
+        (OURS_ARMV6, ARMV6, "trixie", "boot/firmware", FirstBoot.NONE),
     ],
-    ids=["bookworm", "trixie", "as bullseye", "ours"],
+    ids=["bookworm", "trixie", "as bullseye", "ours", "Raspbian", "ours for the Zero"],
 )
-def test_every_base_that_we_know(found: Found, release: str, mount: str, first_boot: FirstBoot) -> None:
-    assert identify(found) == System(release=release, architecture="arm64", boot_mount=mount, first_boot=first_boot)
+def test_every_base_that_we_know(found: Found, kind: Kind, release: str, mount: str, first_boot: FirstBoot) -> None:
+    assert identify(found, kind) == System(release=release, boot_mount=mount, first_boot=first_boot)
+
+
+@pytest.mark.parametrize(
+    ("found", "kind", "said"),
+    [
+        (TRIXIE, ARMV6, "is debian arm64; the board needs debian armel or raspbian armhf"),
+        (DEBIAN_ARMHF, ARMV6, "is debian armhf; the board needs debian armel or raspbian armhf"),
+        (RASPBIAN, ARM64, "is raspbian armhf; the board needs debian arm64"),
+        (DEBIAN_ARMHF, ARM64, "is debian armhf; the board needs debian arm64"),
+        (OURS_ARMV6, ARM64, "is debian armel; the board needs debian arm64"),
+        (replace(TRIXIE, dpkg_status=""), ARM64, "is debian (of an unknown architecture); the board needs"),
+    ],
+)
+def test_a_base_for_another_processor_is_refused(found: Found, kind: Kind, said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)) as caught:
+        identify(found, kind)
+    assert kind.base_hint in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -61,8 +92,6 @@ def test_every_base_that_we_know(found: Found, release: str, mount: str, first_b
         (replace(TRIXIE, os_release=""), "no /etc/os-release"),
         (replace(TRIXIE, os_release="ID=debian\nVERSION_CODENAME=buster\n"), "'buster'"),
         (BULLSEYE, "the release bullseye, whose Python 3.9 is too old"),
-        (replace(TRIXIE, dpkg_status=DPKG.replace("arm64", "armhf")), "armhf, not arm64"),
-        (replace(TRIXIE, dpkg_status=""), "unknown, not arm64"),
         (replace(TRIXIE, fstab="/dev/sda1 / ext4 defaults 0 1\n"), "no FAT file system is in it"),
         (replace(TRIXIE, fstab="PARTUUID=00000000-01 /boot vfat x 0 0\n"), "PARTUUID=00000000-01 on /boot"),
         (replace(TRIXIE, fstab="PARTUUID=4e2bb2ac-01 /efi vfat x 0 0\n"), "on /efi"),
@@ -72,8 +101,6 @@ def test_every_base_that_we_know(found: Found, release: str, mount: str, first_b
         "nothing",
         "buster",
         "bullseye",
-        "32-bit",
-        "no dpkg",
         "no fat",
         "another partition",
         "another place",
@@ -81,6 +108,6 @@ def test_every_base_that_we_know(found: Found, release: str, mount: str, first_b
 )
 def test_anything_else_is_refused_with_what_was_found(found: Found, said: str) -> None:
     with pytest.raises(InputError) as caught:
-        identify(found)
+        identify(found, ARM64)
     assert said in caught.value.message
     assert "Raspberry Pi OS" in caught.value.hint

@@ -76,6 +76,6 @@ def test_the_size_of_a_bases_root_partition_is_noted(work: Work, tmp_path: Path)
     image, folder = tmp_path / "raspios.img", tmp_path / "fetch"
     folder.mkdir()
     (folder / "base").symlink_to(image)
-    inspect.stage().make(replace(work, results={"fetch": folder}))
+    inspect.stage(work.recipe).make(replace(work, results={"fetch": folder}))
     noted = int((work.result / inspect.ROOT_BYTES).read_text())
     assert noted == partitions.read_table(image).root_sectors * SECTOR_BYTES

@@ -18,6 +18,7 @@ import pytest
 from appliance.model import Profile
 from appliance.starting import starting_config
 from image import ext4_files, fat, namespaces, partitions
+from image.boards import ARM64
 from image.build import stages
 from image.cli.build import default_cache
 from image.keys import Keys
@@ -183,14 +184,14 @@ def test_the_partitions_are_where_they_were(built: Built) -> None:
 
 def test_it_is_still_recognised_as_the_same(built: Built) -> None:
     """The ids of both file systems, and how its first boot is done."""
-    assert recognise(built.image) == recognise(built.base)
+    assert recognise(built.image, ARM64) == recognise(built.base, ARM64)
 
 
 def test_the_root_is_the_bases_and_what_is_ours(built: Built) -> None:
     with opened(built.base) as before, opened(built.image) as after:
         for name in ("/etc/machine-id", "/etc/fstab", "/etc/rpi-issue", "/etc/os-release", "/etc/shadow"):
             assert after.text(name) == before.text(name), name
-        release = recognise(built.base).release
+        release = recognise(built.base, ARM64).release
         assert before.text("/etc/machine-id") == BASES[release].machine_id
         assert f"\nPackage: {MISSING}\n" not in before.text("/var/lib/dpkg/status")
         assert f"\nPackage: {MISSING}\nStatus: install ok installed\n" in after.text("/var/lib/dpkg/status")
