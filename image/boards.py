@@ -84,8 +84,13 @@ def check(name: str, base: str) -> None:
         )
 
 
-def doubt(name: str, profile: str) -> str:
-    """What is known to keep the profile from working on some models of a board; empty if nothing is."""
+def doubt(name: str, profile: str, base: str) -> str:
+    """What is known not to work on some models of a board; empty if nothing is."""
     if name == "3" and profile == Profile.GADGET:
         return "of the Raspberry Pi 3 only the A+ can be a USB gadget: the USB ports of a B or B+ are behind a hub"
+    if name == "zero2" and base == DEBIAN:
+        return (
+            "Debian has no firmware for the radio of some Zero 2 W (BCM43436): "
+            "if there is no wlan0 on yours, build with an image of Raspberry Pi OS (64-bit) as --base"
+        )
     return ""

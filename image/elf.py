@@ -57,9 +57,12 @@ def not_for_armv6(file: BinaryIO, name: str, floats: Floats) -> str:
     A file that says nothing about itself, or that is broken, passes.
     """
     try:
-        elf = ELFFile(file)
+        return _why_not(ELFFile(file), name, floats)
     except ELFError:
         return ""
+
+
+def _why_not(elf: ELFFile, name: str, floats: Floats) -> str:
     if elf["e_machine"] in FIRMWARE or elf["e_type"] not in EXECUTED:
         return ""
     if elf["e_machine"] != "EM_ARM":

@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_writable(store.folder, "--cache")
     check_writable(recipe.output, "--output")
     events = Events(sys.stdout if arguments.json else sys.stderr, as_json=arguments.json)
-    if doubt := boards.doubt(recipe.board, recipe.profile):
+    if doubt := boards.doubt(recipe.board, recipe.profile, recipe.base):
         events.note(doubt)
     if arguments.plan:
         show(recipe, store, events)

@@ -74,10 +74,10 @@ def command(
 ) -> Sequence[door.Word]:
     """The words of QEMU, but for the network, the second drive and the channels."""
     files = boot_files(card, folder)
-    dtb: list[door.Word] = ["-dtb", card.take(machine.dtb, folder)] if machine.dtb else []
+    dtb: list[door.Word] = ["-dtb", device_tree(card, machine.dtb, machine, folder)] if machine.dtb else []
     added = [*machine.parameters, "panic=-1", *kernel_parameters(machine.line), *parameters]
     return [
-        "qemu-system-aarch64", *machine.words, *QUIET, "-accel", "tcg,thread=multi",
+        machine.program, *machine.words, *QUIET, "-accel", "tcg,thread=multi",
         "-kernel", files.kernel, "-initrd", files.initrd,
         *dtb,
         "-append", " ".join([files.command_line, *added]),
@@ -85,6 +85,14 @@ def command(
         "-serial", f"file:{console}",
         *machine.chardev,
     ]  # fmt: skip
+
+
+def device_tree(card: Card, name: str, machine: Machine, folder: Path) -> Path:
+    """The card's own, as QEMU can play it."""
+    file = card.take(name, folder)
+    for node, setting, text in machine.dtb_changes:
+        door.run(["fdtput", "-t", "s", file, node, setting, text])
+    return file
 
 
 def watch(child: door.Child, console: Path, log: Path) -> Callable[[], None]:

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from image.apt import only_out_of_sync
+
+WHERE = "http://mirror.test/debian"
+SYNC = "File has unexpected size (720 != 1108). Mirror sync in progress? [IP: 192.0.2.1 80]"
+GONE = "404  Not Found [IP: 192.0.2.1 80]"
+LAST = "E: Some index files failed to download. They have been ignored, or old ones used instead.\n"
+
+
+def failed(suite: str, why: str) -> str:
+    """As apt-get update says it."""
+    return f"E: Failed to fetch {WHERE}/dists/{suite}/main/binary-armel/Packages.xz  {why}\n   Hashes:\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "suites"),
+    [
+        (failed("trixie-security", SYNC), ["trixie-security"]),
+        (failed("trixie-updates", SYNC) + failed("trixie-security", SYNC), ["trixie-security", "trixie-updates"]),
+        (failed("trixie", SYNC), []),
+        (failed("trixie-security", SYNC) + failed("trixie", SYNC), []),
+        (failed("trixie-security", GONE), []),
+        (failed("trixie-security", SYNC) + failed("trixie-updates", GONE), []),
+        (failed("trixie-security", SYNC) + f"E: Failed to fetch {WHERE}/other\n", []),
+        ("E: The repository is not signed.\n", []),
+        ("", []),
+    ],
+    ids=[
+        *("one", "both", "the release itself", "the release as well", "not there", "not there as well"),
+        *("something else as well", "no signature", "nothing"),
+    ],
+)
+def test_only_updates_of_an_inconsistent_mirror_can_be_done_without(said: str, suites: list[str]) -> None:
+    assert only_out_of_sync(said and said + LAST) == suites
