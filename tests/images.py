@@ -11,6 +11,7 @@ import pytest
 
 from appliance.model import Profile
 from appliance.starting import starting_config
+from image import boards
 from image.build import build
 from image.cli.build import default_cache
 from image.events import Events
@@ -28,13 +29,19 @@ def gateway_image(request: pytest.FixtureRequest) -> Path:
 
     Not to be written to: copy it. The first time this takes minutes; then it comes from the cache.
     """
-    return _image(request, Profile.GATEWAY)
+    return _image(request, Profile.GATEWAY, boards.DEFAULT)
 
 
 @pytest.fixture(scope="session")
 def gadget_image(request: pytest.FixtureRequest) -> Path:
     """The gadget's, for arm64."""
-    return _image(request, Profile.GADGET)
+    return _image(request, Profile.GADGET, boards.DEFAULT)
+
+
+@pytest.fixture(scope="session")
+def zero_image(request: pytest.FixtureRequest) -> Path:
+    """The gadget's, for the Zero."""
+    return _image(request, Profile.GADGET, "zero")
 
 
 @pytest.fixture(scope="session")
@@ -44,8 +51,9 @@ def tools(request: pytest.FixtureRequest) -> Path:
         return tools_drive(Store(default_cache()), events)
 
 
-def _image(request: pytest.FixtureRequest, profile: Profile) -> Path:
-    recipe = Recipe(profile=profile.value, config=starting_config(profile, {}).encode(), output=OUTPUT)
+def _image(request: pytest.FixtureRequest, profile: Profile, board: str) -> Path:
+    config = starting_config(profile, {}).encode()
+    recipe = Recipe(profile=profile.value, board=board, config=config, output=OUTPUT)
     with _terminal(request) as events:
         build(recipe, Store(default_cache()), events)
     return recipe.image
