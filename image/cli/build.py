@@ -34,12 +34,15 @@ examples:
       a gateway on Debian, with an appliance.yaml to fill in on the card
   appliance build --config appliance.yaml
       the same, with your configuration on the card
+  appliance build --profile gadget --board zero
+      a USB gadget for a Pi Zero or Zero W; for any other board, leave --board out
   appliance build --config appliance.yaml --base 2025-05-13-raspios-bookworm-arm64-lite.img.xz
       on an image of Raspberry Pi OS that you have
   appliance build --config appliance.yaml --base https://example.com/raspios.img.xz --sha256 HEX
       on one that is downloaded first, and must have that SHA-256
 
-The image is DIR/appliance-PROFILE-arm64.img, and compressed beside it as .img.zst.
+The image is DIR/appliance-PROFILE-armv6.img for the Zero and Zero W, DIR/appliance-PROFILE-arm64.img for all other
+boards, which one image serves; and compressed beside it as .img.zst. A Pi 5 needs Raspberry Pi OS as the base.
 """
 
 
