@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from image import build, plan, sources
+from image import build, packages, plan, sources
 from image.events import Events
 from image.keys import Keys
 from image.recipe import Recipe
@@ -83,6 +83,36 @@ def test_lists_that_have_not_changed_cost_nothing_more(recipe: Callable[..., Rec
     keys = Keys(build.stages(refreshed, store), refreshed, store)
     keys.renewed.discard("index")  # made again, with the same digest
     assert [name for name in keys.stages if not keys.fresh(name)] == []
+
+
+def test_what_is_of_one_kind_of_image_costs_the_other_nothing(
+    recipe: Callable[..., Recipe], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_built(recipe(), store)
+    pretend_built(recipe(board="zero"), store)
+    monkeypatch.setitem(packages.KERNELS, "armel", "linux-image-new")
+    assert stale(recipe(), store) == []
+    assert stale(recipe(board="zero"), store)[0] == "bootstrap"
+
+
+def test_boards_of_one_kind_share_everything(recipe: Callable[..., Recipe], store: Store) -> None:
+    pretend_built(recipe(board="4"), store)
+    assert stale(recipe(board="zero2"), store) == stale(recipe(board="3"), store) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "added"),
+    [
+        ({"profile": "gadget"}, ["usb_device"]),
+        ({"board": "zero"}, ["guard"]),
+        ({"profile": "gadget", "board": "zero"}, ["usb_device", "guard"]),
+    ],
+)
+def test_the_stages_that_not_every_image_needs(
+    fields: dict[str, str], added: list[str], recipe: Callable[..., Recipe], store: Store
+) -> None:
+    at = ALL.index("rootfs")
+    assert stale(recipe(**fields), store) == [*ALL[:at], *added, *ALL[at:]]
 
 
 def test_an_overlays_change_leaves_the_packages_alone(
