@@ -21,6 +21,7 @@ from image import ext4_files, fat, namespaces, partitions
 from image.boards import ARM64
 from image.build import stages
 from image.cli.build import default_cache
+from image.config_txt import COMMENT, DEVICE
 from image.keys import Keys
 from image.layout import SECTOR_BYTES
 from image.recipe import Recipe
@@ -38,6 +39,7 @@ MISSING = "dnsmasq-base"
 """The package that the bases do not have, so that one is installed."""
 CONFIG_TXT = "dtparam=audio=on\n\n[cm4]\notg_mode=1\n\n[all]\nenable_uart=1\n"
 OURS = {"appliance.yaml", "appliance.schema.json"}
+OVERLAYS = ("disable-bt.dtbo", "dwc2.dtbo")
 OVERLAY = b"\xd0\x0d\xfe\xed\r\n\0 not text, and not to be changed \xff"
 
 
@@ -47,6 +49,8 @@ class RaspberryPiOs(raspberry.Raspberry):
 
     machine_id: str = ""
     source: Path = Path()
+    profile: Profile = Profile.GATEWAY
+    """What is made of it."""
 
     def fill_root(self, tree: Path) -> None:
         tree.symlink_to(self.source)
@@ -81,6 +85,7 @@ BASES = {
             "network-config": "network:\n  version: 2\n",
         },
         machine_id="uninitialized\n",
+        profile=Profile.GADGET,
     ),
 }
 
@@ -131,17 +136,19 @@ def make_smaller(root: Path) -> None:
 
 
 def add_folder(image: Path, base: RaspberryPiOs) -> None:
-    """A folder on the FAT partition, with a file that is not text."""
+    """A folder on the FAT partition, with files that are not text."""
     partition = f"{image}@@{base.boot_start * SECTOR_BYTES}"
-    (image.parent / "disable-bt.dtbo").write_bytes(OVERLAY)
     run(["mmd", "-i", partition, "::overlays"])
-    run(["mcopy", "-i", partition, image.parent / "disable-bt.dtbo", "::overlays"])
+    for name in OVERLAYS:
+        (image.parent / name).write_bytes(OVERLAY)
+        run(["mcopy", "-i", partition, image.parent / name, "::overlays"])
 
 
 @dataclass(frozen=True)
 class Built:
     base: Path
     image: Path
+    profile: Profile
 
 
 @pytest.fixture(scope="module", params=BASES)
@@ -149,11 +156,12 @@ def built(request: pytest.FixtureRequest, bases: dict[str, Path], folder: Path) 
     """A base, and what the real build makes of it."""
     base, output = bases[request.param], folder / f"{request.param}-out"
     program: list[str | Path] = [sys.executable, "-m", "appliance", "build"]
-    argv = [*program, "--base", base, "--cache", folder / "cache", "-o", output]
+    profile = BASES[request.param].profile
+    argv = [*program, "--profile", profile, "--base", base, "--cache", folder / "cache", "-o", output]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     [image] = output.glob("*.img")
-    return Built(base, image)
+    return Built(base, image, profile)
 
 
 def boot_files(image: Path, into: Path) -> dict[str, bytes]:
@@ -165,11 +173,13 @@ def test_the_boot_partition_is_the_bases_and_our_configuration(built: Built, tmp
     for name in ("before", "after"):
         (tmp_path / name).mkdir()
     before, after = boot_files(built.base, tmp_path / "before"), boot_files(built.image, tmp_path / "after")
-    assert before["overlays/disable-bt.dtbo"] == OVERLAY
+    assert {before[f"overlays/{name}"] for name in OVERLAYS} == {OVERLAY}
     assert {"cmdline.txt", "config.txt"} <= before.keys()
+    if built.profile is Profile.GADGET:
+        before["config.txt"] += f"{COMMENT}\n{DEVICE}\n".encode()
     assert {name: after.get(name) for name in before} == before
     assert after.keys() - before.keys() == OURS
-    assert after["appliance.yaml"] == starting_config(Profile.GATEWAY, {}).encode()
+    assert after["appliance.yaml"] == starting_config(built.profile, {}).encode()
 
 
 def test_the_partitions_are_where_they_were(built: Built) -> None:
