@@ -86,7 +86,7 @@ RASPI0 = Machine(
     line=RASPI3B.line,
     parameters=("console=ttyAMA0",),
     dtb="bcm2835-rpi-zero.dtb",
-    boot_s=900,
+    boot_s=1800,
     program="qemu-system-arm",
     dtb_changes=(
         # The driver of the power domains, which this node also is, pokes a block that is not there, and panics.
