@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from image.lab import home as places
 from image.lab.cables import ip
 from image.lab.computer import tools
 from image.lab.site import NAMED_IPV4, NAMED_IPV6
 from image.lab.topology import INTERNET, ROUTER
+from image.lab.waiting import until
 from tests.bench.shown import figure, heading
 from tests.vm.gadgets import Plugged
 
@@ -26,6 +28,8 @@ def measure(plugged: Plugged) -> None:
     pi = tools(plugged.guest)
     plugged.guest.run("ufw", "allow", "in", "proto", "tcp", "to", "any", "port", str(PORT))
     pi.start("server", "iperf3", "--server")
+    listening = partial(plugged.guest.run, "ss", "-Hltn")
+    until(lambda: f":{PORT} " in listening(), "the Pi's iperf3 listens", timeout_s=30)
     with plugged.home.world.running(INTERNET, ["iperf3", "--server"], log="iperf3"):
         heading(f"throughput of the cable (TCP, {SECONDS} s each; emulated: only the ratio means something)")
         before = {(to, way): _rate(plugged, address, way) for to, address in paths for way in ("", "--reverse")}
