@@ -21,7 +21,7 @@ from tests.netns.test_firewall import reaches, tcp
 
 pytestmark = pytest.mark.netns
 LENT = ip_network("2001:db8:f00::/40")
-OWN, WINDOWS, START_S = "10.55.0.1", "192.168.137.1", 20.0
+OWN, WINDOWS, START_S = "10.55.0.1", "192.168.137.1", 40.0
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_a_laptop_that_shares_its_internet_is_found_and_its_end_as_well(site: Ga
     daemon = site.daemon(gadget(Share.AUTO))
     within(START_S, lambda: OWN in own_addresses(site) and daemon.serves)
     with site.shared_by_the_laptop(f"{WINDOWS}/24"):
-        turned_s = within(10, lambda: OWN not in own_addresses(site) and not daemon.serves)
+        turned_s = within(20, lambda: OWN not in own_addresses(site) and not daemon.serves)
         given_s = within(30, lambda: any(found.startswith("192.168.137.") for found in own_addresses(site)))
         [own] = [found for found in own_addresses(site) if found.startswith("192.168.137.")]
         routes = json.loads(site.pi.program("ip", "-json", "route", "show", "default"))
