@@ -6,9 +6,9 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.bench import gadget, gateway
+from tests.bench import gadget, gateway, zero
 
-SUBJECTS = {"gateway": gateway.measure, "gadget": gadget.measure}
+SUBJECTS = {"gateway": gateway.measure, "gadget": gadget.measure, "zero": zero.measure}
 
 
 def main() -> None:
