@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 
 from appliance.finding import Check, Finding
 from appliance.model import Appliance, Function, Interfaces, RankedUplink, Share, SysctlPolicy, TablePolicy
@@ -10,6 +11,8 @@ from appliance.poison import until_unread
 
 NETWORK_FUNCTIONS = (Function.ECM, Function.RNDIS, Function.NCM)
 HALVED_PREFIX_MAX = 29  # each half has room for the Pi and the laptop
+CABLE_NAMES = ("br-usb", "usb")  # as the kernel names a gadget's interfaces, and their bridge
+PRIVATE = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
 KERNEL_TABLES = (253, 254, 255)  # default, main and local (/etc/iproute2/rt_tables)
 
 
@@ -38,6 +41,35 @@ def _cable_network(appliance: Appliance) -> Iterator[Finding]:
     if gadget.network.network.overlaps(uplink.address.network):
         message = f"gadget.network: {gadget.network.network} overlaps {uplink.address.network}, the uplink's network"
         yield Finding("gadget.network", message, "another network, or auto")
+
+
+def _cable_address(appliance: Appliance) -> Iterator[Finding]:
+    gadget = appliance.gadget
+    if gadget is None or gadget.network is None:
+        return
+    address = gadget.network.ip
+    if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local:
+        message = f"gadget.network: {address} is not an address for a machine on a network"
+        yield Finding("gadget.network", message, "a private one, e.g. 10.55.0.1/28, or auto")
+    elif not any(gadget.network.network.subnet_of(block) for block in PRIVATE):
+        message = f"gadget.network: {gadget.network.network} has addresses of the Internet, which the laptop then loses"
+        yield Finding("gadget.network", message, "a private network, e.g. 10.55.0.1/28, or auto", warning=True)
+
+
+def _cable_name(appliance: Appliance) -> Iterator[Finding]:
+    """The uplink and the tunnel are no interfaces of the cable's."""
+    gadget, uplink, tunnel = appliance.gadget, appliance.uplink, appliance.tunnel
+    if gadget is None:
+        return
+    for path, section in (("uplink", uplink), ("tunnel", tunnel)):
+        if section is not None and section.interface.startswith(CABLE_NAMES):
+            message = f"{path}.interface: {section.interface} is the cable to the laptop"
+            yield Finding(f"{path}.interface", message, "eth0, wlan0, or a USB adapter's name, enx and its address")
+
+
+def _tunnels_uplink(appliance: Appliance) -> Iterator[Finding]:
+    if appliance.gadget is not None and appliance.tunnel is not None and appliance.uplink is None:
+        yield Finding("tunnel", "the tunnel needs an uplink, which is missing", "the section uplink")
 
 
 def _halves(appliance: Appliance) -> Iterator[Finding]:
@@ -107,6 +139,9 @@ def _settings(policy: SysctlPolicy, path: str) -> Iterator[Finding]:
 CHECKS: tuple[Check, ...] = (
     _functions,
     _cable_network,
+    _cable_address,
+    _cable_name,
+    _tunnels_uplink,
     _halves,
     _share,
     _ranked_uplinks,

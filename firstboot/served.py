@@ -100,7 +100,7 @@ def _on_cable(segment: Segment, appliance: Appliance, facts: Facts, *, works: bo
         router=segment.ipv4.ip if works else None,
         router_lifetime_s=ROUTER_LIFETIME_S if works and uplink_has_ipv6(appliance, facts) else 0,
         dns=works,
-        mtu=tunnel_mtu(appliance) if appliance.tunnel else uplink_mtu,
+        mtu=tunnel_mtu(appliance) if appliance.tunnel else min(uplink_mtu, ETHERNET_MTU),
     )
 
 

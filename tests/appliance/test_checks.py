@@ -338,6 +338,31 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
             "(a prefix length of at most 29)"
         ],
     ),
+    (
+        "gadget",
+        [("network: 10.55.0.1/28", "network: 127.0.0.1/28")],
+        [
+            "17:12: gadget.network: 127.0.0.1 is not an address for a machine on a network "
+            "(a private one, e.g. 10.55.0.1/28, or auto)"
+        ],
+    ),
+    (
+        "gadget",
+        [("interface: wlan0", "interface: usb0")],
+        [
+            "10:14: uplink.interface: usb0 is the cable to the laptop (eth0, wlan0, or a USB adapter's name, enx and its address)"
+        ],
+    ),
+    (
+        "gadget-offline",
+        [
+            (
+                "gadget:",
+                "tunnel:\n  server: 198.51.100.100\n  address: 2001:db8:1::2/64\n  routed: 2001:db8:2::/64\ngadget:",
+            )
+        ],
+        ["7:1: the tunnel needs an uplink, which is missing (the section uplink)"],
+    ),
     # Several uplinks.
     (
         "uplinks",
@@ -371,6 +396,14 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
 ]
 
 WARNINGS: list[tuple[str, Changes, list[str]]] = [
+    (
+        "gadget",
+        [("network: 10.55.0.1/28", "network: 8.8.8.1/28")],
+        [
+            "17:12: gadget.network: 8.8.8.0/28 has addresses of the Internet, which the laptop then loses "
+            "(a private network, e.g. 10.55.0.1/28, or auto)"
+        ],
+    ),
     ("gadget", [("  wifi:", "  address: 10.56.0.20/24\n  gateway: 10.56.0.30\n  dns: 1.1.1.1\n  wifi:")], []),
     ("gateway", TWO_ARMED, []),
     ("gateway", [*TWO_ARMED, *DHCP_UPLINK], []),
