@@ -21,7 +21,7 @@ pytestmark = pytest.mark.vm
 READY_S, OWN = 240, IPv4Address("10.55.0.1")
 WINDOWS = IPv4Interface("192.168.137.1/24")
 """What a laptop calls itself that shares its Internet: Windows does."""
-TURN_S, BACK_S = 40.0, 30.0
+TURN_S, BACK_S = 90.0, 30.0
 """With the emulator's pace. What it takes on a real one is `tests/netns`' to say."""
 
 
@@ -78,7 +78,13 @@ def share(laptop: Laptop) -> None:
     """What a laptop does when its user clicks on sharing: an address, and a DHCP server."""
     laptop.run("dhcpcd", "--exit", CABLE)
     laptop.run("ip", "address", "add", str(WINDOWS), "dev", CABLE)
-    options = ["--dhcp-range=192.168.137.10,192.168.137.20", f"--interface={CABLE}", "--bind-dynamic", "--port=0"]
+    options = [
+        "--dhcp-range=192.168.137.10,192.168.137.20",
+        f"--interface={CABLE}",
+        "--bind-dynamic",
+        "--port=0",
+        "--leasefile-ro",
+    ]
     laptop.start("sharing", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--user=root", *options)
 
 
