@@ -214,8 +214,12 @@ def test_a_wrong_passphrase_is_said_with_its_line_and_forgiven(air: Air) -> None
 def test_a_network_of_wpa2_and_wpa3_gives_wpa3_to_whom_can(air: Air) -> None:
     air.house.silence()
     air.house.announce(HOME, PASSPHRASE, security=access_point.BOTH)
+
+    def by_wpa3() -> bool:
+        return "key_mgmt=SAE" in air.guest.ask(["wpa_cli", "-i", "wlan0", "status"]).output
+
+    until(by_wpa3, f"{HOME} is joined by WPA3", timeout_s=JOINED_S, every_s=1)
     joins(air, HOME)
-    assert "key_mgmt=SAE" in air.guest.run("wpa_cli", "-i", "wlan0", "status")
 
 
 def test_a_fixed_address(air: Air) -> None:
