@@ -18,9 +18,10 @@ pytestmark = pytest.mark.netns
 NOBODY = 65534
 MARK = "86399.25"
 PROGRAM = f"""
-import sys
+import signal, sys
 from pathlib import Path
 from image.lab.world import world
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in a shell's background has it ignored
 with world(Path(sys.argv[1])) as made:
     made.add_namespace("one")
     with made.running("one", ["sleep", "{MARK}"], log="sleep"):
