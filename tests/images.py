@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from appliance.errors import PermanentError
 from appliance.model import Profile
 from appliance.starting import starting_config
 from image import boards
+from image.apt import OUT_OF_SYNC
 from image.build import build
 from image.cli.build import default_cache
 from image.events import Events
@@ -40,8 +42,13 @@ def gadget_image(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(scope="session")
 def zero_image(request: pytest.FixtureRequest) -> Path:
-    """The gadget's, for the Zero."""
-    return _image(request, Profile.GADGET, "zero")
+    """The gadget's, for the Zero. Skipped where the mirror has no whole lists of its packages."""
+    try:
+        return _image(request, Profile.GADGET, "zero")
+    except PermanentError as error:
+        if OUT_OF_SYNC not in str(error):
+            raise
+        pytest.skip(f"the mirror's lists of armel packages do not fit its signatures: {error}")
 
 
 @pytest.fixture(scope="session")

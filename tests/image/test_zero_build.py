@@ -174,6 +174,8 @@ def test_our_own_image_is_a_base_and_stays_as_it_is(zero_image: Path, tmp_path: 
     argv += ["--cache", str(cache), "-o", str(output)]
     try:
         done = subprocess.run([sys.executable, "-m", "appliance", *argv], capture_output=True, text=True, check=False)
+        if apt.OUT_OF_SYNC in done.stderr:
+            pytest.skip(f"the mirror's lists of armel packages do not fit its signatures: {done.stderr}")
         assert done.returncode == 0, done.stderr
         before, after = contents(zero_image), contents(output / zero_image.name)
         assert {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)} == set()
