@@ -15,7 +15,7 @@ from image.lab.guest import Guest
 from image.lab.machine import Machine
 from image.lab.qemu import booted
 
-pytest.register_assert_rewrite("tests.lab.checks", "tests.vm.on_the_pi")
+pytest.register_assert_rewrite("tests.vm.on_the_cable", "tests.lab.checks", "tests.vm.on_the_pi")
 
 EXAMPLE = Path(__file__).parents[1] / "appliance" / "examples" / "gateway.yaml"
 
