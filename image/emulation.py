@@ -49,8 +49,15 @@ def enable(machine: str) -> None:
             f"this machine cannot run programs for {machine}: binfmt_misc has no entry for them",
             hint="sudo apt-get install qemu-user-static binfmt-support, or use Linux 6.7 or later",
         )
-    # F: the interpreter is opened now, so that it need not exist in the image.
-    (BINFMT / "register").write_text(f":qemu-{machine}:M::{_escaped(MAGIC[machine])}:{_escaped(MASK)}:{interpreter}:F")
+    (BINFMT / "register").write_text(entry(f"qemu-{machine}", machine, interpreter))
+
+
+def entry(name: str, machine: str, interpreter: str) -> str:
+    """What binfmt_misc's `register` takes for the programs of `machine`.
+
+    F: the interpreter is opened when it is registered, so that it need not exist in the image or container.
+    """
+    return f":{name}:M::{_escaped(MAGIC[machine])}:{_escaped(MASK)}:{interpreter}:F"
 
 
 def _registered(machine: str) -> bool:

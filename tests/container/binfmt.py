@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from image.emulation import MAGIC, MASK
+from image.emulation import entry
 
 FOLDER = Path("/proc/sys/fs/binfmt_misc")
 ENTRY = "qemu-aarch64-tests"
@@ -24,12 +24,11 @@ def arm64_runs() -> Iterator[None]:
     mounted = not (FOLDER / "register").exists()
     if mounted:
         subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(FOLDER)], check=True)
-    registered = not any(usable(entry) for entry in FOLDER.glob("qemu-aarch64*"))
+    registered = not any(usable(file) for file in FOLDER.glob("qemu-aarch64*"))
     if registered:
         interpreter = shutil.which("qemu-aarch64-static")
         assert interpreter, "qemu-user-static is not installed"
-        # F: the interpreter is opened now, so that the container need not have it.
-        (FOLDER / "register").write_text(f":{ENTRY}:M::{MAGIC}:{MASK}:{interpreter}:F")
+        (FOLDER / "register").write_text(entry(ENTRY, "aarch64", interpreter))
     try:
         yield
     finally:
@@ -39,7 +38,7 @@ def arm64_runs() -> Iterator[None]:
             subprocess.run(["umount", str(FOLDER)], check=True)
 
 
-def usable(entry: Path) -> bool:
+def usable(file: Path) -> bool:
     """Whether the entry is enabled and works in a container."""
-    words = entry.read_text().split()
+    words = file.read_text().split()
     return "enabled" in words and any("F" in flags for flags in words[words.index("flags:") + 1 :][:1])
