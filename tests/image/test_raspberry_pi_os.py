@@ -199,8 +199,11 @@ def test_it_is_still_recognised_as_the_same(built: Built) -> None:
 
 def test_the_root_is_the_bases_and_what_is_ours(built: Built) -> None:
     with opened(built.base) as before, opened(built.image) as after:
-        for name in ("/etc/machine-id", "/etc/fstab", "/etc/rpi-issue", "/etc/os-release", "/etc/shadow"):
+        for name in ("/etc/machine-id", "/etc/fstab", "/etc/rpi-issue", "/etc/os-release"):
             assert after.text(name) == before.text(name), name
+        accounts, old_accounts = (set(root.text("/etc/shadow").splitlines()) for root in (after, before))
+        assert old_accounts <= accounts
+        assert all(account.split(":")[1].startswith("!") for account in accounts - old_accounts), "a package's, locked"
         release = recognise(built.base, ARM64).release
         assert before.text("/etc/machine-id") == BASES[release].machine_id
         assert f"\nPackage: {MISSING}\n" not in before.text("/var/lib/dpkg/status")
