@@ -20,6 +20,7 @@ from appliance.quoting import quoted
 from appliance.ranges import AddressRange
 
 PREFIX_LENGTH = re.compile(r"[0-9]{1,3}")
+PRIVATE = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))  # RFC 1918
 GADGET_PREFIX_MAX = 30  # the longest prefix with an address for the Pi and one for the laptop
 
 

@@ -20,6 +20,7 @@ SYSCTL = r"^[a-z0-9_-]+(\.([A-Za-z0-9_-]+|\{interface\}))+$"
 UNIT = r"^[A-Za-z0-9:_.\\@-]{1,240}\.(service|socket|target|timer|path|mount|slice)$"
 WPA_KEY = r"^([ -~]{8,63}|[0-9A-Fa-f]{64})$"  # IEEE 802.11: printable ASCII, or the 256-bit key itself
 ONE_LINE = r"^[^\x00-\x1f\x7f]{1,256}$"
+CABLE_BRIDGE = "br-usb"  # of a gadget's own network interfaces
 SSID_MAX_BYTES = 32  # IEEE 802.11
 
 

@@ -30,7 +30,7 @@ def _uplink(appliance: Appliance) -> Iterator[Finding]:
 
 def _uplink_address(appliance: Appliance) -> Iterator[Finding]:
     for path, section in (("uplink", appliance.uplink), ("lan", appliance.lan)):
-        if section is not None and section.address is not None and _unusable(section.address.ip):
+        if section is not None and section.address is not None and unusable(section.address.ip):
             message = f"{path}.address: {section.address.ip} is not an address for a machine on a network"
             yield Finding(f"{path}.address", message, "an address of your own network, e.g. 192.168.1.252/24")
 
@@ -162,7 +162,8 @@ def _edge(address: IPv4Address, network: IPv4Network) -> bool:
     return network.prefixlen <= 30 and address in (network.network_address, network.broadcast_address)
 
 
-def _unusable(address: IPv4Address) -> bool:
+def unusable(address: IPv4Address) -> bool:
+    """Whether no machine on a network can have the address."""
     return address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network
 
+from appliance.addresses import PRIVATE
 from appliance.finding import Check, Finding
 from appliance.model import Appliance, Function, Interfaces, RankedUplink, Share, SysctlPolicy, TablePolicy
+from appliance.names import CABLE_BRIDGE
+from appliance.network_checks import unusable
 from appliance.poison import until_unread
 
 NETWORK_FUNCTIONS = (Function.ECM, Function.RNDIS, Function.NCM)
 HALVED_PREFIX_MAX = 29  # each half has room for the Pi and the laptop
-CABLE_NAMES = ("br-usb", "usb")  # as the kernel names a gadget's interfaces, and their bridge
-PRIVATE = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
+CABLE_NAMES = (CABLE_BRIDGE, "usb")  # as the kernel names a gadget's interfaces, and their bridge
 KERNEL_TABLES = (253, 254, 255)  # default, main and local (/etc/iproute2/rt_tables)
 
 
@@ -48,7 +49,7 @@ def _cable_address(appliance: Appliance) -> Iterator[Finding]:
     if gadget is None or gadget.network is None:
         return
     address = gadget.network.ip
-    if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local:
+    if unusable(address):
         message = f"gadget.network: {address} is not an address for a machine on a network"
         yield Finding("gadget.network", message, "a private one, e.g. 10.55.0.1/28, or auto")
     elif not any(gadget.network.network.subnet_of(block) for block in PRIVATE):

@@ -13,8 +13,12 @@ from firstboot.facts import Address, Route
 from firstboot.gadget.layout import Layout
 
 
+class Action:
+    """Something that can be done, by what it is done to: its fields."""
+
+
 @dataclass(frozen=True)
-class AddTunnel:
+class AddTunnel(Action):
     """Make a 6in4 tunnel's interface (`sit`), up, and marked as ours."""
 
     name: str
@@ -28,7 +32,7 @@ class AddTunnel:
 
 
 @dataclass(frozen=True)
-class AddBridge:
+class AddBridge(Action):
     """Make a bridge, marked as ours; it is not up yet."""
 
     name: str
@@ -39,7 +43,7 @@ class AddBridge:
 
 
 @dataclass(frozen=True)
-class SetMaster:
+class SetMaster(Action):
     """Make an interface a port of a bridge ("": of none)."""
 
     name: str
@@ -50,7 +54,7 @@ class SetMaster:
 
 
 @dataclass(frozen=True)
-class SetMac:
+class SetMac(Action):
     """Give an interface another MAC address."""
 
     name: str
@@ -61,7 +65,7 @@ class SetMac:
 
 
 @dataclass(frozen=True)
-class ShowGadget:
+class ShowGadget(Action):
     """Make the USB gadget, anew if it is another one, and show it to the host if it is not shown."""
 
     layout: Layout = field(hash=False, repr=False)
@@ -71,7 +75,7 @@ class ShowGadget:
 
 
 @dataclass(frozen=True)
-class RemoveGadget:
+class RemoveGadget(Action):
     """Take the USB gadget away and apart."""
 
     def __str__(self) -> str:
@@ -79,7 +83,7 @@ class RemoveGadget:
 
 
 @dataclass(frozen=True)
-class RemoveLink:
+class RemoveLink(Action):
     """Remove an interface that the daemon made."""
 
     name: str
@@ -89,7 +93,7 @@ class RemoveLink:
 
 
 @dataclass(frozen=True)
-class SetLink:
+class SetLink(Action):
     """Set an interface up and its MTU (None: leave it)."""
 
     name: str
@@ -100,7 +104,7 @@ class SetLink:
 
 
 @dataclass(frozen=True)
-class BounceLinks:
+class BounceLinks(Action):
     """Take interfaces down and up again: hosts at their other ends notice, and ask DHCP anew."""
 
     names: tuple[str, ...]
@@ -110,7 +114,7 @@ class BounceLinks:
 
 
 @dataclass(frozen=True)
-class WithdrawRouter:
+class WithdrawRouter(Action):
     """Tell the hosts on an interface that we are no IPv6 router and no DNS server any more."""
 
     interface: str
@@ -121,7 +125,7 @@ class WithdrawRouter:
 
 
 @dataclass(frozen=True)
-class AddAddress:
+class AddAddress(Action):
     """Put an address on an interface, marked as ours."""
 
     address: Address
@@ -131,7 +135,7 @@ class AddAddress:
 
 
 @dataclass(frozen=True)
-class RemoveAddress:
+class RemoveAddress(Action):
     """Take an address off an interface."""
 
     address: Address
@@ -141,7 +145,7 @@ class RemoveAddress:
 
 
 @dataclass(frozen=True)
-class SetRoute:
+class SetRoute(Action):
     """Add a route, marked as ours, or change the one of that destination and metric."""
 
     route: Route
@@ -152,7 +156,7 @@ class SetRoute:
 
 
 @dataclass(frozen=True)
-class RemoveRoute:
+class RemoveRoute(Action):
     """Remove a route that is ours."""
 
     route: Route
@@ -162,7 +166,7 @@ class RemoveRoute:
 
 
 @dataclass(frozen=True)
-class SetSysctl:
+class SetSysctl(Action):
     """Write one kernel setting, named with slashes (`net/ipv6/conf/all/forwarding`)."""
 
     name: str
@@ -173,7 +177,7 @@ class SetSysctl:
 
 
 @dataclass(frozen=True)
-class WriteFile:
+class WriteFile(Action):
     """Replace a file as a whole: it has either the old content or the new, also after a power cut."""
 
     path: Path
@@ -185,7 +189,7 @@ class WriteFile:
 
 
 @dataclass(frozen=True)
-class RemoveFile:
+class RemoveFile(Action):
     """Remove a file that the daemon wrote."""
 
     path: Path
@@ -195,7 +199,7 @@ class RemoveFile:
 
 
 @dataclass(frozen=True)
-class SetHostname:
+class SetHostname(Action):
     """Give the machine its name: in the kernel, in /etc/hostname and in /etc/hosts."""
 
     name: str
@@ -205,7 +209,7 @@ class SetHostname:
 
 
 @dataclass(frozen=True)
-class LoadRules:
+class LoadRules(Action):
     """Load one family's rules (4 or 6) into the kernel, without a moment in which the machine is open."""
 
     family: int
@@ -216,7 +220,7 @@ class LoadRules:
 
 
 @dataclass(frozen=True)
-class RestartUnit:
+class RestartUnit(Action):
     """Start a systemd unit, or restart it if it runs, and wait for the outcome."""
 
     name: str
@@ -226,7 +230,7 @@ class RestartUnit:
 
 
 @dataclass(frozen=True)
-class StopUnit:
+class StopUnit(Action):
     """Stop a systemd unit and wait for the outcome."""
 
     name: str
@@ -236,7 +240,7 @@ class StopUnit:
 
 
 @dataclass(frozen=True)
-class ReloadNetworkManager:
+class ReloadNetworkManager(Action):
     """Make NetworkManager read its configuration and its profiles again."""
 
     def __str__(self) -> str:
@@ -244,7 +248,7 @@ class ReloadNetworkManager:
 
 
 @dataclass(frozen=True)
-class ActivateProfile:
+class ActivateProfile(Action):
     """Make NetworkManager connect an interface by the profile that the daemon wrote."""
 
     uuid: str
@@ -255,7 +259,7 @@ class ActivateProfile:
 
 
 @dataclass(frozen=True)
-class SeekNetworks:
+class SeekNetworks(Action):
     """Make NetworkManager look for wireless networks now, and try again those that it had given up."""
 
     interface: str
@@ -265,7 +269,7 @@ class SeekNetworks:
 
 
 @dataclass(frozen=True)
-class UnblockRadio:
+class UnblockRadio(Action):
     """Undo that software has switched a wireless interface's radio off (rfkill)."""
 
     interface: str
@@ -275,7 +279,7 @@ class UnblockRadio:
 
 
 @dataclass(frozen=True)
-class EnableWireless:
+class EnableWireless(Action):
     """Turn NetworkManager's Wi-Fi switch on, now and for the next boots."""
 
     def __str__(self) -> str:
@@ -283,41 +287,10 @@ class EnableWireless:
 
 
 @dataclass(frozen=True)
-class SetCountry:
+class SetCountry(Action):
     """Tell the kernel in which country its radios are (ISO 3166, two letters)."""
 
     country: str
 
     def __str__(self) -> str:
         return f"tell the kernel that its radios are in {self.country}"
-
-
-Action = (
-    AddTunnel
-    | AddBridge
-    | SetMaster
-    | SetMac
-    | ShowGadget
-    | RemoveGadget
-    | RemoveLink
-    | SetLink
-    | BounceLinks
-    | WithdrawRouter
-    | AddAddress
-    | RemoveAddress
-    | SetRoute
-    | RemoveRoute
-    | SetSysctl
-    | WriteFile
-    | RemoveFile
-    | SetHostname
-    | LoadRules
-    | RestartUnit
-    | StopUnit
-    | ReloadNetworkManager
-    | ActivateProfile
-    | SeekNetworks
-    | UnblockRadio
-    | EnableWireless
-    | SetCountry
-)

@@ -8,11 +8,12 @@ from hashlib import sha256
 from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
 from appliance.model import Appliance, Gadget, Interfaces
+from appliance.names import CABLE_BRIDGE
 from firstboot.facts import OURS, Facts, Interface
 from firstboot.gadget.configfs import NETWORK
 from firstboot.topology import own_address_in
 
-BRIDGE = "br-usb"
+BRIDGE = CABLE_BRIDGE
 """The bridge of the gadget's network interfaces: one network, whichever of them the laptop takes."""
 
 LINK_LOCAL = IPv6Interface("fe80::1/64")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
@@ -95,27 +95,20 @@ class Facts:
 
     def ipv4_gateway_on(self, interface: str) -> IPv4Address | None:
         """The router that the interface's best IPv4 default route in the main table leads to."""
-        candidates = [
+        others = (route.gateway for route in self.default_routes_on(interface, 4) if route.protocol != OURS)
+        return next((gateway for gateway in others if isinstance(gateway, IPv4Address)), None)
+
+    def default_routes_on(self, interface: str, family: int) -> Sequence[Route]:
+        """The main table's default routes of a family (4 or 6) through an interface, the best first."""
+        found = (
             route
             for route in self.routes
             if route.interface == interface
-            and route.protocol != OURS
-            and route.destination == IPv4Network("0.0.0.0/0")
-            and route.table == MAIN_TABLE
-            and isinstance(route.gateway, IPv4Address)
-        ]
-        best = min(candidates, key=lambda route: route.metric, default=None)
-        return best.gateway if best and isinstance(best.gateway, IPv4Address) else None
-
-    def has_default_on(self, interface: str, family: int) -> bool:
-        """Whether a default route of the family (4 or 6) leads through the interface, whoever made it."""
-        return any(
-            route.interface == interface
             and route.table == MAIN_TABLE
             and route.destination.prefixlen == 0
             and route.destination.version == family
-            for route in self.routes
         )
+        return sorted(found, key=lambda route: route.metric)
 
     def has_carrier(self, interface: str) -> bool:
         """Whether the interface is there and somebody is at its other end."""

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from appliance.model import Appliance
-from firstboot.cable import segments
 from firstboot.facts import Facts, Network
-from firstboot.sharing import Mode, exit_of, mode_on
+from firstboot.sharing import Mode, exit_of, segments_in
 from firstboot.topology import forwards_ipv4, own_ipv4
 
 
@@ -42,9 +41,8 @@ def _of_lan(appliance: Appliance, facts: Facts, family: int) -> Iterator[Path]:
 
 def _of_cable(appliance: Appliance, facts: Facts, family: int) -> Iterator[Path]:
     way_out = exit_of(appliance, family)
-    for segment in segments(appliance, facts):
-        if way_out is not None and mode_on(segment, appliance, facts) is Mode.ROUTE:
-            for address in segment.all_addresses:
-                if address.version == family:
-                    translated = address in (segment.ipv4, segment.ipv6)
-                    yield Path(segment.interface, address.network, way_out, translated)
+    for segment in segments_in(appliance, facts, Mode.ROUTE) if way_out is not None else ():
+        for address in segment.all_addresses:
+            if address.version == family:
+                translated = address in (segment.ipv4, segment.ipv6)
+                yield Path(segment.interface, address.network, way_out, translated)

@@ -129,3 +129,15 @@ class Kind(ABC, Generic[S]):
     def explain(self, change: Change[S]) -> ApplianceError | None:
         """Why a difference stays, in a person's words; None where the difference speaks for itself. Pure."""
         return None
+
+
+class Remark(Kind[Spec]):
+    """Nothing is there and nothing is done: `desired` raises what is to be said, or gives nothing."""
+
+    def observe(self, machine: Machine, wanted: Sequence[Spec]) -> Sequence[Spec]:
+        """Nothing."""
+        return ()
+
+    def actions(self, change: Change[Spec]) -> Sequence[Action]:
+        """Nothing."""
+        return ()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from appliance.model import Appliance, Share
 from firstboot.cable import Segment, elsewhere, segments
-from firstboot.facts import MAIN_TABLE, Facts
+from firstboot.facts import Facts
+from firstboot.topology import known_address
 
 HOST_GATEWAYS = (IPv4Address("192.168.137.1"), IPv4Address("192.168.2.1"), IPv4Address("10.42.0.1"))
 """What a laptop that shares its Internet calls itself: Windows, macOS, NetworkManager."""
@@ -27,6 +28,10 @@ class Mode(StrEnum):
     """A way to the Pi."""
     HOST = "host"
     """The Pi's way to the Internet."""
+
+
+SERVING = (Mode.ROUTE, Mode.LOCAL)
+"""In which the Pi serves the laptop; in the other the laptop serves the Pi."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,11 @@ def mode_on(segment: Segment, appliance: Appliance, facts: Facts) -> Mode:
     return Mode.LOCAL if share is Share.LOCAL or appliance.uplink is None else Mode.ROUTE
 
 
+def segments_in(appliance: Appliance, facts: Facts, *modes: Mode) -> Sequence[Segment]:
+    """The networks on the cable that are in one of these modes now."""
+    return tuple(found for found in segments(appliance, facts) if mode_on(found, appliance, facts) in modes)
+
+
 def uplink_works(appliance: Appliance, facts: Facts) -> bool | None:
     """Whether the uplink leads anywhere: signal, address, default route, and a router that answers.
 
@@ -62,7 +72,7 @@ def uplink_works(appliance: Appliance, facts: Facts) -> bool | None:
 def uplink_has_ipv6(appliance: Appliance, facts: Facts) -> bool:
     """Whether IPv6 packets have a way from here."""
     way_out = exit_of(appliance, 6)
-    return way_out is not None and facts.has_default_on(way_out, 6)
+    return way_out is not None and bool(facts.default_routes_on(way_out, 6))
 
 
 def exit_of(appliance: Appliance, family: int) -> str | None:
@@ -95,21 +105,10 @@ def questions(appliance: Appliance, facts: Facts) -> Sequence[Question]:
 
 def _router(appliance: Appliance, facts: Facts) -> Question | None:
     """The question to the uplink's router; None while there is no signal, no address, or no default route."""
-    uplink, own = appliance.uplink, _uplink_address(appliance, facts)
-    if uplink is None or own is None or not facts.has_carrier(uplink.interface):
+    uplink = appliance.uplink
+    if uplink is None or not facts.has_carrier(uplink.interface):
         return None
-    routes = [
-        route
-        for route in facts.routes
-        if (route.interface, route.destination, route.table) == (uplink.interface, IPv4Network("0.0.0.0/0"), MAIN_TABLE)
-    ]
-    best = min(routes, key=lambda route: route.metric, default=None)
-    if best is None or not isinstance(best.gateway, IPv4Address):
+    own, routes = known_address(uplink, facts), facts.default_routes_on(uplink.interface, 4)
+    if own is None or not routes or not isinstance(routes[0].gateway, IPv4Address):
         return None
-    return Question(uplink.interface, own.ip, (best.gateway,))
-
-
-def _uplink_address(appliance: Appliance, facts: Facts) -> IPv4Interface | None:
-    if appliance.uplink is None:
-        return None
-    return appliance.uplink.address or facts.ipv4_on(appliance.uplink.interface)
+    return Question(uplink.interface, own.ip, (routes[0].gateway,))

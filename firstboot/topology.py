@@ -24,9 +24,14 @@ def is_static(uplink: Uplink | None) -> bool:
     return uplink is not None and uplink.address is not None and uplink.wifi is None
 
 
+def known_address(uplink: Uplink, facts: Facts) -> IPv4Interface | None:
+    """The uplink's IPv4 address; None while DHCP has given none."""
+    return uplink.address or facts.ipv4_on(uplink.interface)
+
+
 def address_of(uplink: Uplink, facts: Facts) -> IPv4Interface:
     """The uplink's IPv4 address; `TemporaryError` while DHCP has given none."""
-    address = uplink.address or facts.ipv4_on(uplink.interface)
+    address = known_address(uplink, facts)
     if address is None:
         raise TemporaryError(
             f"{uplink.interface} has no IPv4 address yet",

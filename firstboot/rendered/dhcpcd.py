@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from appliance.model import Appliance
-from firstboot.cable import foreseen, segments
+from firstboot.cable import foreseen
 from firstboot.facts import Facts
 from firstboot.paths import ETC
 from firstboot.render import render
 from firstboot.rendered import resolver
 from firstboot.rendered.file import File, text
-from firstboot.sharing import Mode, mode_on
+from firstboot.sharing import Mode, segments_in
 
 CONFIG = ETC / "appliance" / "dhcpcd.conf"
 OWNED = (CONFIG,)
@@ -32,7 +32,9 @@ METRIC = 50
 def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
     """The configuration, where there is something to ask for."""
     facts = foreseen(appliance, facts)
-    clients, routed = on_cable(appliance, facts, Mode.HOST), on_cable(appliance, facts, Mode.ROUTE)
+    clients, routed = (
+        tuple(segment.interface for segment in segments_in(appliance, facts, mode)) for mode in (Mode.HOST, Mode.ROUTE)
+    )
     if appliance.uplink is None or appliance.tunnel is not None:
         routed = ()
     if not clients and not routed:
@@ -48,9 +50,3 @@ def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
         resolver_is_ours=bool(resolver.files(appliance, facts)),
     )
     return (text(CONFIG, content),)
-
-
-def on_cable(appliance: Appliance, facts: Facts, mode: Mode) -> tuple[str, ...]:
-    """The cable's interfaces in a mode."""
-    found = segments(appliance, facts)
-    return tuple(segment.interface for segment in found if mode_on(segment, appliance, facts) is mode)

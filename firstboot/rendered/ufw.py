@@ -8,14 +8,15 @@ from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
+from appliance.addresses import PRIVATE
 from appliance.model import Appliance
-from firstboot.cable import foreseen, segments
+from firstboot.cable import foreseen
 from firstboot.facts import Facts, Network
 from firstboot.forwarding import paths
 from firstboot.paths import ETC
 from firstboot.render import render
 from firstboot.rendered.file import File, kept, text
-from firstboot.sharing import Mode, exit_of, mode_on
+from firstboot.sharing import SERVING, Mode, exit_of, segments_in
 from firstboot.topology import awaits_lease, own_ipv4
 
 FAMILIES = (4, 6)
@@ -26,13 +27,7 @@ MDNS = {4: IPv4Address("224.0.0.251"), 6: IPv6Address("ff02::fb")}
 """Where hosts ask for names that end in .local (RFC 6762, 3)."""
 
 LINK_LOCAL = IPv6Network("fe80::/10")
-PRIVATE = (
-    IPv4Network("10.0.0.0/8"),
-    IPv4Network("172.16.0.0/12"),
-    IPv4Network("192.168.0.0/16"),
-    IPv4Network("169.254.0.0/16"),
-    LINK_LOCAL,
-)
+UNROUTED = (*PRIVATE, IPv4Network("169.254.0.0/16"), LINK_LOCAL)
 """Addresses that no router forwards from the Internet (RFC 1918, RFC 3927, RFC 4291)."""
 
 
@@ -114,19 +109,18 @@ def _lan_networks(appliance: Appliance, facts: Facts, family: int) -> Iterator[N
 
 def _on_cable(appliance: Appliance, facts: Facts, family: int) -> Iterator[tuple[str, tuple[Network, ...]]]:
     """The cable's interfaces on which the Pi serves, each with the networks that are on it."""
-    for segment in segments(appliance, facts):
-        if mode_on(segment, appliance, facts) is not Mode.HOST:
-            found = [address.network for address in segment.all_addresses if address.version == family]
-            yield segment.interface, (*([LINK_LOCAL] if family == 6 else []), *found)
+    for segment in segments_in(appliance, facts, *SERVING):
+        found = [address.network for address in segment.all_addresses if address.version == family]
+        yield segment.interface, (*([LINK_LOCAL] if family == 6 else []), *found)
 
 
 def _management(appliance: Appliance, facts: Facts, family: int) -> Iterator[tuple[str, Network]]:
     """Where nothing is served, but whoever looks after the Pi comes from: (interface, network)."""
-    names = list(_client_interfaces(appliance, facts))
+    names = [segment.interface for segment in segments_in(appliance, facts, Mode.HOST)]
     if appliance.lan is None and appliance.gadget is None and appliance.uplink is not None:
         names.append(appliance.uplink.interface)
     for name in names:
-        yield from ((name, network) for network in PRIVATE if network.version == family)
+        yield from ((name, network) for network in UNROUTED if network.version == family)
 
 
 def _dhcp_clients(appliance: Appliance, facts: Facts, family: int) -> Iterator[str]:
@@ -134,11 +128,4 @@ def _dhcp_clients(appliance: Appliance, facts: Facts, family: int) -> Iterator[s
     is_fixed = family == 4 or appliance.gadget is None
     if appliance.uplink is not None and not (appliance.uplink.address and is_fixed):
         yield appliance.uplink.interface
-    yield from _client_interfaces(appliance, facts)
-
-
-def _client_interfaces(appliance: Appliance, facts: Facts) -> Iterator[str]:
-    """The cable's interfaces on which the laptop serves."""
-    for segment in segments(appliance, facts):
-        if mode_on(segment, appliance, facts) is Mode.HOST:
-            yield segment.interface
+    yield from (segment.interface for segment in segments_in(appliance, facts, Mode.HOST))

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from appliance.errors import ApplianceError, TemporaryError
 from appliance.model import Appliance
 from firstboot.actions import Action, AddAddress, RemoveAddress
-from firstboot.cable import segments
 from firstboot.facts import OURS, Address, Facts, Interface
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
-from firstboot.sharing import Mode, mode_on
+from firstboot.sharing import SERVING, segments_in
 from firstboot.topology import is_static, own_address_in
 
 
@@ -86,7 +85,7 @@ def _desired(appliance: Appliance) -> Iterator[Assigned]:
 
 def _on_cable(appliance: Appliance, facts: Facts) -> Iterator[Assigned]:
     """The Pi's own on the cable, once the interface is there; where the laptop is the server, it gives one."""
-    for segment in segments(appliance, facts):
-        if segment.interface in facts.links and mode_on(segment, appliance, facts) is not Mode.HOST:
+    for segment in segments_in(appliance, facts, *SERVING):
+        if segment.interface in facts.links:
             for address in segment.addresses:
                 yield Assigned(segment.interface, address)

@@ -12,7 +12,7 @@ from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.rendered import dhcpcd
 from firstboot.resources.units import is_current
-from firstboot.sharing import Mode, uplink_has_ipv6
+from firstboot.sharing import Mode, segments_in, uplink_has_ipv6
 
 DHCPCD = "appliance-dhcpcd.service"
 
@@ -40,7 +40,7 @@ class Dhcpcd(Kind[Asking]):
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Asking]:
         """It runs with its present configuration, or not at all."""
-        is_client = bool(dhcpcd.on_cable(appliance, facts, Mode.HOST))
+        is_client = bool(segments_in(appliance, facts, Mode.HOST))
         active = bool(dhcpcd.files(appliance, facts)) and (is_client or uplink_has_ipv6(appliance, facts))
         return (Asking(active, True if active else None, facts.networkmanager),)
 

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 
 from appliance.errors import TemporaryError
 from appliance.model import Appliance
-from firstboot.actions import Action
 from firstboot.facts import Facts
-from firstboot.kind import Kind, Machine
-from firstboot.plan import Change, Spec
+from firstboot.kind import Remark
+from firstboot.plan import Spec
 from firstboot.sharing import overlapping
 
 
-class Overlap(Kind[Spec]):
-    """Nothing is there and nothing is done: only said."""
+class Overlap(Remark):
+    """Another network of the Pi's that has the cable's addresses."""
 
     name = "overlap"
     setting = "gadget.network"
@@ -26,12 +25,4 @@ class Overlap(Kind[Spec]):
                 f"gadget.network overlaps {other}, which the Pi is on as well: the laptop is given no way out",
                 hint="another network, or auto",
             )
-        return ()
-
-    def observe(self, machine: Machine, wanted: Sequence[Spec]) -> Sequence[Spec]:
-        """Nothing."""
-        return ()
-
-    def actions(self, change: Change[Spec]) -> Sequence[Action]:
-        """Nothing."""
         return ()

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 from appliance.errors import PermanentError
 from appliance.model import Appliance, Profile
-from firstboot.actions import Action
 from firstboot.facts import Facts
-from firstboot.kind import Kind, Machine
-from firstboot.plan import Change, Spec
+from firstboot.kind import Remark
+from firstboot.plan import Spec
 
 
-class Supported(Kind[Spec]):
-    """Nothing is there and nothing is done: only said."""
+class Supported(Remark):
+    """What this version does not do."""
 
     name = "profile"
     setting = "profile"
@@ -24,12 +23,4 @@ class Supported(Kind[Spec]):
             raise PermanentError(
                 f"the profile {appliance.profile} is not in this version", hint="gateway and gadget are"
             )
-        return ()
-
-    def observe(self, machine: Machine, wanted: Sequence[Spec]) -> Sequence[Spec]:
-        """Nothing."""
-        return ()
-
-    def actions(self, change: Change[Spec]) -> Sequence[Action]:
-        """Nothing."""
         return ()

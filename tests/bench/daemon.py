@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import time
 
 from image.lab.guest import Guest
 from tests.bench.shown import figure, heading
+from tests.vm import on_the_pi
 
 IDLE_S = 60
 
@@ -14,9 +14,8 @@ IDLE_S = 60
 def measure(guest: Guest) -> None:
     """Its memory, and its share of a processor."""
     heading("daemon")
-    pid = guest.run("systemctl", "show", "-P", "MainPID", "appliance.service").strip()
-    (rss_kib,) = re.findall(r"VmRSS:\s+(\d+) kB", guest.run("cat", f"/proc/{pid}/status"))
-    figure("RSS", f"{int(rss_kib) / 1024:.1f} MiB")
+    figure("RSS", f"{on_the_pi.daemon_rss_mib(guest):.1f} MiB")
+    pid = on_the_pi.daemon_pid(guest)
     ticks_before = _cpu_ticks(guest, pid)
     time.sleep(IDLE_S)
     figure(f"CPU while idle for {IDLE_S} s", f"{(_cpu_ticks(guest, pid) - ticks_before) / IDLE_S:.2f} %")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from image.lab import home as places
-from image.lab.cables import ip
 from image.lab.computer import tools
 from image.lab.site import NAMED_IPV4, NAMED_IPV6
 from image.lab.topology import INTERNET, ROUTER
 from image.lab.waiting import until
 from tests.bench.shown import figure, heading
 from tests.vm.gadgets import Plugged
+from tests.vm.on_the_cable import knowing_the_way
 
 PORT = 5201
 SECONDS = 8
@@ -50,20 +49,7 @@ def _rate(plugged: Plugged, address: str, way: str) -> float:
 @contextmanager
 def _no_firewall(plugged: Plugged) -> Iterator[None]:
     """No rule and no connection tracking: the home's router knows the way to the cable instead of NAT hiding it."""
-    guest, world = plugged.guest, plugged.home.world
-    guest.run("systemctl", "stop", "appliance.service")
-    guest.run("nft", "flush", "ruleset")
-    ways = _ways(plugged)
-    for network, via in ways:
-        ip(world, ROUTER, "route", "add", network, "via", via)
-    yield
-    for network, _ in ways:
-        ip(world, ROUTER, "route", "delete", network)
-
-
-def _ways(plugged: Plugged) -> Sequence[tuple[str, str]]:
-    """The cable's networks, and by which of its addresses the Pi is reached at home."""
-    shown = plugged.guest.run("ip", "-6", "-o", "address", "show", "dev", "eth0", "scope", "global").split()
-    pi = next(word.partition("/")[0] for word in shown if ":" in word and "/" in word)
-    networks = (plugged.laptop.lease().network, plugged.laptop.slaac()[0].network)
-    return [(str(networks[0]), str(places.PI_IPV4.ip)), (str(networks[1]), pi)]
+    plugged.guest.run("systemctl", "stop", "appliance.service")
+    plugged.guest.run("nft", "flush", "ruleset")
+    with knowing_the_way(plugged, ROUTER):
+        yield

@@ -8,23 +8,11 @@ import pytest
 
 from appliance.errors import TemporaryError
 from appliance.model import Appliance
-from appliance.parse import load
 from firstboot.kind import FileState
 from firstboot.kinds import KINDS
 from firstboot.reconcile import Reconciler
 from firstboot.rendered.dnsmasq import CONFIG
 from tests.firstboot.memory import MemoryMachine
-from tests.firstboot.test_reconcile import EXAMPLE
-
-
-@pytest.fixture
-def gateway() -> Appliance:
-    return load(EXAMPLE).appliance
-
-
-@pytest.fixture
-def machine() -> MemoryMachine:
-    return MemoryMachine()
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from appliance.model import Appliance, Lan, Uplink
-from appliance.parse import load
 from firstboot.actions import AddTunnel, LoadRules, RemoveLink, RestartUnit, SetRoute
 from firstboot.facts import OURS, Address, Link, Route
 from firstboot.kind import FileState
@@ -24,16 +23,6 @@ from tests.firstboot.memory import MemoryMachine, count
 EXAMPLE = Path(__file__).parent.parent / "appliance" / "examples" / "gateway.yaml"
 ROUTED = IPv6Network("2001:db8:123d:abc::/64")
 DEFAULT4, DEFAULT6 = IPv4Network("0.0.0.0/0"), IPv6Network("::/0")
-
-
-@pytest.fixture
-def gateway() -> Appliance:
-    return load(EXAMPLE).appliance
-
-
-@pytest.fixture
-def machine() -> MemoryMachine:
-    return MemoryMachine()
 
 
 def settle(appliance: Appliance, machine: MemoryMachine) -> dict[str, Outcome]:

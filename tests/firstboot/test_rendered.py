@@ -20,11 +20,6 @@ EXAMPLE = Path(__file__).parent.parent / "appliance" / "examples" / "gateway.yam
 
 
 @pytest.fixture
-def gateway() -> Appliance:
-    return load(EXAMPLE).appliance
-
-
-@pytest.fixture
 def two_armed(gateway: Appliance) -> Appliance:
     assert gateway.lan is not None
     return replace(gateway, lan=replace(gateway.lan, interface="eth1", address=IPv4Interface("192.168.2.1/24")))

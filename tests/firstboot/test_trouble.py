@@ -7,11 +7,8 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
 from appliance.errors import TemporaryError
 from appliance.model import Appliance, Profile
-from appliance.parse import load
 from firstboot import actions
 from firstboot.facts import Address
 from firstboot.kinds import KINDS
@@ -42,11 +39,6 @@ class StubbornMachine(MemoryMachine):
             self.attempts += 1
             raise self.error
         super().execute(action)
-
-
-@pytest.fixture
-def gateway() -> Appliance:
-    return load(EXAMPLE).appliance
 
 
 def by_kind(outcomes: Sequence[Outcome]) -> dict[str, Outcome]:

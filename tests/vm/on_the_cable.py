@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from ipaddress import IPv4Interface, IPv6Address, IPv6Interface, IPv6Network
+from ipaddress import IPv4Interface, IPv6Address, IPv6Network
 
 from image.lab import home as places
-from image.lab.cables import ip
-from image.lab.home import Home
+from image.lab.cables import NIC, ip
 from image.lab.laptop import Laptop
 from image.lab.services import PAGE
 from image.lab.site import NAMED_IPV4, NAMED_IPV6, SERVER, SERVER_NAME, WAN_ROUTER
 from image.lab.waiting import until
+from tests.vm import on_the_pi
 from tests.vm.gadgets import Plugged
 
 UNIQUE_LOCAL = IPv6Network("fc00::/7")
@@ -79,7 +79,7 @@ def hides_the_laptop(plugged: Plugged, own: IPv4Interface) -> None:
     try:
         for address in (lease.ip, slaac.ip):
             until(partial(connects, plugged, str(address)), "the Pi connects to the laptop", timeout_s=10)
-        with knowing_the_way(plugged.home, own, slaac, pi_ipv6(plugged)):
+        with knowing_the_way(plugged, places.NEIGHBOUR):
             for address in (lease.ip, slaac.ip):
                 assert plugged.home.neighbour.knock(address, PORT) == CLOSED
     finally:
@@ -93,20 +93,19 @@ def connects(plugged: Plugged, address: str) -> bool:
 
 
 @contextmanager
-def knowing_the_way(home: Home, own: IPv4Interface, slaac: IPv6Interface, pi: IPv6Address) -> Iterator[None]:
-    """The neighbour sends what is for the cable's networks to the Pi."""
-    ways = ((own.network, places.PI_IPV4.ip), (slaac.network, pi))
+def knowing_the_way(plugged: Plugged, host: str) -> Iterator[None]:
+    """A host at home sends what is for the cable's networks to the Pi."""
+    laptop = plugged.laptop
+    ways = ((laptop.lease().network, places.PI_IPV4.ip), (laptop.slaac()[0].network, pi_ipv6(plugged)))
     for network, via in ways:
-        ip(home.world, places.NEIGHBOUR, "route", "add", str(network), "via", str(via))
+        ip(plugged.home.world, host, "route", "add", str(network), "via", str(via))
     try:
         yield
     finally:
         for network, _ in ways:
-            ip(home.world, places.NEIGHBOUR, "route", "delete", str(network))
+            ip(plugged.home.world, host, "route", "delete", str(network))
 
 
 def pi_ipv6(plugged: Plugged) -> IPv6Address:
     """The Pi's address in the home's prefix."""
-    shown = plugged.guest.run("ip", "-6", "-o", "address", "show", "dev", "eth0", "scope", "global").split()
-    found = [IPv6Interface(word).ip for word in shown if "/" in word and ":" in word]
-    return next(address for address in found if address in places.PREFIX)
+    return on_the_pi.address_in(plugged.guest, places.PREFIX, NIC)

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
 from image.lab import site as places
@@ -140,18 +140,28 @@ def blocked(guest: Guest, **wanted: str) -> list[str]:
     ]
 
 
-def lan_address(guest: Guest, lab: Lab, interface: str) -> IPv6Address:
-    """The Pi's own address in the routed prefix."""
+def address_in(guest: Guest, prefix: IPv6Network, interface: str) -> IPv6Address:
+    """The Pi's own address in a prefix."""
     words = guest.run("ip", "-6", "-o", "address", "show", "dev", interface, "scope", "global")
     found = [IPv6Address(word) for word in re.findall(r"inet6 ([^/]+)/", words)]
-    found = [address for address in found if address in lab.site.routed]
+    found = [address for address in found if address in prefix]
     assert found, words
     return found[0]
 
 
+def daemon_pid(guest: Guest) -> str:
+    return guest.run("systemctl", "show", "-P", "MainPID", "appliance.service").strip()
+
+
+def daemon_rss_mib(guest: Guest) -> float:
+    found = re.search(r"VmRSS:\s+(\d+) kB", guest.run("cat", f"/proc/{daemon_pid(guest)}/status"))
+    assert found
+    return int(found[1]) / 1024
+
+
 def keeps_everybody_out(guest: Guest, lab: Lab, interface: str) -> None:
     """The server reaches neither the Pi, on ports that are open to the inside, nor the client."""
-    on_lan = lan_address(guest, lab, interface)
+    on_lan = address_in(guest, lab.site.routed, interface)
     for port in (22, 53):
         assert lab.client.knock(on_lan, port) == "connected"
         for address in (lab.site.tunnel_client.ip, on_lan):

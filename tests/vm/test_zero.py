@@ -94,17 +94,10 @@ def test_ready(zero: Zero) -> None:
 
 
 def test_daemons_memory(zero: Zero, capfd: pytest.CaptureFixture[str]) -> None:
-    resident = rss_mib(zero.guest)
+    resident = on_the_pi.daemon_rss_mib(zero.guest)
     with capfd.disabled():
         print(f"\nthe daemon on armel: {resident:.1f} MiB resident")
     assert resident <= RSS_MIB
-
-
-def rss_mib(guest: Guest) -> float:
-    pid = guest.run("systemctl", "show", "-P", "MainPID", "appliance.service").strip()
-    found = re.search(r"VmRSS:\s+(\d+) kB", guest.run("cat", f"/proc/{pid}/status"))
-    assert found
-    return int(found[1]) / 1024
 
 
 def test_the_laptop_sees_it_before_the_daemon_runs(zero: Zero, capfd: pytest.CaptureFixture[str]) -> None:
