@@ -105,12 +105,14 @@ class SetLink(Action):
 
 @dataclass(frozen=True)
 class BounceLinks(Action):
-    """Take interfaces down and up again: hosts at their other ends notice, and ask DHCP anew."""
+    """Take interfaces down and up again, and do something in between: hosts at their other ends ask DHCP anew."""
 
     names: tuple[str, ...]
+    meanwhile: tuple[Action, ...] = ()
 
     def __str__(self) -> str:
-        return f"have the hosts on {', '.join(self.names)} ask for their addresses again"
+        before = "".join(f"{action}; " for action in self.meanwhile)
+        return f"{before}have the hosts on {', '.join(self.names)} ask for their addresses again"
 
 
 @dataclass(frozen=True)

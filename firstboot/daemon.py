@@ -39,8 +39,8 @@ GLANCE_S = 60.0
 RESYNC_S = 900.0
 """The longest time between two looks at everything, should a change ever have been told and not been heard."""
 
-RETRY_S = 5.0
-"""While something is waited for or has failed."""
+RETRY_S, LONGEST_RETRY_S = 5.0, 30.0
+"""While something is waited for or has failed; longer each time, as long as nothing happens."""
 
 HEARTBEAT_S = 20.0
 STUCK_S = 150.0
@@ -99,6 +99,7 @@ class Daemon:
         self._dirty.set()
 
     async def _work(self, loop: asyncio.AbstractEventLoop, host: Host, bus: Bus) -> None:
+        retry_s = RETRY_S
         while not self._stopping:
             began = loop.time()
             self._dirty.clear()
@@ -109,7 +110,9 @@ class Daemon:
             if told == status.Overall.READY:
                 await self._watch(loop, host)
             else:
-                await self._rest(RETRY_S)
+                await self._rest(retry_s)
+            waits = told != status.Overall.READY and not self._dirty.is_set()
+            retry_s = min(2 * retry_s, LONGEST_RETRY_S) if waits else RETRY_S
             if not self._stopping:
                 await asyncio.sleep(max(DEBOUNCE_S, began + SPACING_S - loop.time() if did_something else 0.0))
 

@@ -75,8 +75,8 @@ class Facts:
     """The Pi's serial number, from which it derives what must not be the same on two of them."""
     gadget_ports: Mapping[str, str] = field(default_factory=dict)
     """The interfaces of the bound USB gadget's network functions, by function (`ecm`, …), in the order of binding."""
-    neighbours: Mapping[tuple[str, IPv4Address], bool] = field(default_factory=dict)
-    """By interface and address: whether a host answers ARP; of those that are asked, once it is known."""
+    neighbours: Mapping[tuple[str, Gateway], bool] = field(default_factory=dict)
+    """By interface and address: whether a host on that link answers; of those that are asked, once it is known."""
     networkmanager: bool = False
     """NetworkManager runs, so an interface is either its or ours."""
     other_rules: Mapping[int, str] = field(default_factory=dict)

@@ -28,8 +28,9 @@ from firstboot.wlan import Wlan
 
 SYSCTL = Path("/proc/sys")
 ANSWER_VALID_S = 30.0
-BOUNCE_S = 1.2
-"""Linux tells programs of a carrier that went after up to a second (net/core/link_watch.c)."""
+DOWN_S = 5.0
+"""For so long a carrier must be gone: Linux tells programs after up to a second (net/core/link_watch.c), and
+NetworkManager takes no notice of what is back within four."""
 
 _PROGRAMS = {4: "iptables", 6: "ip6tables"}
 
@@ -197,11 +198,16 @@ class Host:
 
     @_do.register
     def _(self, action: actions.BounceLinks) -> None:
+        up_again = time.monotonic() + DOWN_S
         for name in action.names:
             self._netlink.set_link_down(name)
-        time.sleep(BOUNCE_S)
-        for name in action.names:
-            self._netlink.set_link(name, mtu=None)
+        try:
+            for each in action.meanwhile:
+                self._do(each)
+            time.sleep(max(0.0, up_again - time.monotonic()))
+        finally:
+            for name in action.names:
+                self._netlink.set_link(name, mtu=None)
 
     @_do.register
     def _(self, action: actions.WithdrawRouter) -> None:

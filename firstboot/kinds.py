@@ -7,7 +7,7 @@ from typing import Any
 from firstboot.kind import Kind
 from firstboot.resources.addresses import Addresses
 from firstboot.resources.bridge import Bridge
-from firstboot.resources.cable import Cable
+from firstboot.resources.cable import Cable, Withdrawal
 from firstboot.resources.dhcpcd import Dhcpcd
 from firstboot.resources.files import Files
 from firstboot.resources.firewall import Firewall
@@ -28,6 +28,7 @@ from firstboot.resources.wifi import WirelessUplink
 
 KINDS: tuple[Kind[Any], ...] = (
     Supported(),
+    Withdrawal(),  # a laptop without its Internet waits for nothing else
     Hostname(),
     Files(),
     Firewall(),  # before anything is reachable

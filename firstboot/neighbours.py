@@ -1,4 +1,4 @@
-"""Knowing whether hosts on a link are there, by asking them with ARP (RFC 826) all the time.
+"""Knowing whether hosts on a link are there, by asking them all the time.
 
 Each question has a thread of its own, which sleeps in the kernel: several times cheaper than an event loop's
 timers and readers, and the idle daemon has 0.1 % of a Pi Zero's processor. Nothing is looked at as a whole for it:
@@ -7,15 +7,16 @@ only another answer wakes the daemon.
 
 from __future__ import annotations
 
-import ctypes
-import socket
-import struct
+import select
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from ipaddress import IPv4Address
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from ipaddress import IPv4Address, IPv6Address
 from threading import Event, Lock, Thread
 
+from firstboot.arp import Arp
+from firstboot.facts import Gateway
+from firstboot.ndp import Ndp
 from firstboot.sharing import Question
 
 INTERVAL_S = 1.5
@@ -23,13 +24,7 @@ TIMEOUT_S = 0.4
 TRIES = 3
 """Silent so often, one after the other, means gone: within INTERVAL_S + TRIES * TIMEOUT_S."""
 
-ETH_P_ARP = 0x0806
-SO_ATTACH_FILTER = 26
-_ARP = struct.Struct("!HHBBH6s4s6s4s")
-_ETHERNET, _IPV4, _REQUEST, _REPLY = 1, 0x0800, 1, 2
-_BROADCAST, _NO_MAC = b"\xff" * 6, bytes(6)
-
-Answers = Mapping[tuple[str, IPv4Address], bool]
+Answers = Mapping[tuple[str, Gateway], bool]
 
 
 class Neighbours:
@@ -56,7 +51,7 @@ class Neighbours:
         for question in new:
             self._watches[question].start()
 
-    def _learn(self, question: Question, found: Mapping[IPv4Address, bool]) -> None:
+    def _learn(self, question: Question, found: Mapping[Gateway, bool]) -> None:
         with self._lock:
             if question not in self._watches:
                 return
@@ -67,7 +62,7 @@ class Neighbours:
             self._on_change()
 
 
-def _without(answers: Answers, question: Question) -> dict[tuple[str, IPv4Address], bool]:
+def _without(answers: Answers, question: Question) -> dict[tuple[str, Gateway], bool]:
     return {
         (interface, address): here
         for (interface, address), here in answers.items()
@@ -78,12 +73,11 @@ def _without(answers: Answers, question: Question) -> dict[tuple[str, IPv4Addres
 class _Watch(Thread):
     """Asks one question until it is stopped."""
 
-    def __init__(self, question: Question, learn: Callable[[Question, Mapping[IPv4Address, bool]], None]) -> None:
+    def __init__(self, question: Question, learn: Callable[[Question, Mapping[Gateway, bool]], None]) -> None:
         super().__init__(name=f"neighbours of {question.interface}", daemon=True)
         self._question, self._learn, self._stopped = question, learn, Event()
         self._silent = dict.fromkeys(question.targets, 0)
-        self._macs: dict[IPv4Address, bytes] = {}
-        self._told: dict[IPv4Address, bool] = {}
+        self._told: dict[Gateway, bool] = {}
 
     def stop(self) -> None:
         """End soon."""
@@ -92,16 +86,19 @@ class _Watch(Thread):
     def run(self) -> None:
         while not self._stopped.is_set():
             try:
-                with closing(_socket(self._question.interface)) as sock:
+                with ExitStack() as stack:
+                    lines = list(_lines(self._question))
+                    for line in lines:
+                        stack.enter_context(closing(line.socket))
                     while not self._stopped.is_set():
-                        self._note(asked(sock, self._question, self._macs))
+                        self._note(answering(lines, len(self._question.targets)))
                         self._stopped.wait(0 if self._is_in_doubt() else INTERVAL_S)
             except OSError:  # the interface is down, or gone
-                self._note({})
+                self._note(frozenset())
                 self._stopped.wait(TIMEOUT_S)
 
-    def _note(self, heard: dict[IPv4Address, bytes]) -> None:
-        self._macs, before = heard, dict(self._told)
+    def _note(self, heard: Collection[Gateway]) -> None:
+        before = dict(self._told)
         for target in self._question.targets:
             self._silent[target] = 0 if target in heard else self._silent[target] + 1
             if self._silent[target] in (0, TRIES):
@@ -113,43 +110,35 @@ class _Watch(Thread):
         return any(0 < silent < TRIES for silent in self._silent.values())
 
 
-def asked(sock: socket.socket, question: Question, macs: Mapping[IPv4Address, bytes]) -> dict[IPv4Address, bytes]:
-    """Ask once; the hardware addresses of those that answer within `TIMEOUT_S`.
-
-    Of whom the hardware address is known (`macs`), nobody else is disturbed.
-    """
-    interface, _, _, _, own_mac = sock.getsockname()
-    for target in question.targets:
-        request = _ARP.pack(_ETHERNET, _IPV4, 6, 4, _REQUEST, own_mac, question.own.packed, _NO_MAC, target.packed)
-        sock.sendto(request, (interface, ETH_P_ARP, 0, 0, macs.get(target, _BROADCAST)))
-    wanted = {target.packed: target for target in question.targets}
-    heard: dict[IPv4Address, bytes] = {}
-    deadline = time.monotonic() + TIMEOUT_S
-    while len(heard) < len(wanted) and (left_s := deadline - time.monotonic()) > 0:
-        sock.settimeout(left_s)
-        try:
-            reply = sock.recv(64)
-        except TimeoutError:
-            break
-        if len(reply) >= _ARP.size and reply[14:18] in wanted:
-            heard[wanted[reply[14:18]]] = reply[8:14]
-    return heard
+def _lines(question: Question) -> Iterator[Arp | Ndp]:
+    """What the hosts of each family are asked with."""
+    ipv4 = [target for target in question.targets if isinstance(target, IPv4Address)]
+    ipv6 = [target for target in question.targets if isinstance(target, IPv6Address)]
+    if ipv4:
+        yield Arp(question.interface, question.own, ipv4)
+    if ipv6:
+        yield Ndp(question.interface, ipv6)
 
 
-def _socket(interface: str) -> socket.socket:
-    """A socket for ARP on an interface, to which the kernel lets through nothing but replies."""
-    made = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, 0)
+def _failure(line: Arp | Ndp) -> OSError | None:
+    """What kept it from asking: one family may have no address yet while the other has."""
     try:
-        # Classic BPF (linux/filter.h): load the half-word at 6, the operation; equal: all of it; else nothing.
-        code = b"".join(
-            struct.pack("=HBBI", *step)
-            for step in ((0x28, 0, 0, 6), (0x15, 0, 1, _REPLY), (0x06, 0, 0, 64), (0x06, 0, 0, 0))
-        )
-        buffer = ctypes.create_string_buffer(code)
-        program = struct.pack("HL", 4, ctypes.addressof(buffer))
-        made.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
-        made.bind((interface, ETH_P_ARP))
-    except BaseException:
-        made.close()
-        raise
-    return made
+        line.ask()
+    except OSError as error:
+        return error
+    return None
+
+
+def answering(lines: Sequence[Arp | Ndp], count: int) -> set[Gateway]:
+    """Ask once; those that answer within `TIMEOUT_S`, of so many."""
+    failed = [error for line in lines if (error := _failure(line)) is not None]
+    if len(failed) == len(lines):
+        raise failed[0]
+    by_socket = {line.socket: line for line in lines}
+    heard: set[Gateway] = set()
+    deadline = time.monotonic() + TIMEOUT_S
+    while len(heard) < count and (left_s := deadline - time.monotonic()) > 0:
+        readable, _, _ = select.select(list(by_socket), [], [], left_s)
+        found = (by_socket[sock].hear() for sock in readable)
+        heard.update(host for host in found if host is not None)
+    return heard

@@ -10,7 +10,7 @@ from appliance.model import Appliance
 from appliance.ranges import AddressRange
 from firstboot.cable import Segment, segments
 from firstboot.facts import Facts
-from firstboot.sharing import Mode, mode_on, uplink_has_ipv6, uplink_works
+from firstboot.sharing import Mode, mode_on, uplink_works
 from firstboot.topology import is_one_armed, own_address_in, own_ipv4, tunnel_mtu
 
 CABLE_DOMAIN = "usb.home.arpa"
@@ -20,6 +20,8 @@ CABLE_LEASE_S = 120
 """dnsmasq's minimum: a laptop that does not notice that the offer changed asks again after half of it."""
 
 ROUTER_LIFETIME_S = 1800
+CABLE_ROUTER_LIFETIME_S = 180
+"""Three advertisements may be missed: of a Pi that hangs, nobody takes back what it offered."""
 ETHERNET_MTU = 1500
 
 
@@ -49,11 +51,11 @@ def served(appliance: Appliance, facts: Facts) -> Sequence[Served] | None:
     networks = list(_lan(appliance, facts))
     for segment in segments(appliance, facts):
         mode = mode_on(segment, appliance, facts)
-        works = mode is Mode.ROUTE and uplink_works(appliance, facts)
-        if works is None:
+        works4, works6 = (mode is Mode.ROUTE and uplink_works(appliance, facts, family) for family in (4, 6))
+        if works4 is None or works6 is None:
             return None
         if mode is not Mode.HOST:
-            networks.append(_on_cable(segment, appliance, facts, works=works))
+            networks.append(_on_cable(segment, appliance, works4=works4, works6=works6))
     return tuple(networks)
 
 
@@ -61,7 +63,7 @@ def served_at_boot(appliance: Appliance, facts: Facts) -> Sequence[Served]:
     """What may be served before anything is known: a dead Pi must not take the laptop's own Internet away."""
     cautious = replace(facts, neighbours={})
     cable = [
-        _on_cable(replace(segment, delegated=None), appliance, facts, works=False)
+        _on_cable(replace(segment, delegated=None), appliance, works4=False, works6=False)
         for segment in segments(appliance, facts)
         if mode_on(segment, appliance, cautious) is not Mode.HOST
     ]
@@ -87,7 +89,7 @@ def _lan(appliance: Appliance, facts: Facts) -> Iterator[Served]:
     )
 
 
-def _on_cable(segment: Segment, appliance: Appliance, facts: Facts, *, works: bool) -> Served:
+def _on_cable(segment: Segment, appliance: Appliance, *, works4: bool, works6: bool) -> Served:
     ipv6 = tuple(address for address in segment.all_addresses if isinstance(address, IPv6Interface))
     uplink_mtu = appliance.uplink.mtu if appliance.uplink is not None else ETHERNET_MTU
     return Served(
@@ -97,9 +99,9 @@ def _on_cable(segment: Segment, appliance: Appliance, facts: Facts, *, works: bo
         ipv6=ipv6,
         ranges=tuple(ranges_around(segment.ipv4)),
         lease_s=CABLE_LEASE_S,
-        router=segment.ipv4.ip if works else None,
-        router_lifetime_s=ROUTER_LIFETIME_S if works and uplink_has_ipv6(appliance, facts) else 0,
-        dns=works,
+        router=segment.ipv4.ip if works4 else None,
+        router_lifetime_s=CABLE_ROUTER_LIFETIME_S if works6 else 0,
+        dns=works4 or works6,
         mtu=tunnel_mtu(appliance) if appliance.tunnel else min(uplink_mtu, ETHERNET_MTU),
     )
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
 from appliance.model import Appliance, Share
 from firstboot.cable import Segment, elsewhere, segments
-from firstboot.facts import Facts
+from firstboot.facts import Facts, Gateway, Route
 from firstboot.topology import known_address
 
 HOST_GATEWAYS = (IPv4Address("192.168.137.1"), IPv4Address("192.168.2.1"), IPv4Address("10.42.0.1"))
@@ -36,11 +36,11 @@ SERVING = (Mode.ROUTE, Mode.LOCAL)
 
 @dataclass(frozen=True)
 class Question:
-    """Whether hosts on an interface answer ARP, asked in the name of `own`."""
+    """Whether hosts on an interface answer; those with an IPv4 address are asked in the name of `own`."""
 
     interface: str
     own: IPv4Address
-    targets: tuple[IPv4Address, ...]
+    targets: tuple[Gateway, ...]
 
 
 def mode_on(segment: Segment, appliance: Appliance, facts: Facts) -> Mode:
@@ -58,19 +58,23 @@ def segments_in(appliance: Appliance, facts: Facts, *modes: Mode) -> Sequence[Se
     return tuple(found for found in segments(appliance, facts) if mode_on(found, appliance, facts) in modes)
 
 
-def uplink_works(appliance: Appliance, facts: Facts) -> bool | None:
-    """Whether the uplink leads anywhere: signal, address, default route, and a router that answers.
+def uplink_works(appliance: Appliance, facts: Facts, family: int) -> bool | None:
+    """Whether packets of a family (4 or 6) have a way out: signal, address, default route, a router that answers.
 
     None while the router is not known to answer or not to: it is asked while somebody is on the cable.
     """
-    question = _router(appliance, facts)
-    if question is None or overlapping(appliance, facts) is not None:
+    if overlapping(appliance, facts) is not None:
         return False
-    return facts.neighbours.get((question.interface, question.targets[0]))
+    if family == 6 and appliance.tunnel is not None:
+        return has_ipv6(appliance, facts) and uplink_works(appliance, facts, 4)
+    way = _way_out(appliance, facts, family)
+    if way is None or way.gateway is None:
+        return way is not None  # of a line without a router (PPP), nobody can be asked
+    return facts.neighbours.get((way.interface, way.gateway))
 
 
-def uplink_has_ipv6(appliance: Appliance, facts: Facts) -> bool:
-    """Whether IPv6 packets have a way from here."""
+def has_ipv6(appliance: Appliance, facts: Facts) -> bool:
+    """Whether IPv6 packets are sent anywhere from here, be it in vain."""
     way_out = exit_of(appliance, 6)
     return way_out is not None and bool(facts.default_routes_on(way_out, 6))
 
@@ -95,20 +99,26 @@ def questions(appliance: Appliance, facts: Facts) -> Sequence[Question]:
     if gadget is None or gadget.share not in (Share.ROUTE, Share.AUTO):
         return ()
     present = [segment for segment in segments(appliance, facts) if facts.has_carrier(segment.interface)]
-    found = []
-    if present and (router := _router(appliance, facts)) is not None:
-        found.append(router)
+    found = list(_routers(appliance, facts)) if present else []
     if gadget.share is Share.AUTO:
         found += [Question(segment.interface, NOBODY, HOST_GATEWAYS) for segment in present]
     return found
 
 
-def _router(appliance: Appliance, facts: Facts) -> Question | None:
-    """The question to the uplink's router; None while there is no signal, no address, or no default route."""
+def _routers(appliance: Appliance, facts: Facts) -> Iterator[Question]:
+    """The question to the uplink's routers, of both families at once: often they are one machine."""
+    ways = [way for family in (4, 6) if (way := _way_out(appliance, facts, family)) is not None]
+    targets = tuple(way.gateway for way in ways if way.gateway is not None)
+    if targets and appliance.uplink is not None:
+        own = known_address(appliance.uplink, facts)
+        yield Question(ways[0].interface, own.ip if own is not None else NOBODY, targets)
+
+
+def _way_out(appliance: Appliance, facts: Facts, family: int) -> Route | None:
+    """The uplink's best default route; None without a signal or (IPv4) an address."""
     uplink = appliance.uplink
     if uplink is None or not facts.has_carrier(uplink.interface):
         return None
-    own, routes = known_address(uplink, facts), facts.default_routes_on(uplink.interface, 4)
-    if own is None or not routes or not isinstance(routes[0].gateway, IPv4Address):
+    if family == 4 and known_address(uplink, facts) is None:
         return None
-    return Question(uplink.interface, own.ip, (routes[0].gateway,))
+    return next(iter(facts.default_routes_on(uplink.interface, family)), None)

@@ -57,20 +57,33 @@ def show(folders: list[str], files: dict[str, str], wanted: list[tuple[str, str]
 
     The daemon and the early unit may come at the same time: the second finds it done. OSError if it cannot be.
     """
-    lock = posix.open(LOCK, posix.O_RDWR | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
-    try:
-        posix.lockf(lock, posix.F_LOCK, 0)
+    with _Lock():
         same = {path: normal(value) for path, value in files.items()}
         if content(list(files)) != same or links() != sorted(wanted):
             _build(folders, files, wanted)
         if not bound_to():
             _bind()
-    finally:
-        posix.close(lock)
 
 
 def remove() -> None:
-    """Take the gadget away and apart, in the order that configfs demands; a half-made one too."""
+    """Take the gadget away and apart; a half-made one too."""
+    with _Lock():
+        _take_apart()
+
+
+class _Lock:
+    """Held by whoever makes, binds or removes the gadget. (`contextlib` takes too long to load.)"""
+
+    def __enter__(self) -> None:
+        self._file = posix.open(LOCK, posix.O_RDWR | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
+        posix.lockf(self._file, posix.F_LOCK, 0)
+
+    def __exit__(self, *_: object) -> None:
+        posix.close(self._file)
+
+
+def _take_apart() -> None:
+    """In the order that configfs demands."""
     if not exists():
         return
     _unbind()
@@ -106,7 +119,7 @@ def read(path: str) -> str:
 
 
 def _build(folders: list[str], files: dict[str, str], wanted: list[tuple[str, str]]) -> None:
-    remove()
+    _take_apart()
     posix.mkdir(ROOT)
     for path in folders:
         posix.mkdir(f"{ROOT}/{path}")
@@ -121,7 +134,13 @@ def _bind() -> None:
     if not found:
         raise OSError(errno.ENODEV, "there is no USB device controller")
     _unbind()
-    _write("UDC", found[0])
+    try:
+        _write("UDC", found[0])
+    except OSError as error:
+        other = read(f"{CONTROLLERS}/{found[0]}/function")
+        if error.errno != errno.EBUSY or not other:
+            raise
+        raise OSError(errno.EBUSY, f"{found[0]} belongs to another gadget, {other}") from error
 
 
 def _unbind() -> None:

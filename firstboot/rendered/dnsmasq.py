@@ -34,12 +34,19 @@ def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
     """The private instance's configuration at boot and now, where there is a network to serve."""
     if awaits_lease(appliance, facts):
         return (kept(CONFIG), kept(IN_FORCE))
-    facts = foreseen(appliance, facts)
-    at_boot, now = served_at_boot(appliance, facts), served(appliance, facts)
+    at_boot, now = served_at_boot(appliance, foreseen(appliance, facts)), offer(appliance, facts)
     found = [text(CONFIG, _rendered(appliance, at_boot))] if at_boot else []
     if now is None:
         return (*found, kept(IN_FORCE))
-    return (*found, text(IN_FORCE, _rendered(appliance, now))) if now else tuple(found)
+    return (*found, text(IN_FORCE, now)) if now else tuple(found)
+
+
+def offer(appliance: Appliance, facts: Facts) -> str | None:
+    """The configuration that holds now; "" where nothing is served, None while it is not known what is."""
+    if awaits_lease(appliance, facts):
+        return None
+    networks = served(appliance, foreseen(appliance, facts))
+    return _rendered(appliance, networks) if networks else None if networks is None else ""
 
 
 def _rendered(appliance: Appliance, networks: Sequence[Served]) -> str:
@@ -61,6 +68,12 @@ class Heard:
 
     dhcp: tuple[str, ...] = ()
     router6: bool = False
+
+    @property
+    def ways_out(self) -> frozenset[str]:
+        """What of it leads to the Internet: a default route for a family, a DNS server."""
+        found = {name for name in ("router", "dns-server") if any(f",option:{name}," in line for line in self.dhcp)}
+        return frozenset(found | {"router6"} if self.router6 else found)
 
 
 def heard(config: str, interface: str) -> Heard:

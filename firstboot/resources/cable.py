@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 from pathlib import Path
 
 from appliance.model import Appliance
-from firstboot.actions import Action, BounceLinks, WithdrawRouter, WriteFile
+from firstboot.actions import Action, BounceLinks, RestartUnit, WithdrawRouter, WriteFile
 from firstboot.cable import segments
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
@@ -16,13 +17,14 @@ from firstboot.paths import RUN
 from firstboot.plan import Change
 from firstboot.rendered import dnsmasq
 from firstboot.rendered.dnsmasq import Heard
+from firstboot.resources.units import DNSMASQ
 
 
 @dataclass(frozen=True)
 class Told:
-    """Whether the laptop on an interface has heard what is offered there now.
+    """Whether the laptop on an interface has heard what it must hear.
 
-    `before`: what it heard last; `now`, `offer`: what it would hear now, and the configuration that says so.
+    `before`: what it heard last. `offer`: the configuration of dnsmasq's that it shall hear now.
     """
 
     interface: str
@@ -30,8 +32,7 @@ class Told:
     ports: tuple[str, ...] = field(default=(), compare=False)
     dns_server: IPv6Address | None = field(default=None, compare=False)
     before: Heard = field(default=Heard(), compare=False)
-    now: Heard = field(default=Heard(), compare=False)
-    offer: bytes = field(default=b"", compare=False, repr=False)
+    offer: str = field(default="", compare=False, repr=False)
 
     @property
     def key(self) -> str:
@@ -39,52 +40,108 @@ class Told:
         return f"laptop on {self.interface}"
 
 
-class Cable(Kind[Told]):
-    """What has been offered on the cable: the configuration that was told last, in a file that goes with the power.
+class _Telling(Kind[Told]):
+    """What was told last is a copy of the configuration that said so, in a file that goes with the power."""
 
-    Compared is what dnsmasq has loaded, not what it shall be by now: nobody is told of what cannot be had yet.
-    """
-
-    name = "cable"
-    needs = ("units",)
     setting = "gadget"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Told]:
-        """Whoever is there knows what is offered."""
+        """Whoever is there knows what is offered, as far as that is known."""
+        offer, found = dnsmasq.offer(appliance, facts), segments(appliance, facts)
+        if offer is None:
+            return []
+        ports = tuple(port for segment in found for port in segment.ports)
         return [
-            Told(segment.interface, True, segment.ports, segment.ipv6.ip)
-            for segment in segments(appliance, facts)
+            Told(segment.interface, True, ports, segment.ipv6.ip, offer=offer)
+            for segment in found
             if segment.interface in facts.links
         ]
 
     def observe(self, machine: Machine, wanted: Sequence[Told]) -> Sequence[Told]:
         """What was told last; before that, what dnsmasq offers from power-on."""
-        offer = _content(machine, dnsmasq.LOADED) if machine.read(dnsmasq.IN_FORCE) is not None else b""
         found = []
-        for name in (want.interface for want in wanted):
-            told = machine.read(_path(name))
-            last = told.content if told is not None else _content(machine, dnsmasq.CONFIG)
-            before, now = (dnsmasq.heard(config.decode(), name) for config in (last, offer))
-            found.append(Told(name, before == now, before=before, now=now, offer=offer))
+        for want in wanted:
+            told = machine.read(_path(want.interface)) or machine.read(dnsmasq.CONFIG)
+            before = dnsmasq.heard(told.content.decode() if told is not None else "", want.interface)
+            offer = self._to_be_heard(machine, want)
+            informed = self._suffices(before, dnsmasq.heard(offer, want.interface))
+            found.append(Told(want.interface, informed, before=before, offer=offer))
         return found
 
+    @abstractmethod
+    def _to_be_heard(self, machine: Machine, want: Told) -> str:
+        """The configuration of dnsmasq's that counts."""
+
+    @abstractmethod
+    def _suffices(self, before: Heard, now: Heard) -> bool:
+        """Whether who heard the one need not hear the other."""
+
+
+class Withdrawal(_Telling):
+    """A way out that is none any more is taken back, before anything else is done.
+
+    The laptop shall have its own Internet back at once: its cable goes, and comes back when dnsmasq says the new truth.
+    """
+
+    name = "withdrawal"
+
     def actions(self, change: Change[Told]) -> Sequence[Action]:
-        """Have IPv6 clients forget us at once, have DHCP clients ask again, and note that they did."""
+        """Have IPv6 clients forget us, and DHCP clients ask again once dnsmasq has another answer."""
         want, have = change.want, change.have
         if want is None or have is None:
             return []
-        found: list[Action] = []
-        if have.before.router6 and not have.now.router6 and want.dns_server is not None:
-            found.append(WithdrawRouter(want.interface, want.dns_server))
-        if have.now.dhcp and have.now.dhcp != have.before.dhcp:  # of a server that is gone, nothing can be asked
-            found.append(BounceLinks(want.ports))
-        return [*found, WriteFile(_path(want.interface), have.offer, 0o644)]
+        now = dnsmasq.heard(want.offer, want.interface)
+        answer = (WriteFile(dnsmasq.IN_FORCE, want.offer.encode(), 0o644), RestartUnit(DNSMASQ)) if want.offer else ()
+        told = _asked_again(want, now, answer) if now.dhcp != have.before.dhcp else answer
+        return [*_retracted6(want, have, now), *told, _noted(want.interface, want.offer)]
+
+    def _to_be_heard(self, machine: Machine, want: Told) -> str:
+        return want.offer
+
+    def _suffices(self, before: Heard, now: Heard) -> bool:
+        return before.ways_out <= now.ways_out
+
+
+class Cable(_Telling):
+    """Whatever else dnsmasq says now.
+
+    Compared is what it has loaded, not what it shall load: nobody is told of what cannot be had yet.
+    """
+
+    name = "cable"
+    needs = ("units",)
+
+    def actions(self, change: Change[Told]) -> Sequence[Action]:
+        """Have DHCP clients ask again, and note that they did."""
+        want, have = change.want, change.have
+        if want is None or have is None:
+            return []
+        now = dnsmasq.heard(have.offer, want.interface)
+        again = _asked_again(want, now) if now.dhcp != have.before.dhcp else []
+        return [*_retracted6(want, have, now), *again, _noted(want.interface, have.offer)]
+
+    def _to_be_heard(self, machine: Machine, want: Told) -> str:
+        loaded = machine.read(dnsmasq.LOADED) if machine.read(dnsmasq.IN_FORCE) is not None else None
+        return loaded.content.decode() if loaded is not None else ""
+
+    def _suffices(self, before: Heard, now: Heard) -> bool:
+        return before == now
+
+
+def _retracted6(want: Told, have: Told, now: Heard) -> Sequence[Action]:
+    if have.before.router6 and not now.router6 and want.dns_server is not None:
+        return [WithdrawRouter(want.interface, want.dns_server)]
+    return []
+
+
+def _asked_again(want: Told, now: Heard, meanwhile: tuple[Action, ...] = ()) -> Sequence[Action]:
+    """Of a server that is gone, nothing can be asked."""
+    return [BounceLinks(want.ports, meanwhile)] if now.dhcp else []
+
+
+def _noted(interface: str, offer: str) -> Action:
+    return WriteFile(_path(interface), offer.encode(), 0o644)
 
 
 def _path(interface: str) -> Path:
     return RUN / f"told-{interface}.conf"
-
-
-def _content(machine: Machine, path: Path) -> bytes:
-    file = machine.read(path)
-    return file.content if file is not None else b""

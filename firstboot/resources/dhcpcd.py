@@ -12,7 +12,7 @@ from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.rendered import dhcpcd
 from firstboot.resources.units import is_current
-from firstboot.sharing import Mode, segments_in, uplink_has_ipv6
+from firstboot.sharing import Mode, has_ipv6, segments_in
 
 DHCPCD = "appliance-dhcpcd.service"
 
@@ -41,7 +41,7 @@ class Dhcpcd(Kind[Asking]):
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Asking]:
         """It runs with its present configuration, or not at all."""
         is_client = bool(segments_in(appliance, facts, Mode.HOST))
-        active = bool(dhcpcd.files(appliance, facts)) and (is_client or uplink_has_ipv6(appliance, facts))
+        active = bool(dhcpcd.files(appliance, facts)) and (is_client or has_ipv6(appliance, facts))
         return (Asking(active, True if active else None, facts.networkmanager),)
 
     def observe(self, machine: Machine, wanted: Sequence[Asking]) -> Sequence[Asking]:

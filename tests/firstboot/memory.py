@@ -11,7 +11,7 @@ from pathlib import Path
 
 from appliance.errors import TemporaryError
 from firstboot import actions
-from firstboot.facts import OURS, Address, Facts, Link, Route
+from firstboot.facts import OURS, Address, Facts, Gateway, Link, Route
 from firstboot.gadget.configfs import NETWORK, normal
 from firstboot.gadget.layout import Layout
 from firstboot.kind import FileState, Gadget
@@ -45,6 +45,7 @@ class MemoryMachine:
         self.profiles: dict[str, str] = {}
         self.air = Air()
         self.far_end_answers = True
+        self.neighbours: dict[tuple[str, Gateway], bool] = {}
         self.serial = "10000000a1b2c3d4"
         self.device_controllers: list[str] = []
         self.tree: Layout | None = None
@@ -60,6 +61,7 @@ class MemoryMachine:
             networkmanager=self.networkmanager,
             serial=self.serial,
             gadget_ports=self.gadget_ports(),
+            neighbours=dict(self.neighbours),
         )
 
     def gadget_ports(self) -> dict[str, str]:
@@ -202,6 +204,19 @@ class MemoryMachine:
         link = self._link(action.name)
         self.log.append(action)
         self.links[action.name] = replace(link, up=True, mtu=action.mtu or link.mtu)
+
+    @execute.register
+    def _(self, action: actions.BounceLinks) -> None:
+        for name in action.names:
+            self._link(name)
+        self.log.append(action)
+        for each in action.meanwhile:
+            self.execute(each)
+
+    @execute.register
+    def _(self, action: actions.WithdrawRouter) -> None:
+        self._link(action.interface)
+        self.log.append(action)
 
     @execute.register
     def _(self, action: actions.AddAddress) -> None:

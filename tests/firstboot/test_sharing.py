@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
 import pytest
 
@@ -16,17 +16,23 @@ from firstboot.sharing import HOST_GATEWAYS, NOBODY, Mode, Question, mode_on, ov
 
 GATEWAY = IPv4Address("192.168.1.254")
 DEFAULT = Route(IPv4Network("0.0.0.0/0"), "wlan0", GATEWAY, 600)
-DEFAULT6 = Route(IPv6Network("::/0"), "wlan0", None, 600)
+GATEWAY6 = IPv6Address("fe80::fe")
+DEFAULT6 = Route(IPv6Network("::/0"), "wlan0", GATEWAY6, 600)
 LIVING = Facts(
     links={name: Link(name, up=True, carrier=True) for name in ("wlan0", "usb0", BRIDGE)},
     addresses=(Address("wlan0", IPv4Interface("192.168.1.77/24")),),
     routes=(DEFAULT, DEFAULT6),
     serial="10000000deadbeef",
     gadget_ports={"ecm": "usb0", "rndis": "usb1"},
-    neighbours={("wlan0", GATEWAY): True},
+    neighbours={("wlan0", GATEWAY): True, ("wlan0", GATEWAY6): True},
 )
-ROUTER = Question("wlan0", IPv4Address("192.168.1.77"), (GATEWAY,))
+ROUTER = Question("wlan0", IPv4Address("192.168.1.77"), (GATEWAY, GATEWAY6))
 UPLINK = Uplink(interface="wlan0")
+TUNNEL = Tunnel(
+    server=IPv4Address("198.51.100.100"),
+    address=IPv6Interface("2001:db8:123c:abd::2/64"),
+    routed=IPv6Network("2001:db8:123d:abc::/64"),
+)
 
 
 def gadget(share: Share, uplink: Uplink | None = UPLINK, **settings: object) -> Appliance:
@@ -86,13 +92,53 @@ def test_without_an_uplink_there_is_nothing_to_share(share: Share) -> None:
 )
 def test_the_uplink_works(lacking: dict[str, object], works: bool | None) -> None:
     facts = replace(LIVING, **lacking)  # type: ignore[arg-type]
-    assert uplink_works(gadget(Share.ROUTE), facts) is works
+    assert uplink_works(gadget(Share.ROUTE), facts, 4) is works
+
+
+@pytest.mark.parametrize(
+    ("facts", "works"),
+    [
+        (replace(LIVING, routes=(DEFAULT,)), False),
+        (replace(LIVING, routes=(DEFAULT6,), neighbours={}), None),
+        (replace(LIVING, routes=(DEFAULT6,), neighbours={("wlan0", GATEWAY6): True}, addresses=()), True),
+        (replace(LIVING, routes=(DEFAULT, DEFAULT6), neighbours={("wlan0", GATEWAY6): False}), False),
+        (replace(LIVING, routes=(replace(DEFAULT6, gateway=None),), neighbours={}), True),
+    ],
+)
+def test_ipv6_works_by_itself(facts: Facts, works: bool | None) -> None:
+    """Without IPv4, and not although IPv4 does; a line without a router is taken to."""
+    assert uplink_works(gadget(Share.ROUTE), facts, 6) is works
+
+
+def test_a_tunnel_works_as_far_as_ipv4_does() -> None:
+    appliance = replace(gadget(Share.ROUTE), tunnel=TUNNEL)
+    through = replace(LIVING, routes=(DEFAULT, Route(DEFAULT6.destination, "he-ipv6")))
+    assert uplink_works(appliance, through, 6) is True
+    assert uplink_works(appliance, LIVING, 6) is False
+    assert uplink_works(appliance, replace(through, neighbours={("wlan0", GATEWAY): False}), 6) is False
+
+
+def test_routers_of_both_families_are_asked_at_once() -> None:
+    """One that dies takes both away, and the laptop is told once."""
+    both = replace(LIVING, routes=(DEFAULT, DEFAULT6))
+    assert questions(gadget(Share.ROUTE), both) == [ROUTER]
+    only6 = replace(both, addresses=())
+    assert questions(gadget(Share.ROUTE), only6) == [Question("wlan0", NOBODY, (GATEWAY6,))]
+
+
+def test_an_uplink_of_one_family_is_shared_in_that() -> None:
+    only6 = replace(LIVING, routes=(DEFAULT6,), neighbours={("wlan0", GATEWAY6): True})
+    [network] = served(gadget(Share.ROUTE), only6) or ()
+    assert (network.router, network.dns, network.router_lifetime_s > 0) == (None, True, True)
+    dead6 = replace(LIVING, routes=(DEFAULT, DEFAULT6), neighbours={**LIVING.neighbours, ("wlan0", GATEWAY6): False})
+    [network] = served(gadget(Share.ROUTE), dead6) or ()
+    assert (network.router, network.dns, network.router_lifetime_s) == (IPv4Address("10.55.0.1"), True, 0)
 
 
 def test_the_best_default_route_counts() -> None:
     other = replace(DEFAULT, gateway=IPv4Address("192.168.1.1"), metric=100)
     facts = replace(LIVING, routes=(DEFAULT, other))
-    assert uplink_works(gadget(Share.ROUTE), facts) is None
+    assert uplink_works(gadget(Share.ROUTE), facts, 4) is None
     assert questions(gadget(Share.ROUTE), facts)[0].targets == (other.gateway,)
 
 
@@ -143,12 +189,7 @@ def test_the_ways_out() -> None:
 
 
 def test_the_tunnels_prefix_is_routed_and_only_the_unique_local_one_translated() -> None:
-    tunnel = Tunnel(
-        server=IPv4Address("198.51.100.100"),
-        address=IPv6Interface("2001:db8:123c:abd::2/64"),
-        routed=IPv6Network("2001:db8:123d:abc::/64"),
-    )
-    appliance = replace(gadget(Share.ROUTE), tunnel=tunnel)
+    appliance = replace(gadget(Share.ROUTE), tunnel=TUNNEL)
     found = {str(path.network): (path.exit, path.translated) for path in paths(appliance, LIVING, 6)}
     assert found == {
         str(cable(appliance).ipv6.network): ("he-ipv6", True),

@@ -31,7 +31,7 @@ from firstboot.netlink import Netlink
 from firstboot.reconcile import Outcome, Reconciler
 from firstboot.resources.addresses import Addresses
 from firstboot.resources.bridge import Bridge
-from firstboot.resources.cable import Cable
+from firstboot.resources.cable import Cable, Withdrawal
 from firstboot.resources.dhcpcd import DHCPCD, Dhcpcd
 from firstboot.resources.files import Files
 from firstboot.resources.firewall import Firewall
@@ -47,8 +47,8 @@ from tests.netns.namespace import Namespace
 ROOT = Path(__file__).parent.parent.parent
 UNITS = tuple(ROOT.glob("overlays/*/usr/lib/systemd/system/*.service"))
 KINDS: tuple[Kind[Any], ...] = (
-    Files(), Firewall(), Sysctls(), Bridge(), Links(), Uplink(), Addresses(), Routes(), Units(), Dhcpcd(), Overlap(),
-    Cable(),
+    Withdrawal(), Files(), Firewall(), Sysctls(), Bridge(), Links(), Uplink(), Addresses(), Routes(), Units(), Dhcpcd(),
+    Overlap(), Cable(),
 )  # fmt: skip
 LOG = "/run/dnsmasq.log"
 SERIAL = "10000000deadbeef"

@@ -7,19 +7,24 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
-from firstboot import neighbours
-from firstboot.neighbours import INTERVAL_S, TIMEOUT_S, TRIES, Neighbours
+from firstboot.arp import Arp
+from firstboot.facts import Gateway
+from firstboot.ndp import Ndp
+from firstboot.neighbours import INTERVAL_S, TIMEOUT_S, TRIES, Neighbours, answering
 from firstboot.sharing import NOBODY, Question
 from tests.netns.gadget_site import within
 from tests.netns.namespace import Namespace
 
 pytestmark = pytest.mark.netns
 OWN, HOST, STRANGER = IPv4Address("192.168.7.1"), IPv4Address("192.168.7.9"), IPv4Address("10.42.0.1")
+HOST6 = IPv6Address("fe80::9")
 QUESTION = Question("eth0", OWN, (HOST,))
+START_S = 5.0
+"""Until the link-local addresses are known to be nobody else's, none of them asks."""
 GONE_S = INTERVAL_S + TRIES * TIMEOUT_S + 0.5
 
 
@@ -35,7 +40,7 @@ class Link:
     def ask(self, *questions: Question) -> None:
         self.near.call(self.known.ask, questions)
 
-    def answer(self, address: IPv4Address) -> bool | None:
+    def answer(self, address: Gateway) -> bool | None:
         return self.known.answers.get(("eth0", address))
 
 
@@ -47,6 +52,7 @@ def link() -> Iterator[Link]:
         near.connect("eth0", far, "eth0")
         near.program("ip", "addr", "add", f"{OWN}/24", "dev", "eth0")
         far.program("ip", "addr", "add", f"{HOST}/24", "dev", "eth0")
+        far.program("ip", "addr", "add", f"{HOST6}/64", "dev", "eth0", "nodad")
         made = Link(near, far)
         yield made
         made.ask()
@@ -89,13 +95,36 @@ def test_an_interface_goes_and_comes(link: Link) -> None:
     within(INTERVAL_S + 1.0, lambda: link.answer(HOST) is True)
 
 
+def test_both_families_of_a_host_that_dies_are_told_at_once(link: Link) -> None:
+    link.ask(Question("eth0", OWN, (HOST, HOST6)))
+    within(START_S, lambda: (link.answer(HOST), link.answer(HOST6)) == (True, True))
+    link.changes.clear()
+    hook = "type filter hook ingress device eth0 priority 0; policy drop;"
+    link.far.program("nft", f"add table netdev dead; add chain netdev dead in {{ {hook} }}")
+    within(GONE_S, lambda: (link.answer(HOST), link.answer(HOST6)) == (False, False))
+    assert len(link.changes) == 1
+    link.far.program("nft", "delete table netdev dead")
+    within(INTERVAL_S + 0.5, lambda: (link.answer(HOST), link.answer(HOST6)) == (True, True))
+
+
+def test_a_family_without_an_address_is_not_the_others_fault(link: Link) -> None:
+    link.ask(Question("eth0", OWN, (HOST, HOST6)))
+    within(START_S, lambda: link.answer(HOST6) is True)
+    link.near.program("sysctl", "-q", "net.ipv6.conf.eth0.disable_ipv6=1")
+    within(GONE_S, lambda: link.answer(HOST6) is False)
+    assert link.answer(HOST) is True
+
+
 def test_other_hosts_questions_are_not_heard(link: Link) -> None:
     """A busy network must not wake the Pi."""
-    with closing(link.near.call(neighbours._socket, "eth0")) as sock:
+    arp, ndp = link.near.call(Arp, "eth0", OWN, [HOST]), link.near.call(Ndp, "eth0", [HOST6])
+    with closing(arp.socket), closing(ndp.socket):
         link.far.program("ip", "neigh", "flush", "all")
-        with pytest.raises(AssertionError):
-            link.far.program("ping", "-c", "2", "-i", "0.2", "-W", "1", "192.168.7.77")
-        sock.settimeout(0.2)
-        with pytest.raises(TimeoutError):
-            link.near.call(sock.recv, 64)
-        assert link.near.call(neighbours.asked, sock, QUESTION, {}), "and answers are"
+        for nobody in ("192.168.7.77", "fe80::77%eth0"):
+            with pytest.raises(AssertionError):
+                link.far.program("ping", "-c", "2", "-i", "0.2", "-W", "1", nobody)
+        for line in (arp, ndp):
+            line.socket.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                link.near.call(line.socket.recv, 64)
+        assert link.near.call(answering, [arp, ndp], 2) == {HOST, HOST6}, "and answers are"

@@ -206,7 +206,7 @@ def test_a_network_of_the_users_that_overlaps_is_said(site: GadgetSite) -> None:
     site.client()
     within(START_S, lambda: bool(site.routers(4)))
     site.pi.program("ip", "addr", "add", "10.55.0.9/24", "dev", "eth0")
-    within(5, lambda: any("gadget.network overlaps 10.55.0.0/24" in outcome.error for outcome in daemon.outcomes))
+    within(10, lambda: any("gadget.network overlaps 10.55.0.0/24" in outcome.error for outcome in daemon.outcomes))
     within(5, lambda: not site.routers(4))
 
 

@@ -14,6 +14,7 @@ from image.lab.gateway import Lab, gateway_lab
 from image.lab.guest import Guest
 from image.lab.machine import Machine
 from image.lab.qemu import booted
+from tests.vm.gadgets import Plugged, plugged_in, wired
 
 pytest.register_assert_rewrite("tests.vm.on_the_cable", "tests.lab.checks", "tests.vm.on_the_pi")
 
@@ -49,3 +50,10 @@ def booting_again(before: Booted, machine: Machine) -> Iterator[Booted]:
     before.guest.power_off(timeout_s=120)
     with booted(before.lab, Card(before.guest.card), machine, log="console-again") as guest:
         yield replace(before, guest=guest)
+
+
+@pytest.fixture(scope="session")
+def gadget(gadget_image: Path, tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plugged]:
+    """The gadget's first boot, with the example's settings and an uplink on a wire; each test leaves it so."""
+    with plugged_in(gadget_image, tools, tmp_path_factory.mktemp("gadget"), wired()) as plugged:
+        yield plugged

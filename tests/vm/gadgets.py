@@ -66,3 +66,11 @@ def plugged_in_again(before: Plugged, *, parameters: Sequence[str] = ()) -> Iter
     card, words = Card(before.guest.card), (*before.parameters, *parameters)
     with booted(before.home, card, VIRT, log="console-again", parameters=words, second_drive=before.tools) as guest:
         yield replace(before, guest=guest)
+
+
+def adapters(plugged: Plugged) -> dict[str, str]:
+    """The MAC addresses at both ends of both functions, and the bridge's."""
+    functions = "/sys/kernel/config/usb_gadget/appliance/functions"
+    shown = plugged.guest.run("grep", "-raH", ".", functions, "--include=*_addr").replace("\0", "")  # the kernel's
+    found = dict(line.removeprefix(f"{functions}/").split(":", 1) for line in shown.splitlines())
+    return {**found, "bridge": plugged.guest.run("cat", "/sys/class/net/br-usb/address").strip()}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from ipaddress import IPv4Interface, IPv6Address, IPv6Network
 
@@ -21,6 +22,7 @@ LINK_LOCAL = IPv6Address("fe80::1")
 CLOSED = "timed-out"
 PORT = 5201
 """Where the laptop has something that takes connections: iperf3's."""
+WITHDRAWN_S = 5.0
 BACK_S = 30.0
 
 
@@ -59,6 +61,26 @@ def resolves(laptop: Laptop) -> None:
 def reaches_the_internet(laptop: Laptop) -> None:
     for url in (f"http://{NAMED_IPV4}/", f"http://[{NAMED_IPV6}]/", f"http://[{SERVER.ip}]/"):
         assert laptop.fetch(url) == PAGE
+
+
+def offers_nothing(laptop: Laptop, own: IPv4Interface) -> None:
+    """The laptop's own Internet is untouched, and the Pi is there nevertheless."""
+    assert laptop.lease().network == own.network
+    assert laptop.has_default_routes() == set()
+    assert laptop.resolvers() == []
+    assert laptop.reaches(own.ip)
+
+
+def withdraws_and_offers_again(laptop: Laptop, broken: AbstractContextManager[None]) -> float:
+    """Without an uplink the laptop keeps its own Internet; in seconds, how long it took."""
+    with broken:
+        began = time.monotonic()
+        until(lambda: not laptop.has_default_routes(), "the default routes go", timeout_s=WITHDRAWN_S, every_s=0.1)
+        took = time.monotonic() - began
+        laptop.lease(timeout_s=BACK_S)
+        assert not laptop.has_default_routes() and not laptop.resolvers()
+    until(lambda: laptop.has_default_routes() == {4, 6}, "the default routes come back", timeout_s=BACK_S)
+    return took
 
 
 def is_closed_outside(plugged: Plugged) -> None:

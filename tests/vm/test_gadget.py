@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from ipaddress import IPv4Interface
-from pathlib import Path
 
 import pytest
 
 from image.lab.laptop import DRIVERS, Laptop
+from image.lab.waiting import until
 from tests.vm import on_the_cable, on_the_pi
-from tests.vm.gadgets import Plugged, plugged_in, wired
+from tests.vm.gadgets import Plugged, wired
 
 pytestmark = pytest.mark.vm
 READY_S = 240
 OWN = IPv4Interface("10.55.0.1/28")
 HOSTNAME = "pigadget"
-
-
-@pytest.fixture(scope="module")
-def gadget(gadget_image: Path, tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plugged]:
-    with plugged_in(gadget_image, tools, tmp_path_factory.mktemp("gadget"), wired()) as plugged:
-        yield plugged
 
 
 def test_ready(gadget: Plugged) -> None:
@@ -67,3 +60,30 @@ def test_internet(laptop: Laptop) -> None:
 
 def test_hidden(gadget: Plugged, laptop: Laptop) -> None:
     on_the_cable.hides_the_laptop(gadget, OWN)
+
+
+def test_cable_of_the_uplink_pulled(gadget: Plugged, laptop: Laptop, capfd: pytest.CaptureFixture[str]) -> None:
+    took_s = on_the_cable.withdraws_and_offers_again(laptop, gadget.guest.unplugged())
+    with capfd.disabled():
+        print(f"\nthe uplink's cable pulled: the default routes went after {took_s:.1f} s")
+    on_the_cable.resolves(laptop)
+    on_the_cable.reaches_the_internet(laptop)
+
+
+def test_router_dead(gadget: Plugged, laptop: Laptop, capfd: pytest.CaptureFixture[str]) -> None:
+    """Its carrier stays: nobody tells the Pi."""
+    took_s = on_the_cable.withdraws_and_offers_again(laptop, gadget.home.router_dead())
+    with capfd.disabled():
+        print(f"\nthe uplink's router dead: the default routes went after {took_s:.1f} s")
+    on_the_cable.reaches_the_internet(laptop)
+
+
+def test_share_local(gadget: Plugged, laptop: Laptop) -> None:
+    """And back again, without a reboot."""
+    gadget.guest.write(on_the_pi.CONFIG, wired().replace("share: route", "share: local"))
+    until(lambda: not laptop.has_default_routes(), "the laptop has no route via the Pi", timeout_s=30)
+    laptop.lease(timeout_s=30)
+    on_the_cable.offers_nothing(laptop, OWN)
+    gadget.guest.write(on_the_pi.CONFIG, wired())
+    on_the_cable.is_the_router(laptop, OWN)
+    on_the_cable.reaches_the_internet(laptop)

@@ -1,19 +1,20 @@
-"""What the laptop sees on its USB port, byte by byte."""
+"""What the laptop sees on its USB port, byte by byte, and that the Pi takes none of it away without need."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
 from pathlib import Path
+from statistics import median
 
 import pytest
 
 from firstboot.gadget.identity import device_mac, host_mac
 from image.lab.guest import Guest
-from image.lab.laptop import CABLE, DRIVERS
+from image.lab.laptop import CABLE, DRIVERS, NAME
 from image.lab.waiting import until
 from tests.vm import on_the_pi
-from tests.vm.gadgets import Plugged, plugged_in, wired
+from tests.vm.gadgets import Plugged, adapters, wired
 
 pytestmark = pytest.mark.vm
 READY_S = 240
@@ -21,6 +22,8 @@ HERE = Path(__file__).parent
 ECM, RNDIS = 1, 2
 """The configurations' numbers."""
 OWN = "10.55.0.1"
+REPLUGS = 50
+BACK_WITHIN_S = 3.0
 
 DESCRIPTORS = {
     "device": """
@@ -69,13 +72,6 @@ DESCRIPTORS = {
 1.1; Microsoft's OS descriptors 1.0; for RNDIS, what the kernel's f_rndis.c says of it."""
 
 
-@pytest.fixture(scope="module")
-def gadget(gadget_image: Path, tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plugged]:
-    with plugged_in(gadget_image, tools, tmp_path_factory.mktemp("usb"), wired()) as plugged:
-        on_the_pi.reaches_state(plugged.guest, "ready", timeout_s=READY_S)
-        yield plugged
-
-
 def content(table: str) -> bytes:
     """The bytes of a table: what stands left of its words."""
     return bytes.fromhex(" ".join(line.partition("|")[0] for line in table.splitlines()))
@@ -93,17 +89,20 @@ def text(descriptor: bytes) -> str:
     return descriptor[2:].decode("utf-16-le")
 
 
+def connections(plugged: Plugged) -> int:
+    """How often a device was found on the port: the host counts them, and starts anew at 128."""
+    return int(plugged.guest.run("cat", f"{plugged.laptop.device()}/devnum"))
+
+
 def serial(guest: Guest) -> str:
     """As the gadget shows it; this machine has no device tree that says one."""
     return guest.run("cat", "/sys/kernel/config/usb_gadget/appliance/strings/0x409/serialnumber").strip()
 
 
-def adapters(plugged: Plugged) -> dict[str, str]:
-    """The MAC addresses at both ends of both functions, and the bridge's."""
-    functions = "/sys/kernel/config/usb_gadget/appliance/functions"
-    shown = plugged.guest.run("grep", "-raH", ".", functions, "--include=*_addr").replace("\0", "")  # the kernel's
-    found = dict(line.removeprefix(f"{functions}/").split(":", 1) for line in shown.splitlines())
-    return {**found, "bridge": plugged.guest.run("cat", "/sys/class/net/br-usb/address").strip()}
+def begin_daemon(plugged: Plugged) -> None:
+    """Start it anew; when that has ended, it has put everything right once."""
+    plugged.guest.run("systemctl", "restart", "appliance.service", timeout_s=READY_S)
+    on_the_pi.reaches_state(plugged.guest, "ready", timeout_s=READY_S)
 
 
 @pytest.mark.parametrize("name", list(DESCRIPTORS))
@@ -119,18 +118,11 @@ def test_strings(gadget: Plugged) -> None:
     assert text(shown["string 6"]) == host_mac(own, "ecm").replace(":", "").upper()
 
 
-def test_linux_takes_ecm_by_itself(gadget: Plugged) -> None:
-    assert (gadget.laptop.configuration(), gadget.laptop.driver()) == (ECM, DRIVERS["ecm"])
-    reaches_the_pi(gadget, "ecm")
-
-
-def test_rndis(gadget: Plugged) -> None:
-    gadget.laptop.choose(RNDIS)
-    until(lambda: gadget.laptop.driver() == DRIVERS["rndis"], "the adapter's driver is RNDIS's", timeout_s=60)
-    reaches_the_pi(gadget, "rndis")
-    gadget.laptop.choose(ECM)
-    until(lambda: gadget.laptop.driver() == DRIVERS["ecm"], "the adapter's driver is ECM's", timeout_s=60)
-    reaches_the_pi(gadget, "ecm")
+@pytest.mark.parametrize(("configuration", "function"), [(RNDIS, "rndis"), (ECM, "ecm")])
+def test_each_configuration_has_its_function(gadget: Plugged, configuration: int, function: str) -> None:
+    gadget.laptop.choose(configuration)
+    until(lambda: gadget.laptop.driver() == DRIVERS[function], f"the driver is that of {function}", timeout_s=60)
+    reaches_the_pi(gadget, function)
 
 
 def reaches_the_pi(plugged: Plugged, function: str) -> None:
@@ -152,3 +144,66 @@ def test_addresses_are_this_pis(gadget: Plugged) -> None:
         **{f"{name}.usb0/host_addr": host_mac(own, name) for name in ("ecm", "rndis")},
         "bridge": device_mac(own, "bridge"),
     }
+
+
+def test_unplugged_and_plugged_in_again(gadget: Plugged, capfd: pytest.CaptureFixture[str]) -> None:
+    program = (HERE / "replugging.py").read_text()
+    argv = ["ip", "netns", "exec", NAME, "python3", "-", str(REPLUGS), gadget.laptop.device(), CABLE, OWN]
+    answer = gadget.guest.ask(argv, stdin=program, timeout_s=REPLUGS * 60)
+    assert answer.code == 0, answer.output
+    times: list[list[float | None]] = json.loads(answer.output)
+    assert len(times) == REPLUGS
+    carrier, answered, ping = (sorted(math.inf if row[n] is None else row[n] or 0 for row in times) for n in range(3))
+    with capfd.disabled():
+        for what, column in (("carrier", carrier), ("the Pi answers", answered), ("it answers a ping", ping)):
+            print(f"\n{what}: after {column[0]:.2f} s at best, {median(column):.2f} s, {column[-1]:.2f} s at worst")
+    assert max(carrier[-1], answered[-1]) <= BACK_WITHIN_S
+    assert ping[-1] < math.inf
+
+
+def test_a_restarted_daemon_takes_nothing_away(gadget: Plugged) -> None:
+    before = connections(gadget)
+    begin_daemon(gadget)
+    gadget.guest.run("systemctl", "restart", "appliance-gadget.service", timeout_s=120)
+    assert connections(gadget) == before
+
+
+def test_other_functions_are_shown_once(gadget: Plugged) -> None:
+    """And have another release number."""
+    before = connections(gadget)
+    release = descriptors(gadget)["device"][12:14]
+    gadget.guest.write(on_the_pi.CONFIG, wired().replace("[ecm, rndis]", "[ecm, rndis, acm]"))
+    until(lambda: gadget.laptop.device() and connections(gadget) > before, "the host sees another", timeout_s=60)
+    on_the_pi.reaches_state(gadget.guest, "ready", timeout_s=READY_S)
+    shown = descriptors(gadget)
+    assert shown["device"][12:14] != release
+    assert shown["configuration 0"][:6] == content(DESCRIPTORS["configuration 0"])[:6], "RNDIS is alone, as before"
+    assert shown["configuration 1"][4] == 4, "the interfaces of ECM and ACM"
+    assert connections(gadget) == before + 1
+
+
+def test_without_a_device_controller_the_overlay_is_named(gadget: Plugged) -> None:
+    """And when one appears, it is used."""
+    gadget.guest.run("modprobe", "-r", "dummy_hcd")
+    status = on_the_pi.reaches_state(gadget.guest, "waiting", timeout_s=READY_S)
+    assert "dtoverlay=dwc2,dr_mode=peripheral" in json.dumps(status)
+    gadget.guest.run("modprobe", "dummy_hcd")
+    on_the_pi.reaches_state(gadget.guest, "ready", timeout_s=READY_S)
+    reaches_the_pi(gadget, "ecm")
+
+
+def test_another_pi_has_other_addresses(gadget: Plugged) -> None:
+    """The card in another Pi: this machine's serial number is made of its machine id."""
+    before = adapters(gadget)
+    gadget.guest.run("systemctl", "stop", "appliance.service", timeout_s=120)
+    gadget.guest.write("/run/another", "0123456789abcdef0123456789abc0de\n")
+    gadget.guest.run("mount", "--bind", "/run/another", "/etc/machine-id")
+    gadget.guest.run("systemctl", "restart", "appliance-gadget.service", timeout_s=120)
+    assert adapters(gadget) == before, "the early unit leaves it to the daemon"
+    begin_daemon(gadget)
+    after = adapters(gadget)
+    assert after.keys() == before.keys() and not set(after.values()) & set(before.values())
+    gadget.guest.run("umount", "/etc/machine-id")
+    gadget.guest.write(on_the_pi.CONFIG, wired())
+    begin_daemon(gadget)
+    assert adapters(gadget) == before
