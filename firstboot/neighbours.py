@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing
 from ipaddress import IPv4Address, IPv6Address
 from threading import Event, Lock, Thread
 
+from firstboot import dhcp
 from firstboot.arp import Arp
 from firstboot.facts import Gateway
 from firstboot.ndp import Ndp
@@ -23,6 +24,9 @@ INTERVAL_S = 1.5
 TIMEOUT_S = 0.4
 TRIES = 3
 """Silent so often, one after the other, means gone: within INTERVAL_S + TRIES * TIMEOUT_S."""
+
+SERVING_AGAIN_S, SERVING_LONGEST_S = 2.0, 60.0
+"""Whoever answered and served nobody is asked again for an address after that, and then ever later."""
 
 Answers = Mapping[tuple[str, Gateway], bool]
 
@@ -78,6 +82,8 @@ class _Watch(Thread):
         self._question, self._learn, self._stopped = question, learn, Event()
         self._silent = dict.fromkeys(question.targets, 0)
         self._told: dict[Gateway, bool] = {}
+        self._unserved: dict[Gateway, tuple[float, float]] = {}
+        """Who gave out nothing: when to ask again, and how long to wait after that."""
 
     def stop(self) -> None:
         """End soon."""
@@ -91,7 +97,8 @@ class _Watch(Thread):
                     for line in lines:
                         stack.enter_context(closing(line.socket))
                     while not self._stopped.is_set():
-                        self._note(answering(lines, len(self._question.targets)))
+                        heard = answering(lines, len(self._question.targets))
+                        self._note({host for host in heard if self._counts(host)})
                         self._stopped.wait(0 if self._is_in_doubt() else INTERVAL_S)
             except OSError:  # the interface is down, or gone
                 self._note(frozenset())
@@ -105,6 +112,19 @@ class _Watch(Thread):
                 self._told[target] = target in heard
         if self._told != before:
             self._learn(self._question, dict(self._told))
+
+    def _counts(self, host: Gateway) -> bool:
+        """Whether an answer is one. Who has been found to serve is not asked again while it answers."""
+        if not self._question.serving or self._told.get(host) or not isinstance(host, IPv4Address):
+            return True
+        due_s, wait_s = self._unserved.get(host, (0.0, SERVING_AGAIN_S))
+        if time.monotonic() < due_s:
+            return False
+        if dhcp.offers(self._question.interface, host):
+            self._unserved.pop(host, None)
+            return True
+        self._unserved[host] = (time.monotonic() + wait_s, min(2 * wait_s, SERVING_LONGEST_S))
+        return False
 
     def _is_in_doubt(self) -> bool:
         return any(0 < silent < TRIES for silent in self._silent.values())

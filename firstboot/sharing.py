@@ -41,6 +41,8 @@ class Question:
     interface: str
     own: IPv4Address
     targets: tuple[Gateway, ...]
+    serving: bool = False
+    """Only those count that give out addresses there: Linux answers for its addresses on any of its networks."""
 
 
 def mode_on(segment: Segment, appliance: Appliance, facts: Facts) -> Mode:
@@ -101,7 +103,7 @@ def questions(appliance: Appliance, facts: Facts) -> Sequence[Question]:
     present = [segment for segment in segments(appliance, facts) if facts.has_carrier(segment.interface)]
     found = list(_routers(appliance, facts)) if present else []
     if gadget.share is Share.AUTO:
-        found += [Question(segment.interface, NOBODY, HOST_GATEWAYS) for segment in present]
+        found += [Question(segment.interface, NOBODY, HOST_GATEWAYS, serving=True) for segment in present]
     return found
 
 

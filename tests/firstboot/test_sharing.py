@@ -143,7 +143,7 @@ def test_the_best_default_route_counts() -> None:
 
 
 def test_only_what_decides_is_asked_and_only_while_somebody_is_there() -> None:
-    hosts = Question(BRIDGE, NOBODY, HOST_GATEWAYS)
+    hosts = Question(BRIDGE, NOBODY, HOST_GATEWAYS, serving=True)
     assert questions(gadget(Share.ROUTE), LIVING) == [ROUTER]
     assert questions(gadget(Share.AUTO), LIVING) == [ROUTER, hosts]
     assert questions(gadget(Share.AUTO, uplink=None), LIVING) == [hosts]

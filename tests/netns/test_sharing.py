@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from appliance.model import Appliance, Gadget, Interfaces, Profile, Share, Uplink
+from firstboot.arp import Arp
 from firstboot.cable import BRIDGE, unique_local
+from firstboot.neighbours import answering
+from firstboot.sharing import NOBODY
 from tests.netns.gadget_site import PI, ROUTER, SERIAL, SERVER, SERVER6, GadgetSite, gadget_site, within
 from tests.netns.namespace import Namespace
 from tests.netns.test_firewall import reaches, tcp
@@ -176,6 +179,18 @@ def test_what_answers_on_the_uplink_is_no_laptop_that_shares(site: GadgetSite) -
     daemon = site.daemon(gadget(Share.AUTO))
     within(START_S, lambda: daemon.neighbours.answers.get((BRIDGE, IPv4Address(WINDOWS))) is False)
     assert OWN in own_addresses(site)
+
+
+def test_a_laptop_that_shares_elsewhere_gets_its_way_out(site: GadgetSite) -> None:
+    """Linux answers on the cable for an address that it has on another network (a hotspot's, a cluster's)."""
+    site.laptop.program("ip", "addr", "add", f"{WINDOWS}/24", "dev", "lo")
+    daemon = site.daemon(gadget(Share.AUTO))
+    site.client()
+    within(START_S, lambda: daemon.neighbours.answers.get((BRIDGE, IPv4Address(WINDOWS))) is False)
+    within(START_S, lambda: site.routers(4) == [OWN])
+    host = IPv4Address(WINDOWS)
+    with closing((arp := site.pi.call(Arp, BRIDGE, NOBODY, [host])).socket):
+        assert site.pi.call(answering, [arp], 1) == {host}, "it does answer"
 
 
 def test_the_cables_network_steps_aside_for_the_uplinks(site: GadgetSite) -> None:
