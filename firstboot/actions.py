@@ -105,14 +105,22 @@ class SetLink(Action):
 
 @dataclass(frozen=True)
 class BounceLinks(Action):
-    """Take interfaces down and up again, and do something in between: hosts at their other ends ask DHCP anew."""
+    """Take interfaces down and up again: hosts at their other ends notice, and ask DHCP anew."""
 
     names: tuple[str, ...]
-    meanwhile: tuple[Action, ...] = ()
 
     def __str__(self) -> str:
-        before = "".join(f"{action}; " for action in self.meanwhile)
-        return f"{before}have the hosts on {', '.join(self.names)} ask for their addresses again"
+        return f"have the hosts on {', '.join(self.names)} ask for their addresses again"
+
+
+@dataclass(frozen=True)
+class ReplugGadget(Action):
+    """Do something while the USB gadget is not shown to the host: it forgets at once whatever it was told."""
+
+    meanwhile: tuple[Action, ...]
+
+    def __str__(self) -> str:
+        return "; ".join(["take the USB gadget from the host", *map(str, self.meanwhile), "show it again"])
 
 
 @dataclass(frozen=True)

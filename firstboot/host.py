@@ -32,6 +32,9 @@ DOWN_S = 5.0
 """For so long a carrier must be gone: Linux tells programs after up to a second (net/core/link_watch.c), and
 NetworkManager takes no notice of what is back within four."""
 
+AWAY_S = 1.0
+"""A port that is empty for less than 100 ms may not be seen to be so (USB 2.0, 7.1.7.3), and hosts have hubs."""
+
 _PROGRAMS = {4: "iptables", 6: "ip6tables"}
 
 
@@ -198,16 +201,22 @@ class Host:
 
     @_do.register
     def _(self, action: actions.BounceLinks) -> None:
-        up_again = time.monotonic() + DOWN_S
         for name in action.names:
             self._netlink.set_link_down(name)
+        time.sleep(DOWN_S)
+        for name in action.names:
+            self._netlink.set_link(name, mtu=None)
+
+    @_do.register
+    def _(self, action: actions.ReplugGadget) -> None:
+        shown_again = time.monotonic() + AWAY_S
+        configfs.hide()
         try:
             for each in action.meanwhile:
                 self._do(each)
-            time.sleep(max(0.0, up_again - time.monotonic()))
+            time.sleep(max(0.0, shown_again - time.monotonic()))
         finally:
-            for name in action.names:
-                self._netlink.set_link(name, mtu=None)
+            configfs.show_again()
 
     @_do.register
     def _(self, action: actions.WithdrawRouter) -> None:

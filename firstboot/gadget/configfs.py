@@ -65,6 +65,19 @@ def show(folders: list[str], files: dict[str, str], wanted: list[tuple[str, str]
             _bind()
 
 
+def hide() -> None:
+    """Take the gadget from the host, as if the cable were pulled; it stays as it is."""
+    with _Lock():
+        _unbind()
+
+
+def show_again() -> None:
+    """And put the cable back."""
+    with _Lock():
+        if exists() and not bound_to():
+            _bind()
+
+
 def remove() -> None:
     """Take the gadget away and apart; a half-made one too."""
     with _Lock():

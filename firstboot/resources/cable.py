@@ -9,7 +9,7 @@ from ipaddress import IPv6Address
 from pathlib import Path
 
 from appliance.model import Appliance
-from firstboot.actions import Action, BounceLinks, RestartUnit, WithdrawRouter, WriteFile
+from firstboot.actions import Action, BounceLinks, ReplugGadget, RestartUnit, WithdrawRouter, WriteFile
 from firstboot.cable import segments
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
@@ -80,19 +80,21 @@ class _Telling(Kind[Told]):
 class Withdrawal(_Telling):
     """A way out that is none any more is taken back, before anything else is done.
 
-    The laptop shall have its own Internet back at once: its cable goes, and comes back when dnsmasq says the new truth.
+    The laptop shall have its own Internet back at once. A carrier that goes is not enough for that: NetworkManager
+    waits four seconds, and Linux's RNDIS driver takes no notice. So the adapter goes, until dnsmasq has the new answer.
     """
 
     name = "withdrawal"
 
     def actions(self, change: Change[Told]) -> Sequence[Action]:
-        """Have IPv6 clients forget us, and DHCP clients ask again once dnsmasq has another answer."""
+        """Have IPv6 clients forget us, and DHCP clients begin anew once dnsmasq has another answer."""
         want, have = change.want, change.have
         if want is None or have is None:
             return []
         now = dnsmasq.heard(want.offer, want.interface)
         answer = (WriteFile(dnsmasq.IN_FORCE, want.offer.encode(), 0o644), RestartUnit(DNSMASQ)) if want.offer else ()
-        told = _asked_again(want, now, answer) if now.dhcp != have.before.dhcp else answer
+        replug = now.dhcp and now.dhcp != have.before.dhcp  # of a server that is gone, nothing can be asked
+        told = [ReplugGadget(answer)] if replug else answer
         return [*_retracted6(want, have, now), *told, _noted(want.interface, want.offer)]
 
     def _to_be_heard(self, machine: Machine, want: Told) -> str:
@@ -117,7 +119,7 @@ class Cable(_Telling):
         if want is None or have is None:
             return []
         now = dnsmasq.heard(have.offer, want.interface)
-        again = _asked_again(want, now) if now.dhcp != have.before.dhcp else []
+        again = [BounceLinks(want.ports)] if now.dhcp and now.dhcp != have.before.dhcp else []
         return [*_retracted6(want, have, now), *again, _noted(want.interface, have.offer)]
 
     def _to_be_heard(self, machine: Machine, want: Told) -> str:
@@ -132,11 +134,6 @@ def _retracted6(want: Told, have: Told, now: Heard) -> Sequence[Action]:
     if have.before.router6 and not now.router6 and want.dns_server is not None:
         return [WithdrawRouter(want.interface, want.dns_server)]
     return []
-
-
-def _asked_again(want: Told, now: Heard, meanwhile: tuple[Action, ...] = ()) -> Sequence[Action]:
-    """Of a server that is gone, nothing can be asked."""
-    return [BounceLinks(want.ports, meanwhile)] if now.dhcp else []
 
 
 def _noted(interface: str, offer: str) -> Action:

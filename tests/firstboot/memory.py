@@ -210,6 +210,11 @@ class MemoryMachine:
         for name in action.names:
             self._link(name)
         self.log.append(action)
+
+    @execute.register
+    def _(self, action: actions.ReplugGadget) -> None:
+        assert self.bound_to
+        self.log.append(action)
         for each in action.meanwhile:
             self.execute(each)
 

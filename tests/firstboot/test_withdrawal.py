@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 import pytest
 
 from appliance.model import Appliance, Gadget, Profile, Share, Uplink
-from firstboot.actions import Action, BounceLinks, RestartUnit, WithdrawRouter, WriteFile
+from firstboot.actions import Action, BounceLinks, ReplugGadget, RestartUnit, WithdrawRouter, WriteFile
 from firstboot.cable import BRIDGE
 from firstboot.facts import Route
 from firstboot.kinds import KINDS
@@ -69,16 +69,15 @@ def told(pi: MemoryMachine) -> set[str]:
 
 
 def test_a_dead_router_is_withdrawn_before_anything_else(pi: MemoryMachine, reconcile: Pass) -> None:
-    """While the cable is down dnsmasq gets the new answer, so that nobody is told the old one again."""
+    """While the adapter is away dnsmasq gets the new answer, so that nobody is told the old one again."""
     answers(pi, False, ROUTER, ROUTER6)
-    withdrawn, bounced, written, restarted, *rest = reconcile(ROUTED)
+    withdrawn, replugged, written, restarted, *rest = reconcile(ROUTED)
     assert isinstance(withdrawn, WithdrawRouter)
-    assert isinstance(bounced, BounceLinks) and bounced.names == ("usb0", "usb1")
-    assert bounced.meanwhile == (written, restarted)
+    assert isinstance(replugged, ReplugGadget) and replugged.meanwhile == (written, restarted)
     assert isinstance(written, WriteFile) and written.path == IN_FORCE
     assert restarted == RestartUnit(DNSMASQ)
     assert told(pi) == set()
-    assert not any(isinstance(action, BounceLinks | RestartUnit) for action in rest)
+    assert not any(isinstance(action, BounceLinks | ReplugGadget | RestartUnit) for action in rest)
     assert reconcile(ROUTED) == []
 
 
@@ -89,7 +88,7 @@ def test_a_way_out_that_is_back_is_told_once_dnsmasq_says_so(pi: MemoryMachine, 
     did = reconcile(ROUTED)
     assert told(pi) == ALL
     [bounced] = [action for action in did if isinstance(action, BounceLinks)]
-    assert bounced.meanwhile == () and did.index(bounced) > did.index(RestartUnit(DNSMASQ))
+    assert bounced.names == ("usb0", "usb1") and did.index(bounced) > did.index(RestartUnit(DNSMASQ))
     assert reconcile(ROUTED) == []
 
 
@@ -97,7 +96,7 @@ def test_local_takes_the_way_out_back_as_well(pi: MemoryMachine, reconcile: Pass
     gadget = ROUTED.gadget
     assert gadget is not None
     did = reconcile(replace(ROUTED, gadget=replace(gadget, share=Share.LOCAL)))
-    assert isinstance(did[0], WithdrawRouter) and isinstance(did[1], BounceLinks)
+    assert isinstance(did[0], WithdrawRouter) and isinstance(did[1], ReplugGadget)
     assert told(pi) == set()
 
 
@@ -111,7 +110,7 @@ def test_a_dead_ipv6_router_is_withdrawn_and_the_cable_stays_up(pi: MemoryMachin
     answers(pi, False, ROUTER6)
     withdrawn, *rest = reconcile(ROUTED)
     assert isinstance(withdrawn, WithdrawRouter)
-    assert not any(isinstance(action, BounceLinks) for action in rest)
+    assert not any(isinstance(action, BounceLinks | ReplugGadget) for action in rest)
     assert told(pi) == ALL - {"router6"}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shlex
 import signal
 import subprocess
 import threading
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.model import Appliance
+from firstboot.actions import Action, ReplugGadget
 from firstboot.bus import Bus
 from firstboot.events import network_events
 from firstboot.facts import Facts
@@ -51,6 +53,9 @@ KINDS: tuple[Kind[Any], ...] = (
     Overlap(), Cable(),
 )  # fmt: skip
 LOG = "/run/dnsmasq.log"
+FUNCTIONS, PORTS = ("ecm", "rndis"), ("usb0", "usb1")
+AWAY_S = 1.5
+"""Linux tells programs of a carrier that went after up to a second."""
 SERIAL = "10000000deadbeef"
 ROUTER, ROUTER6, PI = "192.168.1.254", "2001:db8:1::1", "192.168.1.252"
 SERVER, SERVER6 = "203.0.113.80", "2001:db8:ffff::80"
@@ -77,11 +82,12 @@ class UnitFiles:
         for folder in _values(name, "RuntimeDirectory")[0].split():
             Path("/run", folder).mkdir(exist_ok=True)
         for argv in _values(name, "ExecStartPre"):
-            subprocess.run(argv.split(), check=True, capture_output=True)
+            subprocess.run(shlex.split(argv), check=True, capture_output=True)
         [start] = _values(name, "ExecStart")
         if _values(name, "Type") == ["forking"]:
             # Where nobody takes its log, dnsmasq waits more than a second for somebody before it ends.
-            subprocess.run([*start.split(), f"--log-facility={LOG}"], check=True, capture_output=True)
+            start = start.replace("--pid-file", f"--log-facility={LOG} --pid-file")
+            subprocess.run(shlex.split(start), check=True, capture_output=True)
         else:
             self._processes[name] = subprocess.Popen(
                 start.split(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -102,7 +108,7 @@ class UnitFiles:
 def _values(unit: str, setting: str) -> list[str]:
     """What a unit's file has of a setting."""
     [path] = [path for path in UNITS if path.name == unit]
-    lines = [line.partition("=") for line in path.read_text().splitlines()]
+    lines = [line.partition("=") for line in path.read_text().replace("\\\n", "").splitlines()]
     return [value for name, _, value in lines if name == setting]
 
 
@@ -123,10 +129,23 @@ def _runs(pid: int) -> bool:
 
 
 class GadgetHost(Host):
-    """The Pi, with a gadget whose interfaces are the wires."""
+    """The Pi, with a gadget whose interfaces are the wires; taken from the laptop, they have no carrier."""
 
     def facts(self) -> Facts:
-        return replace(super().facts(), serial=SERIAL, gadget_ports={"ecm": "usb0", "rndis": "usb1"})
+        return replace(super().facts(), serial=SERIAL, gadget_ports=dict(zip(FUNCTIONS, PORTS, strict=True)))
+
+    def execute(self, action: Action) -> None:
+        if not isinstance(action, ReplugGadget):
+            super().execute(action)
+            return
+        shown_again = time.monotonic() + AWAY_S
+        for port in PORTS:
+            self._netlink.set_link_down(port)
+        for each in action.meanwhile:
+            super().execute(each)
+        time.sleep(max(0.0, shown_again - time.monotonic()))
+        for port in PORTS:
+            self._netlink.set_link(port, mtu=None)
 
 
 @dataclass

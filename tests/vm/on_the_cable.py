@@ -10,7 +10,7 @@ from ipaddress import IPv4Interface, IPv6Address, IPv6Network
 
 from image.lab import home as places
 from image.lab.cables import NIC, ip
-from image.lab.laptop import Laptop
+from image.lab.laptop import CABLE, Laptop
 from image.lab.services import PAGE
 from image.lab.site import NAMED_IPV4, NAMED_IPV6, SERVER, SERVER_NAME, WAN_ROUTER
 from image.lab.waiting import until
@@ -80,6 +80,7 @@ def withdraws_and_offers_again(laptop: Laptop, broken: AbstractContextManager[No
         laptop.lease(timeout_s=BACK_S)
         assert not laptop.has_default_routes() and not laptop.resolvers()
     until(lambda: laptop.has_default_routes() == {4, 6}, "the default routes come back", timeout_s=BACK_S)
+    laptop.slaac()
     return took
 
 
@@ -101,7 +102,7 @@ def hides_the_laptop(plugged: Plugged, own: IPv4Interface) -> None:
     try:
         for address in (lease.ip, slaac.ip):
             until(partial(connects, plugged, str(address)), "the Pi connects to the laptop", timeout_s=10)
-        with knowing_the_way(plugged, places.NEIGHBOUR):
+        with knowing_the_way(plugged, places.NEIGHBOUR), knowing_the_way_back(laptop, own):
             for address in (lease.ip, slaac.ip):
                 assert plugged.home.neighbour.knock(address, PORT) == CLOSED
     finally:
@@ -126,6 +127,22 @@ def knowing_the_way(plugged: Plugged, host: str) -> Iterator[None]:
     finally:
         for network, _ in ways:
             ip(plugged.home.world, host, "route", "delete", str(network))
+
+
+@contextmanager
+def knowing_the_way_back(laptop: Laptop, own: IPv4Interface) -> Iterator[None]:
+    """The laptop answers the home by the Pi, also while that offers no way out."""
+    ways = (
+        (["ip", "route"], str(places.ROUTER_IPV4.network), str(own.ip)),
+        (["ip", "-6", "route"], str(places.PREFIX), str(LINK_LOCAL)),
+    )
+    for program, network, via in ways:
+        laptop.run(*program, "add", network, "via", via, "dev", CABLE)
+    try:
+        yield
+    finally:
+        for program, network, _ in ways:
+            laptop.run(*program, "delete", network)
 
 
 def pi_ipv6(plugged: Plugged) -> IPv6Address:

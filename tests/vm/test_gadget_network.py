@@ -63,7 +63,7 @@ def test_and_no_longer_when_it_stops(gadget: Plugged) -> None:
     laptop = gadget.laptop
     stop_sharing(laptop)
     until(lambda: OWN in addresses(gadget), "the Pi has its own address again", timeout_s=BACK_S)
-    assert not given(gadget)
+    until(lambda: not given(gadget), "the laptop's is gone", timeout_s=BACK_S)
     laptop.lease(timeout_s=60)
     until(lambda: is_router(laptop), "the laptop has its routes", timeout_s=60)
     on_the_pi.is_ready(gadget.guest, timeout_s=60)

@@ -90,8 +90,9 @@ def text(descriptor: bytes) -> str:
 
 
 def connections(plugged: Plugged) -> int:
-    """How often a device was found on the port: the host counts them, and starts anew at 128."""
-    return int(plugged.guest.run("cat", f"{plugged.laptop.device()}/devnum"))
+    """How often a device was found on the port: the host counts them, and starts anew at 128. 0: none is there."""
+    answer = plugged.guest.ask(["cat", f"{plugged.laptop.device()}/devnum"])
+    return int(answer.output) if answer.code == 0 else 0
 
 
 def serial(guest: Guest) -> str:
