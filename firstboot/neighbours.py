@@ -25,6 +25,9 @@ TIMEOUT_S = 0.4
 TRIES = 3
 """Silent so often, one after the other, means gone: within INTERVAL_S + TRIES * TIMEOUT_S."""
 
+STEADY = 3
+"""Who was gone is back after so many answers in a row: what comes and goes is not offered."""
+
 SERVING_AGAIN_S, SERVING_LONGEST_S = 2.0, 60.0
 """Whoever answered and served nobody is asked again for an address after that, and then ever later."""
 
@@ -80,7 +83,7 @@ class _Watch(Thread):
     def __init__(self, question: Question, learn: Callable[[Question, Mapping[Gateway, bool]], None]) -> None:
         super().__init__(name=f"neighbours of {question.interface}", daemon=True)
         self._question, self._learn, self._stopped = question, learn, Event()
-        self._silent = dict.fromkeys(question.targets, 0)
+        self._silent, self._steady = dict.fromkeys(question.targets, 0), dict.fromkeys(question.targets, 0)
         self._told: dict[Gateway, bool] = {}
         self._unserved: dict[Gateway, tuple[float, float]] = {}
         """Who gave out nothing: when to ask again, and how long to wait after that."""
@@ -107,9 +110,12 @@ class _Watch(Thread):
     def _note(self, heard: Collection[Gateway]) -> None:
         before = dict(self._told)
         for target in self._question.targets:
-            self._silent[target] = 0 if target in heard else self._silent[target] + 1
-            if self._silent[target] in (0, TRIES):
-                self._told[target] = target in heard
+            here = target in heard
+            self._silent[target] = 0 if here else self._silent[target] + 1
+            self._steady[target] = self._steady[target] + 1 if here else 0
+            gone_before = self._told.get(target) is False
+            if self._silent[target] == TRIES or self._steady[target] == (STEADY if gone_before else 1):
+                self._told[target] = here
         if self._told != before:
             self._learn(self._question, dict(self._told))
 

@@ -61,7 +61,7 @@ def segments_in(appliance: Appliance, facts: Facts, *modes: Mode) -> Sequence[Se
 
 
 def uplink_works(appliance: Appliance, facts: Facts, family: int) -> bool | None:
-    """Whether packets of a family (4 or 6) have a way out: signal, address, default route, a router that answers.
+    """Whether packets of a family (4 or 6) have a way out: an address, a default route, a router that answers.
 
     None while the router is not known to answer or not to: it is asked while somebody is on the cable.
     """
@@ -117,9 +117,12 @@ def _routers(appliance: Appliance, facts: Facts) -> Iterator[Question]:
 
 
 def _way_out(appliance: Appliance, facts: Facts, family: int) -> Route | None:
-    """The uplink's best default route; None without a signal or (IPv4) an address."""
+    """The uplink's best default route; None without an interface or (IPv4) an address.
+
+    A carrier that is away for a moment (Wi-Fi changes the access point) is none of our business: the router is asked.
+    """
     uplink = appliance.uplink
-    if uplink is None or not facts.has_carrier(uplink.interface):
+    if uplink is None or uplink.interface not in facts.links:
         return None
     if family == 4 and known_address(uplink, facts) is None:
         return None

@@ -86,7 +86,7 @@ def test_without_an_uplink_there_is_nothing_to_share(share: Share) -> None:
         ({"routes": (replace(DEFAULT, interface="eth0"),)}, False),
         ({"addresses": ()}, False),
         ({"links": {}}, False),
-        ({"links": {"wlan0": Link("wlan0", up=True, carrier=False)}}, False),
+        ({"links": {"wlan0": Link("wlan0", up=True, carrier=False)}}, True),
         ({"addresses": (Address("wlan0", IPv4Interface("10.55.0.9/24")),)}, False),
     ],
 )
