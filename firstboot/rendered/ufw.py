@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
@@ -41,8 +41,11 @@ class Rules:
 
 
 def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
-    """The rules of both families, and the kernel settings that ufw applies whenever it starts."""
-    facts = foreseen(appliance, facts)
+    """The rules of both families, and the kernel settings, that ufw applies whenever it starts.
+
+    At boot nobody knows yet whether the laptop shares its Internet: the Pi serves it until then.
+    """
+    facts = foreseen(appliance, replace(facts, neighbours={}))
     settings = render(
         "ufw-sysctl.conf.j2",
         forward_ipv4=bool(paths(appliance, facts, 4)),

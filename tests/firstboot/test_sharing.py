@@ -11,6 +11,7 @@ from appliance.model import Appliance, Gadget, Interfaces, Profile, Share, Tunne
 from firstboot.cable import BRIDGE, Segment, segments
 from firstboot.facts import Address, Facts, Link, Route
 from firstboot.forwarding import Path, paths
+from firstboot.rendered import ufw
 from firstboot.served import ranges_around, served, served_at_boot
 from firstboot.sharing import HOST_GATEWAYS, NOBODY, Mode, Question, mode_on, overlapping, questions, uplink_works
 
@@ -213,3 +214,11 @@ def test_separate_networks_have_ways_out_and_none_to_each_other() -> None:
 )
 def test_the_laptop_gets_any_address_but_ours(own: str, ranges: list[str]) -> None:
     assert [str(found) for found in ranges_around(IPv4Interface(own))] == ranges
+
+
+def test_what_the_firewall_has_at_boot_serves_the_laptop() -> None:
+    """Whatever the laptop did when the Pi lost its power."""
+    appliance = gadget(Share.AUTO)
+    shared = sharing(HOST_GATEWAYS[0])
+    assert ufw.files(appliance, shared) == ufw.files(appliance, LIVING)
+    assert ufw.rules_of(appliance, shared, 4) != ufw.rules_of(appliance, LIVING, 4), "now they differ"
