@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Network
 
 import pytest
 
@@ -65,6 +66,25 @@ def driver(plugged: Plugged) -> str:
         return plugged.laptop.driver()
     except (TimeoutError, OSError):
         return ""
+
+
+def test_a_prefix_that_the_router_lends(gadget: Plugged) -> None:
+    """The laptop has an address that the Internet knows, and nobody translates it: a server there sees it."""
+    laptop = gadget.laptop
+    with gadget.home.lending(on_the_pi.link_local(gadget.guest, "eth0")) as lent:
+        with gadget.guest.unplugged():  # who was refused before asks again when the cable is back
+            time.sleep(3)
+        until(lambda: int(address_in(laptop, lent)), "the laptop has a lent address", timeout_s=READY_S)
+        on_the_cable.is_the_router(laptop, IPv4Interface("10.55.0.1/28"))
+        on_the_cable.reaches_the_internet(laptop)
+        seen = (gadget.home.world.logs / "web-server.log").read_text()
+        assert str(address_in(laptop, lent)) in seen
+        assert gadget.home.internet.knock(address_in(laptop, lent), 22) == on_the_cable.CLOSED
+
+
+def address_in(laptop: Laptop, prefix: IPv6Network) -> IPv6Address:
+    """The laptop's, of that prefix; `::` if it has none."""
+    return next((address.ip for address in laptop.ipv6() if address.ip in prefix), IPv6Address(0))
 
 
 def test_separate_networks(gadget: Plugged) -> None:
