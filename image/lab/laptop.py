@@ -56,6 +56,12 @@ class Laptop(Computer):
                 return
         raise PermanentError(f"the Pi shows no {function}")
 
+    def keep(self, function: str) -> None:
+        """As a system that knows only this function: take it whenever the Pi was plugged in anew."""
+        self.device()
+        if until(self.driver, "the adapter has a driver", timeout_s=20) != DRIVERS[function]:
+            self.take(function)
+
     def choose(self, configuration: int) -> None:
         """Make the USB device take one of its configurations (bConfigurationValue); 0: none."""
         self.guest.write(f"{self.device()}/bConfigurationValue", str(configuration))

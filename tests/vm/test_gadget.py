@@ -31,10 +31,15 @@ def test_closed(gadget: Plugged) -> None:
 
 
 @pytest.fixture(scope="module", params=["ecm", "rndis"])
-def laptop(gadget: Plugged, request: pytest.FixtureRequest) -> Laptop:
-    """The laptop, first with the one function of the cable and then with the other."""
-    if gadget.laptop.driver() != DRIVERS[request.param]:
-        gadget.laptop.take(request.param)
+def function(request: pytest.FixtureRequest) -> str:
+    """First the one function of the cable and then the other."""
+    return str(request.param)
+
+
+@pytest.fixture
+def laptop(gadget: Plugged, function: str) -> Laptop:
+    """The laptop with that function."""
+    gadget.laptop.keep(function)
     return gadget.laptop
 
 
@@ -62,27 +67,30 @@ def test_hidden(gadget: Plugged, laptop: Laptop) -> None:
     on_the_cable.hides_the_laptop(gadget, OWN)
 
 
-def test_cable_of_the_uplink_pulled(gadget: Plugged, laptop: Laptop, capfd: pytest.CaptureFixture[str]) -> None:
-    took_s = on_the_cable.withdraws_and_offers_again(laptop, gadget.guest.unplugged())
+def test_cable_of_the_uplink_pulled(
+    gadget: Plugged, laptop: Laptop, function: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    took_s = on_the_cable.withdraws_and_offers_again(laptop, function, gadget.guest.unplugged())
     with capfd.disabled():
-        print(f"\nthe uplink's cable pulled: the default routes went after {took_s:.1f} s")
+        print(f"\n{function}: the uplink's cable pulled: the default routes went after {took_s:.1f} s")
     on_the_cable.resolves(laptop)
     on_the_cable.reaches_the_internet(laptop)
 
 
-def test_router_dead(gadget: Plugged, laptop: Laptop, capfd: pytest.CaptureFixture[str]) -> None:
+def test_router_dead(gadget: Plugged, laptop: Laptop, function: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Its carrier stays: nobody tells the Pi."""
-    took_s = on_the_cable.withdraws_and_offers_again(laptop, gadget.home.router_dead())
+    took_s = on_the_cable.withdraws_and_offers_again(laptop, function, gadget.home.router_dead())
     with capfd.disabled():
-        print(f"\nthe uplink's router dead: the default routes went after {took_s:.1f} s")
+        print(f"\n{function}: the uplink's router dead: the default routes went after {took_s:.1f} s")
     on_the_cable.reaches_the_internet(laptop)
 
 
-def test_share_local(gadget: Plugged, laptop: Laptop) -> None:
+def test_share_local(gadget: Plugged, laptop: Laptop, function: str) -> None:
     """And back again, without a reboot."""
     gadget.guest.write(on_the_pi.CONFIG, wired().replace("share: route", "share: local"))
     until(lambda: not laptop.has_default_routes(), "the laptop has no route via the Pi", timeout_s=30)
-    laptop.lease(timeout_s=30)
+    laptop.keep(function)
+    laptop.lease(timeout_s=60)
     on_the_cable.offers_nothing(laptop, OWN)
     gadget.guest.write(on_the_pi.CONFIG, wired())
     on_the_cable.is_the_router(laptop, OWN)
