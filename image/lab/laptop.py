@@ -7,9 +7,10 @@ and the one for router advertisements is dhcpcd. `begin-laptop` makes it while t
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from appliance.errors import PermanentError
 from image.lab import computer, mdns
@@ -24,6 +25,8 @@ DRIVERS = {"ecm": "cdc_ether", "rndis": "rndis_host", "ncm": "cdc_ncm"}
 """The kernel's driver of each network function, on the host's side."""
 USB = "/sys/devices/platform/dummy_hcd.0"
 LEASE_S = 30.0
+
+T = TypeVar("T")
 
 
 def kernel_parameters() -> list[str]:
@@ -99,19 +102,23 @@ class Laptop(Computer):
         return [IPv6Interface(words) for words in self._addresses("-6", "scope", "global", "-tentative")]
 
     def lease(self, *, timeout_s: float = LEASE_S) -> IPv4Interface:
-        """Its address by DHCP; TimeoutError if it gets none.
+        """Its address by DHCP; TimeoutError if it gets none."""
+        return self.until(self.ipv4, "the laptop has a DHCP lease", timeout_s=timeout_s)
+
+    def until(self, probe: Callable[[], T | None], what: str, *, timeout_s: float) -> T:
+        """What `probe` returns once it is true; TimeoutError after so many seconds.
 
         An adapter that changes its network namespace while the Pi's word that there is a carrier is on its way (an
         interrupt transfer, which is sent once) never hears it. On a computer without namespaces that cannot happen;
-        here it is plugged in again.
+        here it is plugged in again when half of the time is over.
         """
         try:
-            return until(self.ipv4, "the laptop has a DHCP lease", timeout_s=timeout_s / 2)
+            return until(probe, what, timeout_s=timeout_s / 2)
         except TimeoutError:
             if self.has_adapter() and not self._has_carrier():
                 self.unplug()
                 self.plug()
-            return until(self.ipv4, "the laptop has a DHCP lease", timeout_s=timeout_s / 2)
+            return until(probe, what, timeout_s=timeout_s / 2)
 
     def slaac(self, *, timeout_s: float = LEASE_S) -> list[IPv6Interface]:
         """Its addresses by SLAAC; TimeoutError if it gets none."""

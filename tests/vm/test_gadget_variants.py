@@ -17,6 +17,7 @@ from tests.vm.gadgets import EXAMPLES, Plugged, wired
 
 pytestmark = pytest.mark.vm
 READY_S = 240
+OWN = IPv4Interface("10.55.0.1/28")
 
 
 @contextmanager
@@ -27,7 +28,9 @@ def configured(plugged: Plugged, config: str) -> Iterator[None]:
         yield
     finally:
         plugged.guest.write(on_the_pi.CONFIG, wired())
-        until(lambda: plugged.laptop.has_default_routes() == {4, 6}, "all is as before", timeout_s=READY_S)
+        laptop = plugged.laptop
+        laptop.until(lambda: is_on(laptop, OWN.network), "the laptop is on its usual network", timeout_s=120)
+        laptop.until(lambda: laptop.has_default_routes() == {4, 6}, "and has its way out", timeout_s=120)
 
 
 def own_on(plugged: Plugged, interface: str) -> IPv4Interface | None:
@@ -43,7 +46,8 @@ def test_without_an_uplink(gadget: Plugged) -> None:
         on_the_pi.reaches_state(gadget.guest, "ready", timeout_s=READY_S)
         own = own_on(gadget, BRIDGE)
         assert own is not None and own.network.prefixlen == 28
-        until(lambda: is_on(gadget.laptop, own.network), "the laptop is on that network", timeout_s=60)
+        laptop = gadget.laptop
+        laptop.until(lambda: is_on(laptop, own.network), "the laptop is on that network", timeout_s=60)
         on_the_cable.offers_nothing(gadget.laptop, own)
         on_the_cable.has_its_name(gadget.laptop, gadget.guest.run("hostname").strip(), own)
 
@@ -56,7 +60,7 @@ def is_on(laptop: Laptop, network: IPv4Network) -> bool:
 def test_ncm(gadget: Plugged) -> None:
     with configured(gadget, wired().replace("[ecm, rndis]", "[ncm]")):
         until(lambda: driver(gadget) == DRIVERS["ncm"], "the laptop has NCM's adapter", timeout_s=60)
-        on_the_cable.is_the_router(gadget.laptop, IPv4Interface("10.55.0.1/28"))
+        on_the_cable.is_the_router(gadget.laptop, OWN)
         on_the_cable.reaches_the_internet(gadget.laptop)
 
 
@@ -75,7 +79,7 @@ def test_a_prefix_that_the_router_lends(gadget: Plugged) -> None:
         with gadget.guest.unplugged():  # who was refused before asks again when the cable is back
             time.sleep(3)
         until(lambda: int(address_in(laptop, lent)), "the laptop has a lent address", timeout_s=READY_S)
-        on_the_cable.is_the_router(laptop, IPv4Interface("10.55.0.1/28"))
+        on_the_cable.is_the_router(laptop, OWN)
         on_the_cable.reaches_the_internet(laptop)
         seen = (gadget.home.world.logs / "web-server.log").read_text()
         assert str(address_in(laptop, lent)) in seen
@@ -93,7 +97,8 @@ def test_separate_networks(gadget: Plugged) -> None:
         until(lambda: gadget.guest.ask(["ip", "link", "show", BRIDGE]).code, "there is no bridge", timeout_s=60)
         own = until(lambda: own_on(gadget, "usb0"), "the Pi has an address there", timeout_s=60)
         assert own == IPv4Interface("10.55.0.1/29")
-        until(lambda: gadget.laptop.has_default_routes() == {4, 6}, "the laptop has its routes", timeout_s=60)
-        assert gadget.laptop.lease().network == own.network
+        laptop = gadget.laptop
+        laptop.until(lambda: is_on(laptop, own.network), "the laptop is on that half", timeout_s=60)
+        laptop.until(lambda: laptop.has_default_routes() == {4, 6}, "the laptop has its routes", timeout_s=60)
         assert gadget.laptop.reaches(f"{on_the_cable.LINK_LOCAL}%{CABLE}")
         on_the_cable.reaches_the_internet(gadget.laptop)
