@@ -98,9 +98,7 @@ def _profile(appliance: Appliance, network: WifiNetwork | None, name: str, key: 
         ssid="".join(f"{byte};" for byte in network.ssid.encode()) if network is not None else "",
         key=_escaped(key),
         dns=tuple(address for address in uplink.dns if address.version == 4),
-        # A gadget's uplink leaves IPv6 to the kernel, and DHCPv6 to dhcpcd: there is one port for it, and
-        # NetworkManager would keep it as soon as a router says that there is more to ask for.
-        ipv6_method="ignore" if appliance.tunnel or appliance.gadget else "auto",
+        ipv6_method="ignore" if appliance.tunnel else "auto",
     )
 
 
