@@ -96,9 +96,10 @@ class _Watch(Thread):
         while not self._stopped.is_set():
             try:
                 with ExitStack() as stack:
-                    lines = list(_lines(self._question))
-                    for line in lines:
+                    lines = []
+                    for line in _lines(self._question):  # one may fail when another is open already
                         stack.enter_context(closing(line.socket))
+                        lines.append(line)
                     while not self._stopped.is_set():
                         heard = answering(lines, len(self._question.targets))
                         self._note({host for host in heard if self._counts(host)})

@@ -10,7 +10,7 @@ from appliance.model import Appliance
 from appliance.ranges import AddressRange
 from firstboot.cable import Segment, segments
 from firstboot.facts import Facts
-from firstboot.sharing import Mode, mode_on, uplink_works
+from firstboot.sharing import SERVING, Mode, mode_on, segments_in, uplink_works
 from firstboot.topology import is_one_armed, own_address_in, own_ipv4, tunnel_mtu
 
 CABLE_DOMAIN = "usb.home.arpa"
@@ -64,8 +64,7 @@ def served_at_boot(appliance: Appliance, facts: Facts) -> Sequence[Served]:
     cautious = replace(facts, neighbours={})
     cable = [
         _on_cable(replace(segment, delegated=None), appliance, works4=False, works6=False)
-        for segment in segments(appliance, facts)
-        if mode_on(segment, appliance, cautious) is not Mode.HOST
+        for segment in segments_in(appliance, cautious, *SERVING)
     ]
     return (*_lan(appliance, facts), *cable)
 

@@ -46,7 +46,9 @@ def offer(appliance: Appliance, facts: Facts) -> str | None:
     if awaits_lease(appliance, facts):
         return None
     networks = served(appliance, foreseen(appliance, facts))
-    return _rendered(appliance, networks) if networks else None if networks is None else ""
+    if networks is None:
+        return None
+    return _rendered(appliance, networks) if networks else ""
 
 
 def _rendered(appliance: Appliance, networks: Sequence[Served]) -> str:
