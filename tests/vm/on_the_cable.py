@@ -41,11 +41,15 @@ def gives_addresses(laptop: Laptop, own: IPv4Interface) -> None:
 
 
 def is_the_router(laptop: Laptop, own: IPv4Interface) -> None:
-    """The laptop's default routes lead to the Pi, and no others."""
+    """The laptop's default routes lead to the Pi, and no others; it has addresses to send from.
+
+    A route may be there before the address that goes with it has been found to be nobody else's.
+    """
     laptop.until(lambda: laptop.has_default_routes() == {4, 6}, "the laptop has its default routes", timeout_s=BACK_S)
     assert [route["gateway"] for route in laptop.default_routes(4)] == [str(own.ip)]
     assert [route["gateway"] for route in laptop.default_routes(6)] == [str(LINK_LOCAL)]
     assert laptop.reaches(f"{LINK_LOCAL}%cable")
+    laptop.slaac()
 
 
 def has_its_name(laptop: Laptop, hostname: str, own: IPv4Interface) -> None:
