@@ -1,6 +1,6 @@
 """dhcpcd's configuration: what is asked of others for the cable's sake.
 
-In `route` an IPv6 prefix of the uplink's router, that the laptop can have addresses of (RFC 8415, 6.3; NetworkManager
+In `route` all of the uplink's IPv6, and a prefix that the laptop can have addresses of (RFC 8415, 6.3; NetworkManager
 asks for one only where it shares a connection itself). In `host` everything, of the laptop: NetworkManager would take
 the bridge's ports away when it takes the bridge.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from appliance.model import Appliance
+from appliance.model import Appliance, Share
 from firstboot.cable import foreseen
 from firstboot.facts import Facts
 from firstboot.paths import ETC
@@ -29,13 +29,23 @@ METRIC = 50
 """Better than NetworkManager's (100 and more): where the laptop shares, that is the way out."""
 
 
+def has_uplink(appliance: Appliance) -> bool:
+    """Whether all of the uplink's IPv6 is dhcpcd's, as far as a laptop may be given some of it.
+
+    There is one port for DHCPv6, and who asks for a prefix by it must be the one who asks for all else.
+    """
+    gadget = appliance.gadget
+    shares = gadget is not None and gadget.share in (Share.ROUTE, Share.AUTO)
+    return shares and appliance.uplink is not None and appliance.tunnel is None
+
+
 def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
     """The configuration, where there is something to ask for."""
     facts = foreseen(appliance, facts)
     clients, routed = (
         tuple(segment.interface for segment in segments_in(appliance, facts, mode)) for mode in (Mode.HOST, Mode.ROUTE)
     )
-    if appliance.uplink is None or appliance.tunnel is not None:
+    if not has_uplink(appliance):
         routed = ()
     if not clients and not routed:
         return ()

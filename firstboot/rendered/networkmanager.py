@@ -13,6 +13,7 @@ from firstboot.cable import BRIDGE
 from firstboot.facts import Facts
 from firstboot.paths import ETC
 from firstboot.render import render
+from firstboot.rendered import dhcpcd
 from firstboot.rendered.file import File, text
 from firstboot.topology import is_static, uplink_of
 
@@ -98,7 +99,7 @@ def _profile(appliance: Appliance, network: WifiNetwork | None, name: str, key: 
         ssid="".join(f"{byte};" for byte in network.ssid.encode()) if network is not None else "",
         key=_escaped(key),
         dns=tuple(address for address in uplink.dns if address.version == 4),
-        ipv6_method="ignore" if appliance.tunnel else "auto",
+        ipv6_method="ignore" if appliance.tunnel or dhcpcd.has_uplink(appliance) else "auto",
     )
 
 

@@ -12,7 +12,7 @@ from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.rendered import dhcpcd
 from firstboot.resources.units import is_current
-from firstboot.sharing import Mode, has_ipv6, segments_in
+from firstboot.sharing import Mode, segments_in
 
 DHCPCD = "appliance-dhcpcd.service"
 
@@ -41,7 +41,8 @@ class Dhcpcd(Kind[Asking]):
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Asking]:
         """It runs with its present configuration, or not at all."""
         is_client = bool(segments_in(appliance, facts, Mode.HOST))
-        active = bool(dhcpcd.files(appliance, facts)) and (is_client or has_ipv6(appliance, facts))
+        uplink = appliance.uplink.interface if appliance.uplink is not None else ""
+        active = bool(dhcpcd.files(appliance, facts)) and (is_client or uplink in facts.links)
         return (Asking(active, True if active else None, facts.networkmanager),)
 
     def observe(self, machine: Machine, wanted: Sequence[Asking]) -> Sequence[Asking]:

@@ -12,8 +12,7 @@ from firstboot.facts import Facts
 from firstboot.forwarding import paths
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
-from firstboot.sharing import Mode, exit_of, mode_on
-from firstboot.topology import is_static
+from firstboot.sharing import Mode, mode_on
 
 
 @dataclass(frozen=True)
@@ -63,11 +62,7 @@ class TunnelSysctls(Sysctls):
 
 
 def _desired(appliance: Appliance, facts: Facts) -> Iterator[Setting]:
-    uplink = appliance.uplink
     if paths(appliance, facts, 6):
-        if uplink is not None and is_static(uplink) and exit_of(appliance, 6) == uplink.interface in facts.links:
-            # A router hears of routers only with 2 (ip-sysctl); where NetworkManager hears of them, it is none of ours.
-            yield Setting(f"net/ipv6/conf/{uplink.interface}/accept_ra", "2")
         yield Setting("net/ipv6/conf/all/forwarding", "1")
     if paths(appliance, facts, 4):
         yield Setting("net/ipv4/ip_forward", "1")
