@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, IPv6Network
 from pathlib import Path
 
 from image import run as door
@@ -40,6 +40,8 @@ NEIGHBOUR_IPV4 = IPv4Interface("192.168.178.30/24")
 PREFIX = IPv6Network("2001:db8:178:1::/64")
 """The home's IPv6 prefix, reached from the Internet through the router."""
 ROUTER_IPV6 = IPv6Interface((PREFIX[1], 64))
+LENT = IPv6Network("2001:db8:f00::/48")
+"""Of this the home's router has prefixes to lend, if it lends any."""
 NEIGHBOUR_IPV6 = IPv6Interface((PREFIX[0x30], 64))
 LINK_ROUTER, LINK_INTERNET = IPv6Interface("2001:db8:fffe::2/64"), IPv6Interface("2001:db8:fffe::1/64")
 RESOLVER = IPv4Address("198.51.100.53")
@@ -73,6 +75,38 @@ class Home:
         """The router answers nothing and routes nothing while the block runs; the Pi's carrier stays."""
         with self._down(WIRES, ROUTER):
             yield
+
+    @contextmanager
+    def lending(self, pi: IPv6Address) -> Iterator[IPv6Network]:
+        """The router lends prefixes of that one (DHCPv6) while the block runs, and routes it to the Pi's address.
+
+        Its advertisements say as before that there is more to be asked by DHCPv6.
+        """
+        config, leases = self.world.logs / "lend.conf", self.world.logs / "lent"
+        first, *_, last = (prefix.network_address for prefix in LENT.subnets(new_prefix=56))
+        pool = f"prefix6 {first} {last} /56;"
+        config.write_text(f"default-lease-time 600;\nsubnet6 {PREFIX} {{ {pool} }}\n")
+        leases.write_text("")
+        argv: list[door.Word] = [
+            "dhcpd",
+            "-6",
+            "-f",
+            "-d",
+            "-cf",
+            config,
+            "-lf",
+            leases,
+            "-pf",
+            self.world.logs / "lend.pid",
+            NIC,
+        ]
+        routes = ((ROUTER, pi, NIC), (INTERNET, LINK_ROUTER.ip, f"to-{ROUTER}"))
+        for host, via, out in routes:
+            ip(self.world, host, "route", "add", str(LENT), "via", str(via), "dev", out)
+        with self.world.running(ROUTER, argv, log="lender"):
+            yield LENT
+        for host, _, _ in routes:
+            ip(self.world, host, "route", "delete", str(LENT))
 
     @contextmanager
     def provider_gone(self) -> Iterator[None]:

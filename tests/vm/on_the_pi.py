@@ -149,6 +149,12 @@ def address_in(guest: Guest, prefix: IPv6Network, interface: str) -> IPv6Address
     return found[0]
 
 
+def link_local(guest: Guest, interface: str) -> IPv6Address:
+    """The Pi's own address on that link."""
+    words = guest.run("ip", "-6", "-o", "address", "show", "dev", interface, "scope", "link")
+    return IPv6Address(re.findall(r"inet6 ([^/]+)/", words)[0])
+
+
 def daemon_pid(guest: Guest) -> str:
     return guest.run("systemctl", "show", "-P", "MainPID", "appliance.service").strip()
 

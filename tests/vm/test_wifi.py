@@ -1,0 +1,254 @@
+"""The gadget's image joins wireless networks: real radios' drivers in the kernel, real access points (hostapd)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import pbkdf2_hmac
+from ipaddress import IPv4Interface
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from image.lab import access_point, computer
+from image.lab.access_point import WPA3, AccessPoint
+from image.lab.computer import Tools
+from image.lab.guest import Guest
+from image.lab.laptop import Laptop
+from image.lab.waiting import until
+from tests.vm import on_the_pi
+from tests.vm.gadgets import EXAMPLES, plugged_in
+
+pytestmark = pytest.mark.vm
+
+RADIOS = 3
+EXAMPLE = (EXAMPLES / "gadget.yaml").read_text()
+HOME, PASSPHRASE = "Home", "correct horse battery staple"
+ODD, ODD_PASSPHRASE = " ;\\ Blåbær", '\\ ;#[]"  '
+OPEN = "Cafe"
+OTHERS = f"""
+    others:
+      - {{ssid: '{ODD}', passphrase: '{ODD_PASSPHRASE}', hidden: true}}
+      - {{ssid: {OPEN}, open: true}}
+"""
+CONFIG = EXAMPLE.replace("    country: NO\n", f"    country: NO{OTHERS}")
+HOUSE_NETWORK, CABIN_NETWORK = IPv4Interface("192.168.178.1/24"), IPv4Interface("192.168.179.1/24")
+FIXED = IPv4Interface("192.168.178.77/24")
+FIRST_S, JOINED_S, SAID_S = 240.0, 180.0, 240.0
+
+
+@dataclass(frozen=True)
+class Air:
+    """The Pi, and two access points around it."""
+
+    guest: Guest
+    laptop: Laptop
+    tools: Tools
+    house: AccessPoint
+    cabin: AccessPoint
+
+
+@pytest.fixture(scope="module")
+def air(gadget_image: Path, tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Air]:
+    """The first access point is on the air with the example's network."""
+    parameters = access_point.kernel_parameters(RADIOS)
+    with plugged_in(gadget_image, tools, tmp_path_factory.mktemp("wifi"), CONFIG, parameters=parameters) as plugged:
+        programs = computer.tools(plugged.guest)
+        house = access_point.begun(programs, "house", 1, HOUSE_NETWORK)
+        cabin = access_point.begun(programs, "cabin", 2, CABIN_NETWORK)
+        house.announce(HOME, PASSPHRASE)
+        yield Air(plugged.guest, plugged.laptop, programs, house, cabin)
+
+
+PARTS = ("radio", "wifi", "uplink", "networkmanager")
+
+
+def kinds(guest: Guest) -> dict[str, Any]:
+    return {kind["kind"]: kind for kind in on_the_pi.status(guest).get("kinds", [])}
+
+
+def joins(air: Air, ssid: str, *, timeout_s: float = JOINED_S) -> None:
+    """The Pi says so, and everything about its uplink is right."""
+
+    def wrong() -> dict[str, str]:
+        found = on_the_pi.status(air.guest)
+        errors = {kind["kind"]: kind["error"] for kind in found.get("kinds", []) if kind["kind"] in PARTS}
+        return {name: error for name, error in errors.items() if error} | (
+            {} if found.get("wifi") == ssid else {"": ssid}
+        )
+
+    until(lambda: not wrong(), f"{ssid} is joined", timeout_s=timeout_s, every_s=1)
+
+
+def says(air: Air, words: str) -> dict[str, Any]:
+    """What `appliance status` gives as the reason."""
+    until(lambda: kinds(air.guest)["wifi"]["error"] == words, f"wifi: {words}", timeout_s=SAID_S, every_s=1)
+    found: dict[str, Any] = kinds(air.guest)["wifi"]
+    return found
+
+
+def addresses(guest: Guest) -> list[IPv4Interface]:
+    shown = json.loads(guest.run("ip", "-json", "-4", "address", "show", "dev", "wlan0"))
+    return [IPv4Interface(f"{a['local']}/{a['prefixlen']}") for link in shown for a in link["addr_info"]]
+
+
+def test_a_blocked_radio_is_switched_on_and_the_network_joined(air: Air) -> None:
+    joins(air, HOME, timeout_s=FIRST_S)
+    [address] = addresses(air.guest)
+    assert address.network == HOUSE_NETWORK.network
+    assert str(address.ip) in air.house.leases()
+    assert f"Wi-Fi: {HOME}" in air.guest.ask(["appliance", "status"]).output
+
+
+def test_the_laptop_gets_through(air: Air) -> None:
+    """With the example's own network: by the cable to the Pi, and by its radio on."""
+    air.laptop.lease(timeout_s=60)
+    until(lambda: air.laptop.reaches(HOUSE_NETWORK.ip), "the laptop reaches the access point", timeout_s=60, every_s=1)
+
+
+def test_the_kernel_knows_the_country(air: Air) -> None:
+    assert "country NO:" in air.tools.run("iw", "reg", "get")
+
+
+def test_the_radios_own_address_is_used_and_it_stays_awake(air: Air) -> None:
+    """hwsim's first radio has 02:00:00:00:00:00 for its own."""
+    assert "02:00:00:00:00:00" in air.house.leases()
+    assert "Power save: off" in air.tools.run("iw", "dev", "wlan0", "get", "power_save")
+
+
+def test_networkmanager_read_every_profile_as_it_was_meant(air: Air) -> None:
+    wanted = [(HOME, PASSPHRASE, "no"), (ODD, ODD_PASSPHRASE, "yes"), (OPEN, "no")]
+    names = profiles(air.guest)
+    fields = "802-11-wireless.ssid,802-11-wireless-security.psk,802-11-wireless.hidden"
+    argv = ["nmcli", "--show-secrets", "--escape", "no", "--terse", "--get-values", fields, "connection", "show"]
+
+    def found() -> list[tuple[str, ...]]:
+        return [tuple(air.guest.run(*argv, name).removesuffix("\n").split("\n")) for name in names]
+
+    try:  # seen once: an empty passphrase, and the right one a moment later
+        until(lambda: found() == wanted, "the profiles are as they should be", timeout_s=60, every_s=2)
+    except TimeoutError:
+        assert found() == wanted
+    modes = air.guest.run("find", "/etc/NetworkManager/system-connections", "-type", "f", "-printf", "%m %u\n")
+    assert modes.splitlines() == ["600 root"] * len(wanted)
+
+
+def profiles(guest: Guest) -> Sequence[str]:
+    """Ours, by NetworkManager's priorities."""
+    argv = ["nmcli", "--terse", "--fields", "AUTOCONNECT-PRIORITY,NAME", "connection", "show"]
+    rows = [line.split(":") for line in guest.run(*argv).splitlines() if ":appliance-uplink-" in line]
+    return [name for _, name in sorted(rows, key=lambda row: -int(row[0]))]
+
+
+@pytest.mark.parametrize(
+    ("deed", "undone"),
+    [
+        (["rfkill", "block", "0"], "radio: unblock the radio of wlan0"),
+        (["nmcli", "device", "disconnect", "wlan0"], "wifi: connect wlan0 by the appliance's profile"),
+    ],
+    ids=["rfkill", "disconnected"],
+)
+def test_what_somebody_switched_off_is_on_again(air: Air, deed: Sequence[str], undone: str) -> None:
+    joins(air, HOME)
+    undoes(air, deed, undone)
+    joins(air, HOME)
+
+
+def test_networkmanagers_switch_is_on_again(air: Air) -> None:
+    """It switches every radio of the kernel off, and with it our access point, which does not notice."""
+    undoes(air, ["nmcli", "radio", "wifi", "off"], "radio: turn Wi-Fi on in NetworkManager")
+    air.house.silence()
+    air.house.announce(HOME, PASSPHRASE)
+    joins(air, HOME)
+
+
+def undoes(air: Air, deed: Sequence[str], undone: str) -> None:
+    """After the deed, the daemon says that it did that."""
+    before = done(air.guest).count(undone)
+    air.guest.run(*deed)
+    until(lambda: done(air.guest).count(undone) > before, undone, timeout_s=60, every_s=1)
+
+
+def done(guest: Guest) -> list[str]:
+    """What the daemon says that it did."""
+    return on_the_pi.journal(guest, "--unit=appliance.service")
+
+
+def test_where_the_first_network_goes_the_second_is_joined(air: Air) -> None:
+    """A hidden one, of a name and a passphrase that need care everywhere."""
+    air.cabin.announce(ODD, ODD_PASSPHRASE, hidden=True)
+    air.house.silence()
+    joins(air, ODD)
+    [address] = addresses(air.guest)
+    assert address.network == CABIN_NETWORK.network
+
+
+def test_an_open_network(air: Air) -> None:
+    air.cabin.silence()
+    air.cabin.announce(OPEN)
+    joins(air, OPEN)
+
+
+def test_nothing_in_range_is_said_with_what_there_is(air: Air) -> None:
+    air.cabin.silence()
+    air.cabin.announce("Neighbour", "none of your business")
+    found = says(air, f"no network called {HOME}, {ODD}, {OPEN} is in range")
+    assert found["hint"].startswith("in range: Neighbour;")
+    air.cabin.silence()
+
+
+def test_wpa3_alone_is_said(air: Air) -> None:
+    air.house.announce(HOME, PASSPHRASE, security=WPA3)
+    says(air, f"{HOME} wants a passphrase, by WPA3, which is not in this version")
+    air.house.silence()
+
+
+def test_a_wrong_passphrase_is_said_with_its_line_and_forgiven(air: Air) -> None:
+    """NetworkManager alone never tries such a profile again."""
+    air.house.announce(HOME, "correct horse battery stable")
+    found = says(air, f"{HOME} does not accept the passphrase")
+    assert CONFIG.splitlines()[found["line"] - 1].strip() == "wifi:"
+    report = air.guest.ask(["appliance", "status"]).output
+    assert f"{HOME} does not accept the passphrase (appliance.yaml line {found['line']})" in report
+    air.house.silence()
+    air.house.announce(HOME, PASSPHRASE)
+    joins(air, HOME)
+
+
+def test_a_network_of_wpa2_and_wpa3_gives_wpa3_to_whom_can(air: Air) -> None:
+    air.house.silence()
+    air.house.announce(HOME, PASSPHRASE, security=access_point.BOTH)
+
+    def by_wpa3() -> bool:
+        return "key_mgmt=SAE" in air.guest.ask(["wpa_cli", "-i", "wlan0", "status"]).output
+
+    until(by_wpa3, f"{HOME} is joined by WPA3", timeout_s=JOINED_S, every_s=1)
+    joins(air, HOME)
+
+
+def test_a_fixed_address(air: Air) -> None:
+    fixed = f"  address: {FIXED}\n  gateway: {HOUSE_NETWORK.ip}\n  dns: {HOUSE_NETWORK.ip}\n  wifi:\n"
+    air.guest.write(on_the_pi.CONFIG, CONFIG.replace("  wifi:\n", fixed))
+    until(lambda: addresses(air.guest) == [FIXED], "the address is there", timeout_s=JOINED_S, every_s=1)
+    joins(air, HOME)
+    assert air.guest.run("ip", "route", "show", "default").startswith(f"default via {HOUSE_NETWORK.ip} dev wlan0")
+
+
+def test_the_key_in_place_of_the_passphrase(air: Air) -> None:
+    key = pbkdf2_hmac("sha1", PASSPHRASE.encode(), HOME.encode(), 4096, 32).hex()
+    air.house.silence()
+    air.house.announce(HOME, PASSPHRASE)
+    air.guest.write(on_the_pi.CONFIG, CONFIG.replace(PASSPHRASE, key))
+    until(lambda: FIXED not in addresses(air.guest), "the new profile is in force", timeout_s=JOINED_S, every_s=1)
+    joins(air, HOME)
+
+
+def test_no_passphrase_is_told_to_anybody(air: Air) -> None:
+    """After all of this: not in the journal of any program, not in the report, not in what the daemon keeps in /run."""
+    for words in ("horse battery", ODD_PASSPHRASE.strip()):
+        argv = ["journalctl", "--boot", "--no-pager", "--output=cat", "--unit=appliance", "--unit=NetworkManager"]
+        told = air.guest.run(*argv) + air.guest.run("cat", "/run/appliance/status.json", "/run/appliance/status.txt")
+        assert words not in told + air.guest.run("cat", on_the_pi.REPORT)
+    assert HOME in told
