@@ -41,6 +41,8 @@ class Neighbours:
         self._on_change, self._lock = on_change, Lock()
         self._watches: dict[Question, _Watch] = {}
         self._answers: Answers = {}
+        self._gone: set[tuple[str, Gateway]] = set()
+        """Who was gone when last asked: so a question that is put anew is not answered by who comes and goes."""
 
     @property
     def answers(self) -> Answers:
@@ -54,7 +56,7 @@ class Neighbours:
                 self._watches.pop(question).stop()
                 self._answers = _without(self._answers, question)
             new = [question for question in questions if question not in self._watches]
-            self._watches.update({question: _Watch(question, self._learn) for question in new})
+            self._watches.update({question: _Watch(question, self._learn, self._gone_of(question)) for question in new})
         for question in new:
             self._watches[question].start()
 
@@ -63,10 +65,15 @@ class Neighbours:
             if question not in self._watches:
                 return
             learnt = _without(self._answers, question)
-            learnt.update({(question.interface, target): here for target, here in found.items()})
+            told = {(question.interface, target): here for target, here in found.items()}
+            learnt.update(told)
+            self._gone = (self._gone - told.keys()) | {host for host, here in told.items() if not here}
             changed, self._answers = learnt != self._answers, learnt
         if changed:
             self._on_change()
+
+    def _gone_of(self, question: Question) -> frozenset[Gateway]:
+        return frozenset(target for target in question.targets if (question.interface, target) in self._gone)
 
 
 def _without(answers: Answers, question: Question) -> dict[tuple[str, Gateway], bool]:
@@ -80,11 +87,14 @@ def _without(answers: Answers, question: Question) -> dict[tuple[str, Gateway], 
 class _Watch(Thread):
     """Asks one question until it is stopped."""
 
-    def __init__(self, question: Question, learn: Callable[[Question, Mapping[Gateway, bool]], None]) -> None:
+    def __init__(
+        self, question: Question, learn: Callable[[Question, Mapping[Gateway, bool]], None], gone: Collection[Gateway]
+    ) -> None:
         super().__init__(name=f"neighbours of {question.interface}", daemon=True)
         self._question, self._learn, self._stopped = question, learn, Event()
-        self._silent, self._steady = dict.fromkeys(question.targets, 0), dict.fromkeys(question.targets, 0)
-        self._told: dict[Gateway, bool] = {}
+        self._told = dict.fromkeys(gone, False)
+        self._streak = dict.fromkeys(question.targets, 0)
+        """How often each answered in a row; negative: how often it did not."""
         self._unserved: dict[Gateway, tuple[float, float]] = {}
         """Who gave out nothing: when to ask again, and how long to wait after that."""
 
@@ -93,6 +103,8 @@ class _Watch(Thread):
         self._stopped.set()
 
     def run(self) -> None:
+        if self._told:
+            self._learn(self._question, dict(self._told))
         while not self._stopped.is_set():
             try:
                 with ExitStack() as stack:
@@ -111,11 +123,10 @@ class _Watch(Thread):
     def _note(self, heard: Collection[Gateway]) -> None:
         before = dict(self._told)
         for target in self._question.targets:
-            here = target in heard
-            self._silent[target] = 0 if here else self._silent[target] + 1
-            self._steady[target] = self._steady[target] + 1 if here else 0
+            here, streak = target in heard, self._streak[target]
+            self._streak[target] = streak = max(streak, 0) + 1 if here else min(streak, 0) - 1
             gone_before = self._told.get(target) is False
-            if self._silent[target] == TRIES or self._steady[target] == (STEADY if gone_before else 1):
+            if streak in (-TRIES, STEADY if gone_before else 1):
                 self._told[target] = here
         if self._told != before:
             self._learn(self._question, dict(self._told))
@@ -134,7 +145,7 @@ class _Watch(Thread):
         return False
 
     def _is_in_doubt(self) -> bool:
-        return any(0 < silent < TRIES for silent in self._silent.values())
+        return any(-TRIES < streak < 0 for streak in self._streak.values())
 
 
 def _lines(question: Question) -> Iterator[Arp | Ndp]:

@@ -100,6 +100,20 @@ def test_what_is_not_asked_any_more_is_not_known_any_more(link: Link) -> None:
     within(GONE_S, lambda: not any(thread.name == "neighbours of eth0" for thread in threading.enumerate()))
 
 
+def test_who_was_gone_is_asked_three_times_also_by_who_asks_anew(link: Link) -> None:
+    """Nobody is asked while the adapter is away from the laptop, which it is when a way out is withdrawn."""
+    link.far.program("ip", "addr", "del", f"{HOST}/24", "dev", "eth0")
+    link.ask(QUESTION)
+    within(GONE_S, lambda: link.answer(HOST) is False)
+    link.ask()
+    link.far.program("ip", "addr", "add", f"{HOST}/24", "dev", "eth0")
+    link.ask(QUESTION)
+    within(1, lambda: link.answer(HOST) is False)
+    time.sleep(INTERVAL_S)
+    assert link.answer(HOST) is False
+    within(BACK_S, lambda: link.answer(HOST) is True)
+
+
 def test_an_interface_goes_and_comes(link: Link) -> None:
     link.ask(QUESTION)
     within(1, lambda: link.answer(HOST) is True)
