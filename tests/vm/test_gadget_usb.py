@@ -181,6 +181,9 @@ def test_other_functions_are_shown_once(gadget: Plugged) -> None:
     assert shown["configuration 0"][:6] == content(DESCRIPTORS["configuration 0"])[:6], "RNDIS is alone, as before"
     assert shown["configuration 1"][4] == 4, "the interfaces of ECM and ACM"
     assert connections(gadget) == before + 1
+    program = (HERE / "serial_prompt.py").read_text()
+    answer = gadget.guest.ask(["python3", "-", "/dev/ttyACM0"], stdin=program, timeout_s=120)
+    assert "pigadget login: " in answer.output, answer.output
 
 
 def test_without_a_device_controller_the_overlay_is_named(gadget: Plugged) -> None:
