@@ -79,7 +79,7 @@ def parse_section(model: type[T], name: str, data: bytes, file: str) -> T | None
     except ConfigError:
         return None
     entry = next((entry for entry in root.entries if entry.name == name), None)
-    if entry is None:
+    if entry is None or not source.is_whole(entry.node):
         return None
     reader = _Reader()
     found: T = reader.section(model, entry.node, name, entry.mark)

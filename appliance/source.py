@@ -72,6 +72,15 @@ class BadNode:
 Node = TextNode | ListNode | MapNode | BadNode
 
 
+def is_whole(node: Node) -> bool:
+    """Whether all that is in a node could be read."""
+    if isinstance(node, MapNode):
+        return all(is_whole(entry.node) for entry in node.entries)
+    if isinstance(node, ListNode):
+        return all(map(is_whole, node.items))
+    return isinstance(node, TextNode)
+
+
 @dataclass
 class Source:
     """A file that is YAML: its tree, and what is wrong with parts of it."""

@@ -98,6 +98,10 @@ def test_a_gadgets_wireless_network() -> None:
         ("  interface: wlan0\n", "  interface: wlan0\n  address: 10.0.0.2/24\n"),
         ("  wifi: {ssid: Home, passphrase: correct horse, country: NO}\n", ""),
         ("uplink:", "uplink: {"),
+        ("uplink:\n", "uplink: &a\n"),
+        ("wifi: {", "wifi: &a {"),
+        ("passphrase: correct", "passphrase: &a correct"),
+        ("country: NO}", "country: NO, others: [&a {ssid: Cafe, open: true}]}"),
     ],
 )
 def test_a_wireless_network_that_is_not_right_is_not_joined(right: str, wrong: str) -> None:
