@@ -7,6 +7,7 @@ import logging
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from firstboot.notify import notify
 from firstboot.paths import LAST_GOOD, REPORT_NAME, STATUS, STATUS_TEXT, fat_partition
 from firstboot.reconcile import Outcome, Reconciler, State
 from firstboot.report import Report
+from firstboot.resources.cable import offered
 from firstboot.resources.wifi import joined_network
 from firstboot.sharing import questions
 from firstboot.wlan import Wlan
@@ -47,6 +49,15 @@ STUCK_S = 150.0
 """No single action takes that long: a pass without progress is stuck, and systemd's watchdog may end it."""
 
 log = logging.getLogger("appliance")
+
+
+@dataclass(frozen=True)
+class _Passed:
+    """How a pass ended. `settled`: until something happens, another one would end the same."""
+
+    told: status.Overall
+    settled: bool
+    did_something: bool
 
 
 class Daemon:
@@ -103,18 +114,18 @@ class Daemon:
         while not self._stopping:
             began = loop.time()
             self._dirty.clear()
-            told, did_something = await loop.run_in_executor(self._worker, self._pass, host)
+            passed = await loop.run_in_executor(self._worker, self._pass, host)
             if bus.lost:
                 raise TemporaryError("the system bus is gone")
-            notify(f"READY=1\nSTATUS={told}")
-            if told == status.Overall.READY:
+            notify(f"READY=1\nSTATUS={passed.told}")
+            if passed.settled:
                 await self._watch(loop, host)
             else:
                 await self._rest(retry_s)
-            waits = told != status.Overall.READY and not self._dirty.is_set()
+            waits = not passed.settled and not self._dirty.is_set()
             retry_s = min(2 * retry_s, LONGEST_RETRY_S) if waits else RETRY_S
             if not self._stopping:
-                await asyncio.sleep(max(DEBOUNCE_S, began + SPACING_S - loop.time() if did_something else 0.0))
+                await asyncio.sleep(max(DEBOUNCE_S, began + SPACING_S - loop.time() if passed.did_something else 0.0))
 
     async def _watch(self, loop: asyncio.AbstractEventLoop, host: Host) -> None:
         """Until something happens, or something is found of which nobody told."""
@@ -143,7 +154,7 @@ class Daemon:
             except TimeoutError:
                 self._report.flush()
 
-    def _pass(self, host: Host) -> tuple[status.Overall, bool]:
+    def _pass(self, host: Host) -> _Passed:
         """Put everything right once, and tell. Runs in the worker thread."""
         began = time.monotonic()
         self._alive()
@@ -159,10 +170,11 @@ class Daemon:
                 self._configurations.remember()
         except ApplianceError as error:
             log.error("%s", error)
-            return status.Overall.FAILED, False
+            return _Passed(status.Overall.FAILED, settled=False, did_something=False)
         finally:
             self._alive_at = None
-        return told.overall, any(outcome.done for outcome in outcomes)
+        settled = told.overall is not status.Overall.CONFIG_ERROR and self._reconciler.is_settled(outcomes)
+        return _Passed(told.overall, settled, any(outcome.done for outcome in outcomes))
 
     def _tell(self, told: status.Status, began: float) -> None:
         """The report first: who waits for status.json finds it written."""
@@ -199,6 +211,7 @@ def _status(configuration: Configuration, outcomes: tuple[Outcome, ...], host: H
         problems=configuration.problems,
         warnings=configuration.warnings,
         wifi=joined_network(configuration.appliance, host),
+        cable=tuple(offered(configuration.appliance, host)),
         trouble=configuration.trouble,
         marks=configuration.marks,
     )

@@ -15,6 +15,7 @@ from firstboot.resources.gadget import Gadget
 from firstboot.resources.hostname import Hostname
 from firstboot.resources.links import Links
 from firstboot.resources.managed import ManagedInterfaces
+from firstboot.resources.offer import Offer
 from firstboot.resources.overlap import Overlap
 from firstboot.resources.radio import Radios
 from firstboot.resources.reach import Reach
@@ -48,5 +49,6 @@ KINDS: tuple[Kind[Any], ...] = (
     Units(),
     Dhcpcd(),
     Overlap(),
+    Offer(),
     Cable(),  # once dnsmasq offers what the laptop is to ask for
 )

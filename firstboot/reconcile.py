@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from appliance.errors import ApplianceError, PermanentError, TemporaryError
 from appliance.model import Appliance
 from firstboot.actions import Action
-from firstboot.kind import Kind, Machine
+from firstboot.kind import Kind, Machine, Remark
 from firstboot.plan import Change, diff
 
 ATTEMPTS = 4
@@ -116,6 +116,11 @@ class Reconciler:
             return any(plan(appliance, kind, machine) for kind in self._kinds if kind.unheard)
         except ApplianceError:
             return True  # a pass will say what
+
+    def is_settled(self, outcomes: Iterable[Outcome]) -> bool:
+        """Whether trying again is of no use: a remark is taken back by other facts, and those wake the daemon."""
+        remarks = {kind.name for kind in self._kinds if isinstance(kind, Remark)}
+        return all(outcome.state is State.OK or outcome.kind in remarks for outcome in outcomes)
 
     def _put_right(self, appliance: Appliance, kind: Kind[Any], machine: Executor) -> Outcome:
         streak = self._streaks.setdefault(kind.name, _Streak())

@@ -35,6 +35,15 @@ SERVING = (Mode.ROUTE, Mode.LOCAL)
 
 
 @dataclass(frozen=True)
+class Offered:
+    """What a network on the cable is now, and for which families (4, 6) the laptop is offered a way out there."""
+
+    interface: str
+    mode: Mode
+    families: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Question:
     """Whether hosts on an interface answer; those with an IPv4 address are asked in the name of `own`."""
 
@@ -69,7 +78,7 @@ def uplink_works(appliance: Appliance, facts: Facts, family: int) -> bool | None
         return False
     if family == 6 and appliance.tunnel is not None:
         return has_ipv6(appliance, facts) and uplink_works(appliance, facts, 4)
-    way = _way_out(appliance, facts, family)
+    way = way_out(appliance, facts, family)
     if way is None or way.gateway is None:
         return way is not None  # of a line without a router (PPP), nobody can be asked
     return facts.neighbours.get((way.interface, way.gateway))
@@ -109,14 +118,14 @@ def questions(appliance: Appliance, facts: Facts) -> Sequence[Question]:
 
 def _routers(appliance: Appliance, facts: Facts) -> Iterator[Question]:
     """The question to the uplink's routers, of both families at once: often they are one machine."""
-    ways = [way for family in (4, 6) if (way := _way_out(appliance, facts, family)) is not None]
+    ways = [way for family in (4, 6) if (way := way_out(appliance, facts, family)) is not None]
     targets = tuple(way.gateway for way in ways if way.gateway is not None)
     if targets and appliance.uplink is not None:
         own = known_address(appliance.uplink, facts)
         yield Question(ways[0].interface, own.ip if own is not None else NOBODY, targets)
 
 
-def _way_out(appliance: Appliance, facts: Facts, family: int) -> Route | None:
+def way_out(appliance: Appliance, facts: Facts, family: int) -> Route | None:
     """The uplink's best default route; None without an interface or (IPv4) an address.
 
     A carrier that is away for a moment (Wi-Fi changes the access point) is none of our business: the router is asked.

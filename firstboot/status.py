@@ -12,6 +12,7 @@ from appliance.errors import Mark, Problem
 from appliance.model import Appliance
 from firstboot.facts import Facts
 from firstboot.reconcile import Outcome, State
+from firstboot.sharing import Mode, Offered
 
 
 class Overall(StrEnum):
@@ -45,6 +46,8 @@ class Status:
     """Why the configuration could not be read at all."""
     wifi: str = ""
     """The wireless network that is joined."""
+    cable: tuple[Offered, ...] = ()
+    """What the networks on the cable are for the laptop."""
     marks: Mapping[str, Mark] = field(default_factory=dict)
     """Where each setting of the configuration in force stands."""
 
@@ -82,6 +85,7 @@ def to_json(status: Status, *, began_s: float) -> str:
         "trouble": status.trouble,
         "interfaces": {name: list(addresses) for name, addresses in _addresses(status.facts).items()},
         "wifi": status.wifi,
+        "cable": [asdict(offered) for offered in status.cable],
         "kinds": [{**asdict(outcome), "line": status.line_of(outcome)} for outcome in status.outcomes],
     }
     return json.dumps(content, indent=2) + "\n"
@@ -125,7 +129,15 @@ def _network(status: Status) -> list[str]:
     addresses = _addresses(status.facts)
     lines += [f"  {name}: {', '.join(found)}" for name, found in addresses.items()]
     joined = [f"Wi-Fi: {status.wifi}"] if status.wifi else []
-    return [*(lines if addresses else ["Addresses: none"]), *joined, ""]
+    cable = [f"Cable {offered.interface}: {offered.mode}, {_meaning(offered)}" for offered in status.cable]
+    return [*(lines if addresses else ["Addresses: none"]), *joined, *cable, ""]
+
+
+def _meaning(offered: Offered) -> str:
+    if offered.mode is Mode.ROUTE:
+        families = " and ".join(f"IPv{family}" for family in offered.families)
+        return f"the laptop is offered a way out for {families}" if families else "the laptop is offered no way out"
+    return "the laptop reaches the Pi alone" if offered.mode is Mode.LOCAL else "the laptop is the Pi's way out"
 
 
 def _kinds(status: Status) -> list[str]:

@@ -77,6 +77,11 @@ class Heard:
         found = {name for name in ("router", "dns-server") if any(f",option:{name}," in line for line in self.dhcp)}
         return frozenset(found | {"router6"} if self.router6 else found)
 
+    @property
+    def families(self) -> tuple[int, ...]:
+        """Those (4, 6) for which it has a default route."""
+        return tuple(family for family, way in ((4, "router"), (6, "router6")) if way in self.ways_out)
+
 
 def heard(config: str, interface: str) -> Heard:
     """What a configuration that was rendered here tells the hosts on an interface."""

@@ -18,6 +18,7 @@ from firstboot.plan import Change
 from firstboot.rendered import dnsmasq
 from firstboot.rendered.dnsmasq import Heard
 from firstboot.resources.units import DNSMASQ
+from firstboot.sharing import Mode, Offered, mode_on
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,18 @@ class Cable(_Telling):
 
     def _suffices(self, before: Heard, now: Heard) -> bool:
         return before == now
+
+
+def offered(appliance: Appliance, machine: Machine) -> Sequence[Offered]:
+    """What the networks on the cable are now for the laptop: what dnsmasq has loaded counts, not what it shall load."""
+    facts, loaded = machine.facts(), machine.read(dnsmasq.LOADED)
+    config = loaded.content.decode() if loaded is not None else ""
+    modes = {found.interface: mode_on(found, appliance, facts) for found in segments(appliance, facts)}
+    return [
+        # dnsmasq leaves its copy behind when it is stopped because the laptop serves.
+        Offered(interface, mode, dnsmasq.heard(config, interface).families if mode is Mode.ROUTE else ())
+        for interface, mode in modes.items()
+    ]
 
 
 def _retracted6(want: Told, have: Told, now: Heard) -> Sequence[Action]:

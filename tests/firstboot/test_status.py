@@ -11,6 +11,7 @@ from appliance.errors import Mark, Problem
 from appliance.parse import load
 from firstboot.facts import Address, Facts
 from firstboot.reconcile import Outcome, State
+from firstboot.sharing import Mode, Offered
 from firstboot.status import Overall, Source, Status, to_json, to_text
 
 EXAMPLE = Path(__file__).parent.parent / "appliance" / "examples" / "gateway.yaml"
@@ -53,6 +54,26 @@ def test_the_joined_network_is_named() -> None:
     joined = replace(status(Outcome("wifi", State.OK)), wifi="Home")
     assert to_text(joined).splitlines()[7:9] == ["  he-ipv6: 2001:db8:123c:abd::2/64", "Wi-Fi: Home"]
     assert json.loads(to_json(joined, began_s=0))["wifi"] == "Home"
+
+
+def test_each_network_on_the_cable_has_a_line() -> None:
+    cable = (
+        Offered("usb0", Mode.ROUTE, (4, 6)),
+        Offered("usb1", Mode.ROUTE, (4,)),
+        Offered("usb2", Mode.ROUTE),
+        Offered("usb3", Mode.LOCAL),
+        Offered("br-usb", Mode.HOST),
+    )
+    told = replace(status(Outcome("wifi", State.OK)), cable=cable)
+    assert to_text(told).splitlines()[8:13] == [
+        "Cable usb0: route, the laptop is offered a way out for IPv4 and IPv6",
+        "Cable usb1: route, the laptop is offered a way out for IPv4",
+        "Cable usb2: route, the laptop is offered no way out",
+        "Cable usb3: local, the laptop reaches the Pi alone",
+        "Cable br-usb: host, the laptop is the Pi's way out",
+    ]
+    first = {"interface": "usb0", "mode": "route", "families": [4, 6]}
+    assert json.loads(to_json(told, began_s=0))["cable"][0] == first
 
 
 def test_each_line_ends_as_notepad_wants_it() -> None:

@@ -38,6 +38,7 @@ from firstboot.resources.dhcpcd import DHCPCD, Dhcpcd
 from firstboot.resources.files import Files
 from firstboot.resources.firewall import Firewall
 from firstboot.resources.links import Links
+from firstboot.resources.offer import Offer
 from firstboot.resources.overlap import Overlap
 from firstboot.resources.routes import Routes
 from firstboot.resources.sysctls import Sysctls
@@ -50,7 +51,7 @@ ROOT = Path(__file__).parent.parent.parent
 UNITS = tuple(ROOT.glob("overlays/*/usr/lib/systemd/system/*.service"))
 KINDS: tuple[Kind[Any], ...] = (
     Withdrawal(), Files(), Firewall(), Sysctls(), Bridge(), Links(), Uplink(), Addresses(), Routes(), Units(), Dhcpcd(),
-    Overlap(), Cable(),
+    Overlap(), Offer(), Cable(),
 )  # fmt: skip
 LOG = "/run/dnsmasq.log"
 FUNCTIONS, PORTS = ("ecm", "rndis"), ("usb0", "usb1")

@@ -113,9 +113,16 @@ def test_a_dead_uplink_is_withdrawn_and_offered_again(routed: GadgetSite) -> Non
     took_s = within(5.0, lambda: not routed.routers(4) and not routed.routers(6))
     within(10, lambda: bool(routed.addresses(4)))
     assert not routed.nameservers()
+    within(10, lambda: errors(routed) == [f"the router {ROUTER} does not answer: the laptop is given no way out"])
     routed.revive_router()
     back_s = within(15, lambda: routed.routers(4) == [OWN] and "fe80::1" in routed.routers(6))
+    within(10, lambda: not errors(routed))
     print(f"withdrawn after {took_s:.1f} s, offered again after {back_s:.1f} s")
+
+
+def errors(site: GadgetSite) -> list[str]:
+    """What the daemon has to say of its last pass."""
+    return [outcome.error for outcome in site.daemons[0].outcomes if outcome.error]
 
 
 def test_a_pulled_cable_is_withdrawn(routed: GadgetSite) -> None:

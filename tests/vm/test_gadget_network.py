@@ -11,6 +11,7 @@ import pytest
 from firstboot.cable import BRIDGE
 from firstboot.rendered.dnsmasq import CONFIG
 from firstboot.resources.units import DNSMASQ
+from firstboot.sharing import Mode, Offered
 from image.lab.laptop import CABLE, Laptop
 from image.lab.waiting import until
 from tests.vm import on_the_pi
@@ -35,6 +36,13 @@ def auto(gadget: Plugged) -> Iterator[None]:
 
 def test_it_starts_as_the_way_out(gadget: Plugged) -> None:
     until(lambda: is_router(gadget.laptop), "the laptop has its routes", timeout_s=60)
+    says(gadget, Offered(BRIDGE, Mode.ROUTE, (4, 6)))
+
+
+def says(gadget: Plugged, offered: Offered) -> None:
+    """What `appliance status` tells of the cable."""
+    wanted = [{"interface": offered.interface, "mode": offered.mode, "families": list(offered.families)}]
+    until(lambda: on_the_pi.status(gadget.guest).get("cable") == wanted, f"the status has {offered}", timeout_s=60)
 
 
 def test_what_is_offered_at_power_on_is_nothing(gadget: Plugged) -> None:
@@ -57,6 +65,7 @@ def test_a_laptop_that_shares_is_the_pis_way_out(gadget: Plugged) -> None:
     assert str(WINDOWS.ip) in routes
     assert gadget.guest.ask(["systemctl", "is-active", DNSMASQ]).output.strip() == "inactive"
     on_the_pi.is_ready(gadget.guest, timeout_s=60)
+    says(gadget, Offered(BRIDGE, Mode.HOST))
 
 
 def test_and_no_longer_when_it_stops(gadget: Plugged) -> None:
