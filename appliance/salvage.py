@@ -22,7 +22,8 @@ from appliance.source import ListNode, MapNode, Node, TextNode
 
 HEADING = re.compile(r"""\s*(?:["']?ssh["']?\s*:\s*\{\s*)?["']?authorized_keys["']?\s*:(?P<rest>.*)""")
 HOSTNAME = re.compile(r"""["']?hostname["']?\s*:\s*["']?(?P<name>[A-Za-z0-9-]+)["']?\s*(#.*)?""")
-PROFILE = re.compile(r"""["']?profile["']?\s*:\s*["']?gadget["']?\s*(#.*)?""")
+PROFILE = re.compile(r"""["']?profile["']?\s*:\s*["']?(?P<name>[A-Za-z0-9-]+)["']?\s*(#.*)?""")
+GADGET = re.compile(r"""["']?gadget["']?\s*:.*""")
 BLANKS = "\t\u00a0 \r"
 AROUND = "-[]{}, \t\u00a0\"'\u2018\u2019\u201c\u201d"  # what may stand around a key in a list
 
@@ -31,12 +32,13 @@ AROUND = "-[]{}, \t\u00a0\"'\u2018\u2019\u201c\u201d"  # what may stand around a
 class Salvaged:
     """What could be read; the host name is None where it could not.
 
-    `gadget`: it is meant to be one. `uplink` is a wireless one, if its section is right by itself.
+    `gadget`: whether it is meant to be one; None where the file does not say. `uplink` is a wireless one, if its
+    section is right by itself.
     """
 
     hostname: str | None
     authorized_keys: tuple[str, ...]
-    gadget: bool = False
+    gadget: bool | None = None
     uplink: Uplink | None = None
 
 
@@ -46,16 +48,20 @@ def salvage(data: bytes, file: str) -> Salvaged:
         root = source.read(data, file).root
     except ConfigError:
         lines = decoded(data[:SIZE_MAX_BYTES]).split("\n")
-        gadget = any(PROFILE.fullmatch(line.strip(BLANKS)) for line in lines)
-        return Salvaged(_hostname(_named(lines)), _distinct(_listed(lines)), gadget)
+        gadget = _is_gadget(_named(PROFILE, lines), any(GADGET.fullmatch(line.strip(BLANKS)) for line in lines))
+        return Salvaged(_hostname(_named(HOSTNAME, lines)), _distinct(_listed(lines)), gadget)
     ssh = _child(root, "ssh")
     keys = _child(ssh, "authorized_keys") if isinstance(ssh, MapNode) else None
     texts = keys.items if isinstance(keys, ListNode) else (keys,)
     found = _distinct(node.text for node in texts if isinstance(node, TextNode))
-    name = _child(root, "hostname")
-    profile = _child(root, "profile")
-    gadget = isinstance(profile, TextNode) and profile.text == Profile.GADGET
-    return Salvaged(_hostname(name.text if isinstance(name, TextNode) else ""), found, gadget, _wireless(data, file))
+    gadget = _is_gadget(_text(root, "profile"), _child(root, "gadget") is not None)
+    return Salvaged(_hostname(_text(root, "hostname")), found, gadget, _wireless(data, file))
+
+
+def _is_gadget(profile: str, has_section: bool) -> bool | None:
+    """The section says it as well, where the profile is misspelt or missing; None where they contradict each other."""
+    is_profile = profile == Profile.GADGET if profile in tuple(Profile) else None
+    return (None if is_profile is False else True) if has_section else is_profile
 
 
 def _wireless(data: bytes, file: str) -> Uplink | None:
@@ -69,6 +75,11 @@ def _wireless(data: bytes, file: str) -> Uplink | None:
 
 def _child(section: MapNode, name: str) -> Node | None:
     return next((entry.node for entry in section.entries if entry.name == name), None)
+
+
+def _text(section: MapNode, name: str) -> str:
+    node = _child(section, name)
+    return node.text if isinstance(node, TextNode) else ""
 
 
 def _hostname(text: str) -> str | None:
@@ -85,8 +96,8 @@ def _distinct(texts: Iterator[str]) -> tuple[str, ...]:
     return tuple(keys)
 
 
-def _named(lines: list[str]) -> str:
-    return next((found["name"] for line in lines if (found := HOSTNAME.fullmatch(line.strip(BLANKS)))), "")
+def _named(setting: re.Pattern[str], lines: list[str]) -> str:
+    return next((found["name"] for line in lines if (found := setting.fullmatch(line.strip(BLANKS)))), "")
 
 
 def _listed(lines: list[str]) -> Iterator[str]:

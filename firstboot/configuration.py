@@ -1,7 +1,8 @@
 """Which configuration is in force: the one on the card, else the last good one, else a rescue.
 
 A broken `appliance.yaml` never takes anything away: what worked goes on. On a first boot there is
-nothing that worked; then the Pi takes an address by DHCP and lets in the ssh keys that could be read.
+nothing that worked; then the Pi takes an address by DHCP, or is there on its cable, and lets in the ssh keys that
+could be read.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from appliance.parse import parse_text
 from appliance.salvage import salvage
 from firstboot import files
 from firstboot.facts import Facts, Link
-from firstboot.paths import CONFIG_NAME
+from firstboot.paths import CONFIG_NAME, GADGET_UNIT
 from firstboot.rendered.ssh import AUTHORIZED_KEYS
 from firstboot.status import Source
 
@@ -38,11 +39,15 @@ class Configuration:
 class Configurations:
     """Reads the card's `appliance.yaml` again only when its content has changed.
 
-    `installed_keys`: the file of the ssh keys that are in force.
+    `installed_keys`: the file of the ssh keys that are in force. `gadget_unit`: a file that an image has that was made
+    for a gadget.
     """
 
-    def __init__(self, fat: Path, last_good: Path, installed_keys: Path = AUTHORIZED_KEYS) -> None:
-        self._file, self._last_good, self._installed_keys = fat / CONFIG_NAME, last_good, installed_keys
+    def __init__(
+        self, fat: Path, last_good: Path, installed_keys: Path = AUTHORIZED_KEYS, gadget_unit: Path = GADGET_UNIT
+    ) -> None:
+        self._file, self._last_good = fat / CONFIG_NAME, last_good
+        self._installed_keys, self._gadget_unit = installed_keys, gadget_unit
         self._data: bytes | None = None
         self._current: Configuration | None = None
 
@@ -92,7 +97,7 @@ class Configurations:
             try:
                 parsed = parse_text(_content(self._last_good), str(self._last_good))
             except ApplianceError:
-                saved = rescue(data, facts.links, self._keys())
+                saved = rescue(data, facts.links, self._keys(), made_for_gadget=self._gadget_unit.exists())
                 return Configuration(saved, Source.RESCUE, {}, problems, (), trouble)
             good, marks = parsed.appliance, parsed.marks
         return Configuration(good, Source.LAST_GOOD, marks, problems, (), trouble)
@@ -111,19 +116,23 @@ def _stale(configuration: Configuration, facts: Facts) -> bool:
     return configuration.source is Source.RESCUE and uplink is not None and uplink.interface not in facts.links
 
 
-def rescue(data: bytes, links: Mapping[str, Link], installed_keys: tuple[str, ...]) -> Appliance:
+def rescue(
+    data: bytes, links: Mapping[str, Link], installed_keys: tuple[str, ...], *, made_for_gadget: bool
+) -> Appliance:
     """A way in for whoever has the ssh keys that can be read from a broken file, or else those of before.
 
-    It is the network of the wire, by DHCP, or the wireless one that the file names; a gadget's is the cable.
+    It is the network of the wire, by DHCP, or the wireless one that the file names; a gadget's is the cable. Where the
+    file does not say whether it is one, the image does: a Pi Zero has no wire.
     """
     saved = salvage(data, CONFIG_NAME)
+    is_gadget = made_for_gadget if saved.gadget is None else saved.gadget
     uplink = saved.uplink if saved.uplink is not None and saved.uplink.interface in links else _wired(links)
     return Appliance(
-        profile=Profile.GADGET if saved.gadget else Profile.GATEWAY,
+        profile=Profile.GADGET if is_gadget else Profile.GATEWAY,
         hostname=saved.hostname or "appliance",
         ssh=Ssh(authorized_keys=saved.authorized_keys or installed_keys),
         uplink=uplink,
-        gadget=Gadget() if saved.gadget else None,
+        gadget=Gadget() if is_gadget else None,
     )
 
 

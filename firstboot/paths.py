@@ -12,6 +12,9 @@ STATUS = RUN / "status.json"
 STATUS_TEXT = RUN / "status.txt"
 LAST_GOOD = STATE / "last-good.yaml"
 
+GADGET_UNIT = Path("/usr/lib/systemd/system/appliance-gadget.service")
+"""Only an image that was made for a gadget has it."""
+
 FAT_CANDIDATES = (Path("/boot/firmware"), Path("/boot"))
 """Where Raspberry Pi OS mounts its FAT partition: since bookworm, and before."""
 

@@ -65,7 +65,28 @@ def test_nothing_else_is(name: str) -> None:
 
 def test_a_good_file_gives_the_same() -> None:
     data = (EXAMPLES / "gateway.yaml").read_bytes()
-    assert salvage(data, "a.yaml") == Salvaged("ipv6gw", (f"{KEY} me@laptop",))
+    assert salvage(data, "a.yaml") == Salvaged("ipv6gw", (f"{KEY} me@laptop",), gadget=False)
+
+
+@pytest.mark.parametrize("broken", ["", "x: y: z\n"])
+@pytest.mark.parametrize(
+    ("text", "gadget"),
+    [
+        ("profile: gadget\n", True),
+        ("profile: gagdet\ngadget:\n  network: auto\n", True),
+        ("gadget: {network: auto}\n", True),
+        ("'gadget': # the cable\n", True),
+        ("profile: gateway\n", False),
+        ("profile: gateway # or gadget\n", False),
+        ("profile: gateway\ngadget:\n  network: auto\n", None),
+        ("profile: gagdet\n", None),
+        ("# gadget:\ngadgets: 1\nhostname: gadget\n", None),
+        ("", None),
+    ],
+)
+def test_whether_it_is_meant_to_be_a_gadget(text: str, gadget: bool | None, broken: str) -> None:
+    """Said by the profile, by the section, or not at all."""
+    assert salvage((text + broken).encode(), "a.yaml").gadget is gadget
 
 
 def test_two_keys() -> None:

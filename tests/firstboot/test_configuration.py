@@ -10,7 +10,7 @@ from appliance.model import Gadget, Profile
 from appliance.parse import load
 from firstboot.configuration import Configurations
 from firstboot.facts import Facts, Link
-from firstboot.paths import CONFIG_NAME
+from firstboot.paths import CONFIG_NAME, GADGET_UNIT
 from firstboot.status import Source
 
 EXAMPLES = Path(__file__).parent.parent / "appliance" / "examples"
@@ -33,7 +33,13 @@ def last_good(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def configurations(fat: Path, last_good: Path) -> Configurations:
-    return Configurations(fat, last_good, fat.parent / "keys")
+    return Configurations(fat, last_good, fat.parent / "keys", fat.parent / "appliance-gadget.service")
+
+
+@pytest.fixture
+def gadget_image(fat: Path) -> None:
+    """The image was made for a gadget."""
+    (fat.parent / "appliance-gadget.service").touch()
 
 
 def write(fat: Path, content: bytes) -> None:
@@ -131,6 +137,7 @@ def test_a_rescue_takes_the_interface_that_comes_later(configurations: Configura
 
 
 GADGET = (EXAMPLES / "gadget.yaml").read_bytes().replace(b"10.55.0.1/28", b"10.55.0.1/31")
+RIGHT = b"profile: gadget\n"
 
 
 def test_the_rescue_of_a_gadget_is_its_cable_and_its_wireless_network(
@@ -143,6 +150,45 @@ def test_the_rescue_of_a_gadget_is_its_cable_and_its_wireless_network(
     assert current.appliance.gadget == Gadget()
     assert current.appliance.ssh.authorized_keys == (KEY,)
     assert current.appliance.uplink == load(EXAMPLES / "gadget.yaml").appliance.uplink
+
+
+@pytest.mark.parametrize("wrong", [b"profile: gagdet\n", b""])
+@pytest.mark.parametrize("broken", [b"", b"\n]: {"])
+def test_a_gadget_with_a_misspelt_profile_is_rescued_as_one(
+    configurations: Configurations, fat: Path, wrong: bytes, broken: bytes
+) -> None:
+    """Its owner has no other way in."""
+    assert RIGHT in GADGET
+    write(fat, GADGET.replace(RIGHT, wrong) + broken)
+    current = configurations.current(FACTS)
+    assert (current.source, current.appliance.profile, current.appliance.gadget) == (
+        Source.RESCUE,
+        Profile.GADGET,
+        Gadget(),
+    )
+    assert current.appliance.ssh.authorized_keys == (KEY,)
+
+
+@pytest.mark.usefixtures("gadget_image")
+@pytest.mark.parametrize("content", [None, b"", b"profile: gagdet\n", b"]: {"])
+def test_an_image_made_for_a_gadget_is_rescued_as_one(
+    configurations: Configurations, fat: Path, content: bytes | None
+) -> None:
+    if content is not None:
+        write(fat, content)
+    current = configurations.current(FACTS)
+    assert (current.source, current.appliance.profile) == (Source.RESCUE, Profile.GADGET)
+
+
+@pytest.mark.usefixtures("gadget_image")
+def test_who_says_gateway_is_rescued_as_one_whatever_the_image(configurations: Configurations, fat: Path) -> None:
+    write(fat, BROKEN)
+    assert configurations.current(FACTS).appliance.profile is Profile.GATEWAY
+
+
+def test_only_the_gadgets_image_has_what_tells_it() -> None:
+    overlays = Path(__file__).parents[2] / "overlays"
+    assert [tree.name for tree in overlays.iterdir() if (tree / GADGET_UNIT.relative_to("/")).exists()] == ["gadget"]
 
 
 def test_a_rescue_without_the_radio_is_the_wires_until_it_comes(configurations: Configurations, fat: Path) -> None:
