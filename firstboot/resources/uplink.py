@@ -60,6 +60,12 @@ class Uplink(Kind[Wire]):
         if have is None:
             return None
         if not have.present:
-            hint = f"there are: {have.others or 'none'}; is the adapter plugged in?"
+            hint = f"there are: {have.others or 'none'}; is the adapter plugged in?{_about_radios(have.interface)}"
             return TemporaryError(f"there is no interface {have.interface}", hint=hint)
         return TemporaryError(f"no signal on {have.interface}", hint="is the cable in, and the router on?")
+
+
+def _about_radios(interface: str) -> str:
+    """Debian has no firmware for some (a Zero 2 W's BCM43436), and their interface never comes."""
+    built_in = " A Pi's own radio may need Raspberry Pi OS as the image's base (`--base`)"
+    return built_in if interface.startswith("wl") else ""

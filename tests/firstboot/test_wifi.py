@@ -270,6 +270,7 @@ def test_what_is_under_way_is_not_disturbed(machine: MemoryMachine) -> None:
 def test_without_the_interface_only_that_is_said() -> None:
     outcomes = settle(wireless(), MemoryMachine("eth0"))
     assert outcomes["uplink"].error == "there is no interface wlan0"
+    assert "may need Raspberry Pi OS" in outcomes["uplink"].hint and "--base" in outcomes["uplink"].hint
     assert (outcomes["radio"].state, outcomes["wifi"].state) == (State.OK, State.OK)
 
 
