@@ -96,6 +96,15 @@ class Client:
         program = [sys.executable, "-m", "image.lab.knock", str(address), str(port), "--timeout", str(timeout_s)]
         return self.world.run(self.name, program).strip()
 
+    def ask(self, address: IPv4Address | IPv6Address, port: int, name: str, *, timeout_s: float = 3) -> str:
+        """Ask for a name's address over UDP: answered, refused (nobody listens), timed-out or unreachable."""
+        words = [str(address), str(port), "--timeout", str(timeout_s), "--ask", name]
+        return self.world.run(self.name, [sys.executable, "-m", "image.lab.knock", *words]).strip()
+
+    def ask_everybody(self, name: str) -> str:
+        """The IPv4 address that whoever on the link has that name answers by multicast DNS; "" if nobody does."""
+        return self.world.run(self.name, [sys.executable, "-m", "image.lab.mdns", name, NIC]).strip()
+
     @contextmanager
     def listening(self, *ports: int) -> Iterator[None]:
         """Take TCP connections on these ports, over IPv4 and IPv6, while the block runs."""

@@ -1,22 +1,50 @@
-"""A program: try to open a TCP connection, and print one word: connected, refused, timed-out or unreachable."""
+"""A program: try to open a TCP connection, and print one word: connected, refused, timed-out or unreachable.
+
+With `--ask NAME` it is a question over UDP instead, that for a name's address (RFC 1035), and the first of these words
+is `answered`.
+"""
 
 from __future__ import annotations
 
 import argparse
 import socket
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+
+from image.lab.mdns import question
 
 
 def knock(address: str, port: int, timeout_s: float) -> str:
-    """What became of the attempt."""
+    """What became of the attempt to connect."""
+    return outcome("connected", lambda: socket.create_connection((address, port), timeout_s).close())
+
+
+def ask(address: str, port: int, timeout_s: float, *, name: str) -> str:
+    """What became of the question. Whatever comes back is an answer; `refused`: the host says that nobody listens."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with closing(socket.socket(family, socket.SOCK_DGRAM)) as line:
+        line.settimeout(timeout_s)
+        return outcome("answered", partial(_exchange, line, (address, port), question(name)))
+
+
+def outcome(success: str, attempt: Callable[[], object]) -> str:
+    """That word, or the one for what an attempt raised."""
     try:
-        socket.create_connection((address, port), timeout_s).close()
+        attempt()
     except TimeoutError:
         return "timed-out"
     except ConnectionRefusedError:
         return "refused"
     except OSError:
         return "unreachable"
-    return "connected"
+    return success
+
+
+def _exchange(line: socket.socket, host: tuple[str, int], message: bytes) -> None:
+    line.connect(host)  # or the kernel would not tell that the message was refused
+    line.send(message)
+    line.recv(9000)
 
 
 if __name__ == "__main__":
@@ -24,5 +52,7 @@ if __name__ == "__main__":
     parser.add_argument("address")
     parser.add_argument("port", type=int)
     parser.add_argument("--timeout", type=float, default=3, metavar="S")
+    parser.add_argument("--ask", metavar="NAME")
     arguments = parser.parse_args()
-    print(knock(arguments.address, arguments.port, arguments.timeout))
+    attempt = partial(ask, name=arguments.ask) if arguments.ask else knock
+    print(attempt(arguments.address, arguments.port, arguments.timeout))

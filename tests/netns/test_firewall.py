@@ -135,6 +135,33 @@ def tcp(client: Namespace, server: Namespace, address: str, port: int, source: s
         return client.call(connect)
 
 
+def udp(client: Namespace, server: Namespace, address: str, port: int, source: str = "") -> bool:
+    """Whether a datagram is answered, by a program that answers anybody."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+
+    def line(own: str, port: int = 0) -> socket.socket:
+        made = socket.socket(family, socket.SOCK_DGRAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.settimeout(TIMEOUT_S)
+        made.bind((own, port))
+        return made
+
+    def answered() -> bool:
+        with suppress(OSError):
+            _, host = listener.recvfrom(100)
+            listener.sendto(b"answer", host)
+            return True
+        return False
+
+    with closing(server.call(line, address, port)) as listener, closing(client.call(line, source)) as asker:
+        client.call(asker.sendto, b"question", (address, port))
+        if not server.call(answered):
+            return False
+        with suppress(OSError):
+            return client.call(asker.recv, 100) == b"answer"
+    return False
+
+
 def reaches(client: Namespace, address: str, *options: str) -> bool:
     try:
         client.program("ping", "-c", "1", "-W", "1", *options, address)

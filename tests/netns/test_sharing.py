@@ -20,7 +20,7 @@ from firstboot.neighbours import answering
 from firstboot.sharing import NOBODY
 from tests.netns.gadget_site import PI, ROUTER, SERIAL, SERVER, SERVER6, GadgetSite, gadget_site, within
 from tests.netns.namespace import Namespace
-from tests.netns.test_firewall import reaches, tcp
+from tests.netns.test_firewall import reaches, tcp, udp
 
 pytestmark = pytest.mark.netns
 LENT = ip_network("2001:db8:f00::/40")
@@ -75,10 +75,12 @@ def test_the_laptop_reaches_of_the_pi_what_it_needs(routed: GadgetSite) -> None:
     assert reaches(routed.laptop, OWN) and reaches(routed.laptop, "fe80::1%cable0")
     assert tcp(routed.laptop, routed.pi, OWN, 22)
     assert "10.55.0.1" in routed.laptop.program("dig", "+short", f"@{OWN}", "pigadget.usb.home.arpa")
+    assert udp(routed.laptop, routed.pi, OWN, 5353)
     assert not tcp(routed.laptop, routed.pi, OWN, 8080)
     assert not tcp(routed.laptop, routed.pi, PI, 8080)
+    assert not udp(routed.laptop, routed.pi, OWN, 8080)
     routed.pi.program("iptables", "-I", "INPUT", "-j", "ACCEPT")
-    assert tcp(routed.laptop, routed.pi, OWN, 8080)
+    assert tcp(routed.laptop, routed.pi, OWN, 8080) and udp(routed.laptop, routed.pi, OWN, 8080)
 
 
 def test_nobody_outside_reaches_the_pi_or_the_laptop(routed: GadgetSite) -> None:
@@ -96,11 +98,23 @@ def test_nobody_outside_reaches_the_pi_or_the_laptop(routed: GadgetSite) -> None
     ]
     for port in (22, 80, 5353):
         assert not [target for target in attempts if tcp(routed.internet, *target, port)]
+    assert not any(questioned(routed, attempts))
     assert not [address for _, address in attempts if reaches(routed.internet, address)]
     for program in ("iptables", "ip6tables"):
         routed.pi.program(program, "-I", "INPUT", "-j", "ACCEPT")
         routed.pi.program(program, "-I", "FORWARD", "-j", "ACCEPT")
     assert all(tcp(routed.internet, *target, 22) for target in attempts)
+    assert all(questioned(routed, attempts))
+
+
+def questioned(site: GadgetSite, targets: list[tuple[Namespace, str]]) -> list[bool]:
+    """Whether programs at the ports of DNS, DHCP and multicast DNS get to answer a neighbour, and the Internet."""
+    return [
+        udp(site.internet, host, address, port, source)
+        for host, address in targets
+        for source in ("", SERVER6 if ":" in address else SERVER)
+        for port in (53, 67, 5353)
+    ]
 
 
 def test_an_address_that_is_not_the_cables_is_not_forwarded(routed: GadgetSite) -> None:

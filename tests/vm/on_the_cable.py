@@ -104,6 +104,24 @@ def is_closed_outside(plugged: Plugged) -> None:
         assert home.internet.knock(WAN_ROUTER.ip, port) == CLOSED
         assert home.neighbour.knock(pi_ipv6(plugged), port) == CLOSED
         assert home.internet.knock(pi_ipv6(plugged), port) == CLOSED
+    assert set(questions_outside(plugged).values()) == {CLOSED}
+
+
+def questions_outside(plugged: Plugged) -> dict[str, str]:
+    """What becomes of questions over UDP, by who asks what: to an open Pi, none of these is silence.
+
+    dnsmasq is not there on the uplink, which the kernel says then. What avahi does not answer anyway (the Internet) is
+    not asked of it; `tests/netns` asks a program at its port that answers anybody.
+    """
+    home, pi6, name = plugged.home, pi_ipv6(plugged), f"{plugged.guest.run('hostname').strip()}.local"
+    return {
+        "a neighbour asks for a name": home.neighbour.ask(places.PI_IPV4.ip, 53, SERVER_NAME),
+        "a neighbour asks for a name over IPv6": home.neighbour.ask(pi6, 53, SERVER_NAME),
+        "the Internet asks for a name": home.internet.ask(WAN_ROUTER.ip, 53, SERVER_NAME),
+        "the Internet asks for a name over IPv6": home.internet.ask(pi6, 53, SERVER_NAME),
+        "a neighbour asks for the Pi's name": home.neighbour.ask(places.PI_IPV4.ip, 5353, name),
+        "a neighbour asks everybody for the Pi's name": home.neighbour.ask_everybody(name) or CLOSED,
+    }
 
 
 def hides_the_laptop(plugged: Plugged, own: IPv4Interface) -> None:
