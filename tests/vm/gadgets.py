@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from firstboot.gadget.identity import device_mac, host_mac
 from image.lab import laptop
 from image.lab.card import Card, insert
 from image.lab.guest import Guest
@@ -70,7 +71,20 @@ def plugged_in_again(before: Plugged, *, parameters: Sequence[str] = ()) -> Iter
 
 def adapters(plugged: Plugged) -> dict[str, str]:
     """The MAC addresses at both ends of both functions, and the bridge's."""
+    bridge = plugged.guest.run("cat", "/sys/class/net/br-usb/address").strip()
+    return {**function_addresses(plugged.guest), "bridge": bridge}
+
+
+def function_addresses(guest: Guest) -> dict[str, str]:
+    """The MAC addresses at both ends of each network function, by their files in configfs."""
     functions = "/sys/kernel/config/usb_gadget/appliance/functions"
-    shown = plugged.guest.run("grep", "-raH", ".", functions, "--include=*_addr").replace("\0", "")  # the kernel's
-    found = dict(line.removeprefix(f"{functions}/").split(":", 1) for line in shown.splitlines())
-    return {**found, "bridge": plugged.guest.run("cat", "/sys/class/net/br-usb/address").strip()}
+    shown = guest.run("grep", "-raH", ".", functions, "--include=*_addr").replace("\0", "")  # the kernel's
+    return dict(line.removeprefix(f"{functions}/").split(":", 1) for line in shown.splitlines())
+
+
+def function_addresses_of(serial: str) -> dict[str, str]:
+    """Those of a Pi with that serial number, with the functions that a gadget has where nobody chose others."""
+    sides = {"dev_addr": device_mac, "host_addr": host_mac}
+    return {
+        f"{function}.usb0/{file}": mac(serial, function) for file, mac in sides.items() for function in ("ecm", "rndis")
+    }

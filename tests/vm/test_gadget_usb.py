@@ -14,7 +14,7 @@ from image.lab.guest import Guest
 from image.lab.laptop import CABLE, DRIVERS, NAME
 from image.lab.waiting import until
 from tests.vm import on_the_pi
-from tests.vm.gadgets import Plugged, adapters, wired
+from tests.vm.gadgets import Plugged, adapters, function_addresses_of, wired
 
 pytestmark = pytest.mark.vm
 READY_S = 240
@@ -140,11 +140,7 @@ def adapter_address(plugged: Plugged) -> str:
 
 def test_addresses_are_this_pis(gadget: Plugged) -> None:
     own = serial(gadget.guest)
-    assert adapters(gadget) == {
-        **{f"{name}.usb0/dev_addr": device_mac(own, name) for name in ("ecm", "rndis")},
-        **{f"{name}.usb0/host_addr": host_mac(own, name) for name in ("ecm", "rndis")},
-        "bridge": device_mac(own, "bridge"),
-    }
+    assert adapters(gadget) == {**function_addresses_of(own), "bridge": device_mac(own, "bridge")}
 
 
 def test_unplugged_and_plugged_in_again(gadget: Plugged, capfd: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ from image.lab.machine import RASPI0
 from image.lab.qemu import booted
 from image.lab.waiting import until
 from tests.vm import on_the_pi
+from tests.vm.gadgets import function_addresses, function_addresses_of
 
 pytestmark = pytest.mark.vm
 
@@ -106,6 +107,7 @@ def test_the_laptop_sees_it_before_the_daemon_runs(zero: Zero, capfd: pytest.Cap
     with booted(zero.lab, zero.card, ZERO, log="console-again", parameters=PARAMETERS) as guest:
         until(lambda: bound_to(guest) == CONTROLLER, "the gadget is bound", timeout_s=60)
         assert guest.run("cat", f"{GADGET}/strings/0x409/serialnumber").strip() == SERIAL
+        assert function_addresses(guest) == function_addresses_of(SERIAL)
         early, daemon = (started_s(guest, unit) for unit in ("appliance-gadget.service", "appliance.service"))
         with capfd.disabled():
             print(f"\nsince the kernel started: adapter shown after {early:.1f} s, the daemon's start {daemon:.1f} s")
