@@ -6,7 +6,7 @@ An action says in `str()` what it does, for `plan`, the journal and the status; 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from pathlib import Path
 
 from firstboot.facts import Address, Route
@@ -124,14 +124,20 @@ class ReplugGadget(Action):
 
 
 @dataclass(frozen=True)
-class WithdrawRouter(Action):
-    """Tell the hosts on an interface that we are no IPv6 router and no DNS server any more."""
+class RetractIPv6(Action):
+    """Tell the hosts on an interface for how long we are their IPv6 router (0: not any more), and what is gone.
+
+    `dns_server`: no DNS server any more; `prefixes`: no addresses of those any more.
+    """
 
     interface: str
-    dns_server: IPv6Address
+    router_lifetime_s: int = 0
+    dns_server: IPv6Address | None = None
+    prefixes: tuple[IPv6Network, ...] = ()
 
     def __str__(self) -> str:
-        return f"withdraw the IPv6 default route on {self.interface}"
+        gone = [] if self.router_lifetime_s else ["the IPv6 default route"]
+        return f"withdraw {', '.join([*gone, *map(str, self.prefixes)])} on {self.interface}"
 
 
 @dataclass(frozen=True)

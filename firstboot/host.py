@@ -219,8 +219,13 @@ class Host:
             configfs.show_again()
 
     @_do.register
-    def _(self, action: actions.WithdrawRouter) -> None:
-        advertisement.withdraw(action.interface, action.dns_server)
+    def _(self, action: actions.RetractIPv6) -> None:
+        advertisement.retract(
+            action.interface,
+            router_lifetime_s=action.router_lifetime_s,
+            dns_server=action.dns_server,
+            prefixes=action.prefixes,
+        )
 
     @_do.register
     def _(self, action: actions.AddAddress) -> None:

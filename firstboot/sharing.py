@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Interface
 
 from appliance.model import Appliance, Share
-from firstboot.cable import Segment, elsewhere, segments
+from firstboot.cable import UNIQUE_LOCAL, Segment, elsewhere, segments
 from firstboot.facts import Facts, Gateway, Route
 from firstboot.topology import known_address
 
@@ -126,13 +126,23 @@ def _routers(appliance: Appliance, facts: Facts) -> Iterator[Question]:
 
 
 def way_out(appliance: Appliance, facts: Facts, family: int) -> Route | None:
-    """The uplink's best default route; None without an interface or (IPv4) an address.
+    """The uplink's best default route; None without an interface or an address to send from.
 
     A carrier that is away for a moment (Wi-Fi changes the access point) is none of our business: the router is asked.
     """
     uplink = appliance.uplink
     if uplink is None or uplink.interface not in facts.links:
         return None
-    if family == 4 and known_address(uplink, facts) is None:
+    has_address = known_address(uplink, facts) is not None if family == 4 else _has_global_ipv6(appliance, facts)
+    if not has_address:
         return None
     return next(iter(facts.default_routes_on(uplink.interface, family)), None)
+
+
+def _has_global_ipv6(appliance: Appliance, facts: Facts) -> bool:
+    """Whether the uplink has an address that the Internet answers to, or has lent some."""
+    uplink = appliance.uplink.interface if appliance.uplink is not None else None
+    own = [found.address for found in facts.addresses if found.interface == uplink]
+    lent = [segment.delegated for segment in segments(appliance, facts)]
+    found = [address.ip for address in (*own, *lent) if isinstance(address, IPv6Interface)]
+    return any(not address.is_link_local and address not in UNIQUE_LOCAL for address in found)

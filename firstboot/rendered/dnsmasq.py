@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv6Network
 from pathlib import Path
 
 from appliance.model import Appliance
@@ -66,16 +67,17 @@ def _rendered(appliance: Appliance, networks: Sequence[Served]) -> str:
 
 @dataclass(frozen=True)
 class Heard:
-    """What a host on an interface hears: all that DHCPv4 says, and whether we are its IPv6 router."""
+    """What a host on an interface hears: all that DHCPv4 says; how long we are its IPv6 router, and the prefixes."""
 
     dhcp: tuple[str, ...] = ()
-    router6: bool = False
+    router6_s: int = 0
+    prefixes: frozenset[IPv6Network] = frozenset()
 
     @property
     def ways_out(self) -> frozenset[str]:
         """What of it leads to the Internet: a default route for a family, a DNS server."""
         found = {name for name in ("router", "dns-server") if any(f",option:{name}," in line for line in self.dhcp)}
-        return frozenset(found | {"router6"} if self.router6 else found)
+        return frozenset(found | {"router6"} if self.router6_s else found)
 
     @property
     def families(self) -> tuple[int, ...]:
@@ -88,7 +90,7 @@ def heard(config: str, interface: str) -> Heard:
     _, _, rest = config.partition(f"\n# --- {interface}\n")
     lines = rest.partition("\n# ---")[0].splitlines()
     lifetimes = [int(line.rpartition(",")[2]) for line in lines if line.startswith("ra-param=")]
-    return Heard(tuple(_dhcp(lines)), any(lifetimes))
+    return Heard(tuple(_dhcp(lines)), max(lifetimes, default=0), frozenset(_prefixes(lines)))
 
 
 def _dhcp(lines: Sequence[str]) -> Iterator[str]:
@@ -96,3 +98,11 @@ def _dhcp(lines: Sequence[str]) -> Iterator[str]:
         option, _, value = line.partition("=")
         if (option == "dhcp-option" and ",option:" in value) or (option == "dhcp-range" and ",ra-" not in value):
             yield line
+
+
+def _prefixes(lines: Sequence[str]) -> Iterator[IPv6Network]:
+    for line in lines:
+        option, _, value = line.partition("=")
+        if option == "dhcp-range" and ",ra-" in value:
+            address, *_, length, _ = value.split(",")
+            yield IPv6Network((address, int(length)))

@@ -6,10 +6,9 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
-from pathlib import Path
 
 from appliance.model import Appliance
-from firstboot.actions import Action, BounceLinks, ReplugGadget, RestartUnit, WithdrawRouter, WriteFile
+from firstboot.actions import Action, BounceLinks, ReplugGadget, RestartUnit, RetractIPv6, WriteFile
 from firstboot.cable import segments
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
@@ -19,6 +18,9 @@ from firstboot.rendered import dnsmasq
 from firstboot.rendered.dnsmasq import Heard
 from firstboot.resources.units import DNSMASQ
 from firstboot.sharing import Mode, Offered, mode_on
+
+TOLD = RUN / "told.conf"
+"""The configuration of dnsmasq's that the laptop has heard last; it goes with the power."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Told:
 
 
 class _Telling(Kind[Told]):
-    """What was told last is a copy of the configuration that said so, in a file that goes with the power."""
+    """What was told last is a copy of the configuration that said so."""
 
     setting = "gadget"
 
@@ -62,7 +64,7 @@ class _Telling(Kind[Told]):
         """What was told last; before that, what dnsmasq offers from power-on."""
         found = []
         for want in wanted:
-            told = machine.read(_path(want.interface)) or machine.read(dnsmasq.CONFIG)
+            told = machine.read(TOLD) or machine.read(dnsmasq.CONFIG)
             before = dnsmasq.heard(told.content.decode() if told is not None else "", want.interface)
             offer = self._to_be_heard(machine, want)
             informed = self._suffices(before, dnsmasq.heard(offer, want.interface))
@@ -88,15 +90,18 @@ class Withdrawal(_Telling):
     name = "withdrawal"
 
     def actions(self, change: Change[Told]) -> Sequence[Action]:
-        """Have IPv6 clients forget us, and DHCP clients begin anew once dnsmasq has another answer."""
+        """Have IPv6 clients forget us, and DHCP clients begin anew once dnsmasq has another answer.
+
+        Only a replug that did not fail is one that the laptop has heard.
+        """
         want, have = change.want, change.have
         if want is None or have is None:
             return []
         now = dnsmasq.heard(want.offer, want.interface)
         answer = (WriteFile(dnsmasq.IN_FORCE, want.offer.encode(), 0o644), RestartUnit(DNSMASQ)) if want.offer else ()
         replug = now.dhcp and now.dhcp != have.before.dhcp  # of a server that is gone, nothing can be asked
-        told = [ReplugGadget(answer)] if replug else answer
-        return [*_retracted6(want, have, now), *told, _noted(want.interface, want.offer)]
+        told = (*answer, _noted(want.offer))
+        return [*_retracted6(want, have, now), *([ReplugGadget(told)] if replug else told)]
 
     def _to_be_heard(self, machine: Machine, want: Told) -> str:
         return want.offer
@@ -121,7 +126,7 @@ class Cable(_Telling):
             return []
         now = dnsmasq.heard(have.offer, want.interface)
         again = [BounceLinks(want.ports)] if now.dhcp and now.dhcp != have.before.dhcp else []
-        return [*_retracted6(want, have, now), *again, _noted(want.interface, have.offer)]
+        return [*_retracted6(want, have, now), *again, _noted(have.offer)]
 
     def _to_be_heard(self, machine: Machine, want: Told) -> str:
         loaded = machine.read(dnsmasq.LOADED) if machine.read(dnsmasq.IN_FORCE) is not None else None
@@ -144,14 +149,13 @@ def offered(appliance: Appliance, machine: Machine) -> Sequence[Offered]:
 
 
 def _retracted6(want: Told, have: Told, now: Heard) -> Sequence[Action]:
-    if have.before.router6 and not now.router6 and want.dns_server is not None:
-        return [WithdrawRouter(want.interface, want.dns_server)]
-    return []
+    """What our own router advertisement says that dnsmasq's do not, or not at once."""
+    gone = tuple(sorted(have.before.prefixes - now.prefixes))
+    no_router = bool(have.before.router6_s and not now.router6_s)
+    if not gone and not no_router:
+        return []
+    return [RetractIPv6(want.interface, now.router6_s, want.dns_server if no_router else None, gone)]
 
 
-def _noted(interface: str, offer: str) -> Action:
-    return WriteFile(_path(interface), offer.encode(), 0o644)
-
-
-def _path(interface: str) -> Path:
-    return RUN / f"told-{interface}.conf"
+def _noted(offer: str) -> Action:
+    return WriteFile(TOLD, offer.encode(), 0o644)

@@ -1,4 +1,4 @@
-"""The service that asks others for the cable's sake: the uplink for an IPv6 prefix, or the laptop for everything."""
+"""The service that asks others for the cable's sake: the uplink for its IPv6, or the laptop for everything."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from appliance.model import Appliance
-from firstboot.actions import Action, ReloadNetworkManager, RestartUnit, StopUnit
+from firstboot.actions import Action, ReloadNetworkManager, RestartUnit, SetSysctl, StopUnit
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
@@ -19,10 +19,15 @@ DHCPCD = "appliance-dhcpcd.service"
 
 @dataclass(frozen=True)
 class Asking:
-    """The service. `current`: whether the process has read its configuration as it is now."""
+    """The service. `current`: whether the process has read its configuration as it is now.
+
+    `shut`: the interface on which the kernel has no IPv6 for it to ask by; of `asked` that matters.
+    """
 
     active: bool
     current: bool | None = None
+    shut: str = ""
+    asked: str = field(default="", compare=False)
     networkmanager: bool = field(default=False, compare=False)
 
     @property
@@ -43,17 +48,26 @@ class Dhcpcd(Kind[Asking]):
         is_client = bool(segments_in(appliance, facts, Mode.HOST))
         uplink = appliance.uplink.interface if appliance.uplink is not None else ""
         active = bool(dhcpcd.files(appliance, facts)) and (is_client or uplink in facts.links)
-        return (Asking(active, True if active else None, facts.networkmanager),)
+        asked = uplink if active and dhcpcd.has_uplink(appliance) and facts.has_carrier(uplink) else ""
+        return (Asking(active, True if active else None, "", asked, facts.networkmanager),)
 
     def observe(self, machine: Machine, wanted: Sequence[Asking]) -> Sequence[Asking]:
         """The unit as it is."""
         current = is_current(machine, dhcpcd.CONFIG, dhcpcd.LOADED)
-        return (Asking(machine.unit_is_active(DHCPCD), current),)
+        asked = next((want.asked for want in wanted), "")
+        shut = asked if asked and machine.sysctl(_disabled(asked)) == "1" else ""
+        return (Asking(machine.unit_is_active(DHCPCD), current, shut),)
 
     def actions(self, change: Change[Asking]) -> Sequence[Action]:
         """Start, restart, or stop. It leaves /etc/resolv.conf empty when it ends, so NetworkManager writes it again."""
-        want = change.want
+        want, have = change.want, change.have
         if want is None:
             return []
         resolver: list[Action] = [ReloadNetworkManager()] if want.networkmanager else []
-        return [RestartUnit(DHCPCD) if want.active else StopUnit(DHCPCD), *resolver]
+        # NetworkManager turns IPv6 off where it disconnects, and with "ignore" it may stay so.
+        opened: list[Action] = [SetSysctl(_disabled(have.shut), "0")] if have is not None and have.shut else []
+        return [*opened, RestartUnit(DHCPCD) if want.active else StopUnit(DHCPCD), *resolver]
+
+
+def _disabled(interface: str) -> str:
+    return f"net/ipv6/conf/{interface}/disable_ipv6"

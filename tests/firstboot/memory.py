@@ -219,7 +219,7 @@ class MemoryMachine:
             self.execute(each)
 
     @execute.register
-    def _(self, action: actions.WithdrawRouter) -> None:
+    def _(self, action: actions.RetractIPv6) -> None:
         self._link(action.interface)
         self.log.append(action)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Network
 from pathlib import Path
 
 import pytest
@@ -159,6 +159,6 @@ def test_what_a_host_hears_is_what_is_rendered_for_its_interface() -> None:
     config += "dhcp-range=10.0.0.2,10.0.0.6,255.255.255.248,120\ndhcp-option=tag:usb0,option:router,10.0.0.1\n"
     config += "dhcp-option=tag:usb0,option6:dns-server\n\n# --- usb1\nra-param=usb1,mtu:1500,60,0\n"
     first, second = dnsmasq.heard(config, "usb0"), dnsmasq.heard(config, "usb1")
-    assert (len(first.dhcp), first.router6) == (2, True)
-    assert (second.dhcp, second.router6) == ((), False)
+    assert (len(first.dhcp), first.router6_s, first.prefixes) == (2, 1800, frozenset({IPv6Network("fd00::/64")}))
+    assert (second.dhcp, second.router6_s) == ((), 0)
     assert dnsmasq.heard(config, "usb2") == dnsmasq.heard("", "usb0") == dnsmasq.Heard()

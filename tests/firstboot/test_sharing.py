@@ -19,9 +19,11 @@ GATEWAY = IPv4Address("192.168.1.254")
 DEFAULT = Route(IPv4Network("0.0.0.0/0"), "wlan0", GATEWAY, 600)
 GATEWAY6 = IPv6Address("fe80::fe")
 DEFAULT6 = Route(IPv6Network("::/0"), "wlan0", GATEWAY6, 600)
+ADDRESS = Address("wlan0", IPv4Interface("192.168.1.77/24"))
+ADDRESS6 = Address("wlan0", IPv6Interface("2001:db8:1::77/64"))
 LIVING = Facts(
     links={name: Link(name, up=True, carrier=True) for name in ("wlan0", "usb0", BRIDGE)},
-    addresses=(Address("wlan0", IPv4Interface("192.168.1.77/24")),),
+    addresses=(ADDRESS, ADDRESS6),
     routes=(DEFAULT, DEFAULT6),
     serial="10000000deadbeef",
     gadget_ports={"ecm": "usb0", "rndis": "usb1"},
@@ -101,13 +103,17 @@ def test_the_uplink_works(lacking: dict[str, object], works: bool | None) -> Non
     [
         (replace(LIVING, routes=(DEFAULT,)), False),
         (replace(LIVING, routes=(DEFAULT6,), neighbours={}), None),
-        (replace(LIVING, routes=(DEFAULT6,), neighbours={("wlan0", GATEWAY6): True}, addresses=()), True),
+        (replace(LIVING, routes=(DEFAULT6,), neighbours={("wlan0", GATEWAY6): True}, addresses=(ADDRESS6,)), True),
+        (replace(LIVING, addresses=(ADDRESS,)), False),
+        (replace(LIVING, addresses=(Address("wlan0", IPv6Interface("fd00::77/64")),)), False),
+        (replace(LIVING, addresses=(Address("wlan0", IPv6Interface("fe80::77/64")),)), False),
+        (replace(LIVING, addresses=(Address(BRIDGE, IPv6Interface("2001:db8:f00::1/64")),)), True),
         (replace(LIVING, routes=(DEFAULT, DEFAULT6), neighbours={("wlan0", GATEWAY6): False}), False),
         (replace(LIVING, routes=(replace(DEFAULT6, gateway=None),), neighbours={}), True),
     ],
 )
 def test_ipv6_works_by_itself(facts: Facts, works: bool | None) -> None:
-    """Without IPv4, and not although IPv4 does; a line without a router is taken to."""
+    """Without IPv4, and not although IPv4 does; a line without a router is taken to; a lent address suffices."""
     assert uplink_works(gadget(Share.ROUTE), facts, 6) is works
 
 
@@ -123,7 +129,7 @@ def test_routers_of_both_families_are_asked_at_once() -> None:
     """One that dies takes both away, and the laptop is told once."""
     both = replace(LIVING, routes=(DEFAULT, DEFAULT6))
     assert questions(gadget(Share.ROUTE), both) == [ROUTER]
-    only6 = replace(both, addresses=())
+    only6 = replace(both, addresses=(ADDRESS6,))
     assert questions(gadget(Share.ROUTE), only6) == [Question("wlan0", NOBODY, (GATEWAY6,))]
 
 

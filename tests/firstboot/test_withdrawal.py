@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
 import pytest
 
+from appliance.errors import TemporaryError
 from appliance.model import Appliance, Gadget, Profile, Share, Uplink
-from firstboot.actions import Action, BounceLinks, ReplugGadget, RestartUnit, WithdrawRouter, WriteFile
+from firstboot.actions import Action, BounceLinks, ReplugGadget, RestartUnit, RetractIPv6, SetSysctl, WriteFile
 from firstboot.cable import BRIDGE
-from firstboot.facts import Route
+from firstboot.facts import Address, Route
 from firstboot.kinds import KINDS
 from firstboot.reconcile import Reconciler
 from firstboot.rendered.dnsmasq import IN_FORCE, LOADED, heard
+from firstboot.resources.dhcpcd import DHCPCD
 from firstboot.resources.units import DNSMASQ
 from tests.firstboot.memory import MemoryMachine
 
@@ -37,6 +39,7 @@ def pi() -> MemoryMachine:
         Route(IPv4Network("0.0.0.0/0"), "eth0", gateway=ROUTER, metric=100),
         Route(IPv6Network("::/0"), "eth0", gateway=ROUTER6, metric=100),
     ]
+    made.addresses.append(Address("eth0", IPv6Interface("2001:db8:1::77/64")))
     answers(made, True, ROUTER, ROUTER6)
     return made
 
@@ -71,14 +74,52 @@ def told(pi: MemoryMachine) -> set[str]:
 def test_a_dead_router_is_withdrawn_before_anything_else(pi: MemoryMachine, reconcile: Pass) -> None:
     """While the adapter is away dnsmasq gets the new answer, so that nobody is told the old one again."""
     answers(pi, False, ROUTER, ROUTER6)
-    withdrawn, replugged, written, restarted, *rest = reconcile(ROUTED)
-    assert isinstance(withdrawn, WithdrawRouter)
-    assert isinstance(replugged, ReplugGadget) and replugged.meanwhile == (written, restarted)
+    withdrawn, replugged, written, restarted, noted, *rest = reconcile(ROUTED)
+    assert isinstance(withdrawn, RetractIPv6)
+    assert isinstance(replugged, ReplugGadget) and replugged.meanwhile == (written, restarted, noted)
     assert isinstance(written, WriteFile) and written.path == IN_FORCE
     assert restarted == RestartUnit(DNSMASQ)
     assert told(pi) == set()
     assert not any(isinstance(action, BounceLinks | ReplugGadget | RestartUnit) for action in rest)
     assert reconcile(ROUTED) == []
+
+
+def test_what_could_not_be_told_is_told_again(
+    pi: MemoryMachine, reconcile: Pass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [TemporaryError("the controller is busy")]
+    execute = pi.execute
+
+    def failing_once(action: Action) -> None:
+        if isinstance(action, ReplugGadget) and failures:
+            raise failures.pop()
+        execute(action)
+
+    monkeypatch.setattr(pi, "execute", failing_once)
+    answers(pi, False, ROUTER, ROUTER6)
+    assert [action for action in reconcile(ROUTED) if isinstance(action, ReplugGadget)]
+    assert not failures and told(pi) == set()
+
+
+def test_a_prefix_that_is_lent_no_more_is_retracted_and_the_router_stays(pi: MemoryMachine, reconcile: Pass) -> None:
+    lent = Address(BRIDGE, IPv6Interface("2001:db8:f00::1/64"), protocol=0)
+    pi.addresses.append(lent)
+    assert not any(isinstance(action, RetractIPv6) for action in reconcile(ROUTED))
+    pi.addresses.remove(lent)
+    did = reconcile(ROUTED)
+    [retracted] = [action for action in did if isinstance(action, RetractIPv6)]
+    assert retracted.prefixes == (lent.address.network,) and retracted.router_lifetime_s > 0
+    assert did.index(retracted) > did.index(RestartUnit(DNSMASQ)), "or it would be said once more"
+    assert reconcile(ROUTED) == []
+
+
+def test_ipv6_is_on_where_it_is_asked_for(pi: MemoryMachine, reconcile: Pass) -> None:
+    """NetworkManager turns it off where it disconnects, and leaves it so."""
+    pi.sysctls["net/ipv6/conf/eth0/disable_ipv6"] = "1"
+    assert reconcile(ROUTED)[:2] == [SetSysctl("net/ipv6/conf/eth0/disable_ipv6", "0"), RestartUnit(DHCPCD)]
+    pi.links["eth0"] = replace(pi.links["eth0"], carrier=False)
+    pi.sysctls["net/ipv6/conf/eth0/disable_ipv6"] = "1"
+    assert SetSysctl("net/ipv6/conf/eth0/disable_ipv6", "0") not in reconcile(ROUTED), "nobody is there to be asked"
 
 
 def test_a_way_out_that_is_back_is_told_once_dnsmasq_says_so(pi: MemoryMachine, reconcile: Pass) -> None:
@@ -96,7 +137,7 @@ def test_local_takes_the_way_out_back_as_well(pi: MemoryMachine, reconcile: Pass
     gadget = ROUTED.gadget
     assert gadget is not None
     did = reconcile(replace(ROUTED, gadget=replace(gadget, share=Share.LOCAL)))
-    assert isinstance(did[0], WithdrawRouter) and isinstance(did[1], ReplugGadget)
+    assert isinstance(did[0], RetractIPv6) and isinstance(did[1], ReplugGadget)
     assert told(pi) == set()
 
 
@@ -109,7 +150,7 @@ def test_a_dead_ipv6_router_is_withdrawn_and_the_cable_stays_up(pi: MemoryMachin
     """Nothing that DHCP says has changed."""
     answers(pi, False, ROUTER6)
     withdrawn, *rest = reconcile(ROUTED)
-    assert isinstance(withdrawn, WithdrawRouter)
+    assert isinstance(withdrawn, RetractIPv6)
     assert not any(isinstance(action, BounceLinks | ReplugGadget) for action in rest)
     assert told(pi) == ALL - {"router6"}
 

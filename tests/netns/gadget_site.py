@@ -212,6 +212,8 @@ class GadgetSite:
     pi: Namespace
     internet: Namespace
     stack: ExitStack
+    advertising: ExitStack
+    """What has the router advertise itself."""
     daemons: list[Daemon] = field(default_factory=list)
 
     def daemon(self, appliance: Appliance) -> Daemon:
@@ -256,13 +258,26 @@ class GadgetSite:
             yield
         self.laptop.program("ip", "addr", "del", address, "dev", "cable0")
 
-    def delegate(self) -> None:
-        """The router lends prefixes, and routes what is in them to whoever has one."""
+    def advertise(self, prefix: str, mode: str) -> None:
+        """The router advertises itself and that prefix, in one of dnsmasq's modes for `dhcp-range`."""
+        argv = [
+            "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=eth0",
+            "--bind-dynamic", "--enable-ra", f"--dhcp-range={prefix},{mode}", "--leasefile-ro", "--pid-file=",
+            "--user=root",
+        ]  # fmt: skip
+        self.advertising.close()
+        self.advertising.enter_context(_running(self.internet, *argv))
+
+    @contextmanager
+    def delegating(self, *, lease_s: int = 600) -> Iterator[None]:
+        """The router lends prefixes while the block runs."""
+        times = f"default-lease-time {lease_s}; preferred-lifetime {lease_s};"
         pool = "subnet6 2001:db8:1::/64 { prefix6 2001:db8:f00:: 2001:db8:f00:f00:: /56; }\n"
-        self.internet.program("tee", "/etc/lend.conf", stdin=f"default-lease-time 600;\n{pool}")
+        self.internet.program("tee", "/etc/lend.conf", stdin=f"{times}\n{pool}")
         self.internet.program("touch", "/run/lent")
         files = ["-cf", "/etc/lend.conf", "-lf", "/run/lent", "-pf", "/run/lend.pid"]
-        self.stack.enter_context(_running(self.internet, "dhcpd", "-6", "-f", *files, "eth0"))
+        with _running(self.internet, "dhcpd", "-6", "-f", *files, "eth0"):
+            yield
 
     def kill_router(self) -> None:
         """It has power, and does nothing any more."""
@@ -276,7 +291,7 @@ class GadgetSite:
 
 @contextmanager
 def gadget_site(folder: Path) -> Iterator[GadgetSite]:
-    """Two ports, a laptop at both, and a router that advertises 2001:db8:1::/64."""
+    """Two ports, a laptop at both, and a router that advertises 2001:db8:1::/64, for SLAAC alone."""
     with Namespace() as laptop, Namespace() as pi, Namespace() as internet, ExitStack() as stack:
         for namespace, name in ((laptop, "laptop"), (pi, "pi"), (internet, "internet")):
             _own_files(namespace, folder / name)
@@ -288,8 +303,10 @@ def gadget_site(folder: Path) -> Iterator[GadgetSite]:
         laptop.program("sysctl", "-q", "net.ipv6.conf.cable0.accept_ra=0")  # dhcpcd listens for itself
         pi.program("sysctl", "-q", "net.ipv4.ip_forward=0")  # a namespace begins with the machine's own
         pi.connect("eth0", internet, "eth0")
-        _router(internet, stack)
-        yield GadgetSite(laptop, pi, internet, stack)
+        _router(internet)
+        site = GadgetSite(laptop, pi, internet, stack, stack.enter_context(ExitStack()))
+        site.advertise("2001:db8:1::", "ra-only,64")
+        yield site
 
 
 def _own_files(namespace: Namespace, folder: Path) -> None:
@@ -303,17 +320,12 @@ def _own_files(namespace: Namespace, folder: Path) -> None:
         namespace.program("mount", "--bind", f"{folder}/var", "/var/lib/dhcpcd")
 
 
-def _router(internet: Namespace, stack: ExitStack) -> None:
+def _router(internet: Namespace) -> None:
     for address in (f"{ROUTER}/24", f"{ROUTER6}/64"):
         internet.program("ip", "addr", "add", address, "dev", "eth0")
     for address in (f"{SERVER}/32", f"{SERVER6}/128"):
         internet.program("ip", "addr", "add", address, "dev", "lo")
     internet.program("sysctl", "-q", "net.ipv6.conf.all.forwarding=1", "net.ipv4.ip_forward=1")
-    argv = [
-        "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=eth0", "--bind-dynamic",
-        "--enable-ra", "--dhcp-range=2001:db8:1::,ra-only,64", "--leasefile-ro", "--pid-file=", "--user=root",
-    ]  # fmt: skip
-    stack.enter_context(_running(internet, *argv))
 
 
 @contextmanager

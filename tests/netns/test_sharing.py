@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from ipaddress import IPv4Address, IPv4Interface, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ from tests.netns.test_firewall import reaches, tcp, udp
 pytestmark = pytest.mark.netns
 LENT = ip_network("2001:db8:f00::/40")
 OWN, WINDOWS, START_S = "10.55.0.1", "192.168.137.1", 40.0
+LEASE_S = 20
 
 
 @pytest.fixture
@@ -156,6 +157,13 @@ def test_local_leaves_the_laptops_own_internet_alone(site: GadgetSite) -> None:
     assert site.pi.program("sysctl", "-n", "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding").split() == ["0", "0"]
 
 
+def preferred(site: GadgetSite) -> list[str]:
+    """The laptop's global IPv6 addresses that it would still use for something new."""
+    shown = json.loads(site.laptop.program("ip", "-6", "-json", "addr", "show", "dev", "cable0", "scope", "global"))
+    found = [info for link in shown for info in link.get("addr_info", []) if info]
+    return [info["local"] for info in found if not info.get("deprecated")]
+
+
 def source_seen(site: GadgetSite, address: str) -> str:
     """Whom a server sees when the laptop connects to it."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -270,7 +278,7 @@ def own_addresses(site: GadgetSite) -> list[str]:
 
 def test_a_delegated_prefix_is_the_laptops(site: GadgetSite) -> None:
     """And not translated: the Internet sees the laptop's own address, and still nobody reaches it."""
-    site.delegate()
+    site.stack.enter_context(site.delegating())
     site.daemon(gadget())
     site.client()
     within(40, lambda: any(ip_address(found) in LENT for found in site.addresses(6)))
@@ -282,6 +290,33 @@ def test_a_delegated_prefix_is_the_laptops(site: GadgetSite) -> None:
     assert not tcp(site.internet, site.laptop, address, 22) and not reaches(site.internet, address)
     site.pi.program("ip6tables", "-I", "FORWARD", "-j", "ACCEPT")
     assert tcp(site.internet, site.laptop, address, 22)
+
+
+def test_a_delegated_prefix_that_goes_is_used_no_more(site: GadgetSite) -> None:
+    """The laptop would send from it for another two hours, into nowhere."""
+    with site.delegating(lease_s=LEASE_S):
+        site.daemon(gadget())
+        site.client()
+        within(40, lambda: any(ip_address(found) in LENT for found in preferred(site)))
+        within(START_S, lambda: "fe80::1" in site.routers(6))
+    within(LEASE_S + START_S, lambda: not any(ip_address(found) in LENT for found in preferred(site)))
+    assert preferred(site) and "fe80::1" in site.routers(6), "the other prefix and the router stay"
+    assert ip_address(source_seen(site, SERVER6)) in ip_network("2001:db8:1::/64")
+
+
+def test_a_router_that_gives_out_addresses_itself(site: GadgetSite) -> None:
+    """As in many a company: no SLAAC, one address by DHCPv6."""
+    site.advertise("2001:db8:1::100,2001:db8:1::1ff", "64")
+    site.daemon(gadget())
+    site.client()
+    within(40, lambda: "fe80::1" in site.routers(6))
+    assert IPv6Address(source_seen(site, SERVER6)) in IPv6Network("2001:db8:1::100/120")
+
+
+def test_the_pi_cannot_be_recognized_by_its_address(routed: GadgetSite) -> None:
+    """The adapter's own would stand on both sides of ff:fe, in every network (RFC 4291, appendix A)."""
+    [address] = [found for found in pi_addresses(routed, "eth0") if found.startswith("2001:db8:1:")]
+    assert ip_address(address).packed[11:13] != b"\xff\xfe"
 
 
 def test_separate_networks_are_both_served_and_apart(tmp_path: Path) -> None:
