@@ -6,6 +6,8 @@ from ipaddress import IPv4Interface
 
 import pytest
 
+from firstboot.cable import BRIDGE
+from image.lab.cables import NIC
 from image.lab.laptop import DRIVERS, Laptop
 from image.lab.waiting import until
 from tests.vm import on_the_cable, on_the_pi
@@ -57,6 +59,12 @@ def test_name(laptop: Laptop) -> None:
 
 def test_dns(laptop: Laptop) -> None:
     on_the_cable.resolves(laptop)
+
+
+def test_announces_itself_on_the_cable_alone(gadget: Plugged) -> None:
+    words = gadget.guest.run("journalctl", "--boot", "--unit=avahi-daemon.service", "--output=cat", "--no-pager")
+    assert f"on interface {BRIDGE}." in words
+    assert f"on interface {NIC}." not in words
 
 
 def test_internet(laptop: Laptop) -> None:
