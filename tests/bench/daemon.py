@@ -15,10 +15,16 @@ def measure(guest: Guest) -> None:
     """Its memory, and its share of a processor."""
     heading("daemon")
     figure("RSS", f"{on_the_pi.daemon_rss_mib(guest):.1f} MiB")
+    idle(guest)
+
+
+def idle(guest: Guest, circumstances: str = "") -> None:
+    """Its share of a processor."""
     pid = on_the_pi.daemon_pid(guest)
     ticks_before = _cpu_ticks(guest, pid)
     time.sleep(IDLE_S)
-    figure(f"CPU while idle for {IDLE_S} s", f"{(_cpu_ticks(guest, pid) - ticks_before) / IDLE_S:.2f} %")
+    share = (_cpu_ticks(guest, pid) - ticks_before) / IDLE_S
+    figure(f"CPU while idle for {IDLE_S} s{circumstances}", f"{share:.2f} %")
 
 
 def _cpu_ticks(guest: Guest, pid: str) -> int:
