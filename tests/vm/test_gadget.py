@@ -10,6 +10,7 @@ from firstboot.cable import BRIDGE
 from image.lab.cables import NIC
 from image.lab.laptop import DRIVERS, Laptop
 from image.lab.waiting import until
+from tests.figures import Figure
 from tests.vm import on_the_cable, on_the_pi
 from tests.vm.gadgets import Plugged, wired
 
@@ -75,21 +76,17 @@ def test_hidden(gadget: Plugged, laptop: Laptop) -> None:
     on_the_cable.hides_the_laptop(gadget, OWN)
 
 
-def test_cable_of_the_uplink_pulled(
-    gadget: Plugged, laptop: Laptop, function: str, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_cable_of_the_uplink_pulled(gadget: Plugged, laptop: Laptop, function: str, figure: Figure) -> None:
     took_s = on_the_cable.withdraws_and_offers_again(laptop, function, gadget.guest.unplugged())
-    with capfd.disabled():
-        print(f"\n{function}: the uplink's cable pulled: the default routes went after {took_s:.1f} s")
+    figure(f"{function}: the uplink's cable pulled: the default routes went after {took_s:.1f} s")
     on_the_cable.resolves(laptop)
     on_the_cable.reaches_the_internet(laptop)
 
 
-def test_router_dead(gadget: Plugged, laptop: Laptop, function: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_router_dead(gadget: Plugged, laptop: Laptop, function: str, figure: Figure) -> None:
     """Its carrier stays: nobody tells the Pi."""
     took_s = on_the_cable.withdraws_and_offers_again(laptop, function, gadget.home.router_dead())
-    with capfd.disabled():
-        print(f"\n{function}: the uplink's router dead: the default routes went after {took_s:.1f} s")
+    figure(f"{function}: the uplink's router dead: the default routes went after {took_s:.1f} s")
     on_the_cable.reaches_the_internet(laptop)
 
 

@@ -13,6 +13,7 @@ from firstboot.gadget.identity import device_mac, host_mac
 from image.lab.guest import Guest
 from image.lab.laptop import CABLE, DRIVERS, NAME
 from image.lab.waiting import until
+from tests.figures import Figure
 from tests.vm import on_the_pi
 from tests.vm.gadgets import Plugged, adapters, function_addresses_of, wired
 
@@ -143,17 +144,17 @@ def test_addresses_are_this_pis(gadget: Plugged) -> None:
     assert adapters(gadget) == {**function_addresses_of(own), "bridge": device_mac(own, "bridge")}
 
 
-def test_unplugged_and_plugged_in_again(gadget: Plugged, capfd: pytest.CaptureFixture[str]) -> None:
+def test_unplugged_and_plugged_in_again(gadget: Plugged, figure: Figure) -> None:
     program = (HERE / "replugging.py").read_text()
     argv = ["ip", "netns", "exec", NAME, "python3", "-", str(REPLUGS), gadget.laptop.device(), CABLE, OWN]
     answer = gadget.guest.ask(argv, stdin=program, timeout_s=REPLUGS * 60)
     assert answer.code == 0, answer.output
-    times: list[list[float | None]] = json.loads(answer.output)
-    assert len(times) == REPLUGS
-    carrier, answered, ping = (sorted(math.inf if row[n] is None else row[n] or 0 for row in times) for n in range(3))
-    with capfd.disabled():
-        for what, column in (("carrier", carrier), ("the Pi answers", answered), ("it answers a ping", ping)):
-            print(f"\n{what}: after {column[0]:.2f} s at best, {median(column):.2f} s, {column[-1]:.2f} s at worst")
+    rows: list[list[float | None]] = json.loads(answer.output)
+    assert len(rows) == REPLUGS
+    carrier, answered, ping = (sorted(math.inf if row[n] is None else row[n] or 0 for row in rows) for n in range(3))
+    for what, column in (("carrier", carrier), ("the Pi answers ARP", answered), ("it answers a ping", ping)):
+        times = f"{column[0]:.2f} s at best, {median(column):.2f} s, {column[-1]:.2f} s at worst"
+        figure(f"plugged in {REPLUGS} times: {what} after {times}")
     assert max(carrier[-1], answered[-1]) <= BACK_WITHIN_S
     assert ping[-1] < math.inf
 

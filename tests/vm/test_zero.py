@@ -20,6 +20,7 @@ from image.lab.home import Home, home_lab
 from image.lab.machine import RASPI0
 from image.lab.qemu import booted
 from image.lab.waiting import until
+from tests.figures import Figure
 from tests.vm import on_the_pi
 from tests.vm.gadgets import function_addresses, function_addresses_of
 
@@ -94,14 +95,13 @@ def test_ready(zero: Zero) -> None:
     assert on_the_pi.status(zero.guest)["state"] == "ready"
 
 
-def test_daemons_memory(zero: Zero, capfd: pytest.CaptureFixture[str]) -> None:
+def test_daemons_memory(zero: Zero, figure: Figure) -> None:
     resident = on_the_pi.daemon_rss_mib(zero.guest)
-    with capfd.disabled():
-        print(f"\nthe daemon on armel: {resident:.1f} MiB resident")
+    figure(f"the daemon on armel: {resident:.1f} MiB resident")
     assert resident <= RSS_MIB
 
 
-def test_the_laptop_sees_it_before_the_daemon_runs(zero: Zero, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_laptop_sees_it_before_the_daemon_runs(zero: Zero, figure: Figure) -> None:
     """On the second boot the early unit makes the gadget of what the daemon compiled on the first, and binds it."""
     halt(zero)
     with booted(zero.lab, zero.card, ZERO, log="console-again", parameters=PARAMETERS) as guest:
@@ -109,8 +109,7 @@ def test_the_laptop_sees_it_before_the_daemon_runs(zero: Zero, capfd: pytest.Cap
         assert guest.run("cat", f"{GADGET}/strings/0x409/serialnumber").strip() == SERIAL
         assert function_addresses(guest) == function_addresses_of(SERIAL)
         early, daemon = (started_s(guest, unit) for unit in ("appliance-gadget.service", "appliance.service"))
-        with capfd.disabled():
-            print(f"\nsince the kernel started: adapter shown after {early:.1f} s, the daemon's start {daemon:.1f} s")
+        figure(f"raspi0, since the kernel started: adapter shown after {early:.1f} s, daemon {daemon:.1f} s")
         assert early < daemon
         said = on_the_pi.journal(guest, "--unit=appliance-gadget.service")
         assert not [line for line in said if "the daemon" in line], "it has left nothing to the daemon"
