@@ -65,7 +65,7 @@ class Daemon:
 
     def __init__(self, fat: Path) -> None:
         self._configurations = Configurations(fat, LAST_GOOD)
-        self._reconciler = Reconciler(KINDS, alive=self._alive)
+        self._reconciler = Reconciler(KINDS, alive=self._alive, news=lambda: self._neighbours.answers)
         self._report = Report(fat / REPORT_NAME)
         self._dirty = asyncio.Event()
         self._stopping = False

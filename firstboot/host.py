@@ -28,6 +28,7 @@ from firstboot.wlan import Wlan
 
 SYSCTL = Path("/proc/sys")
 ANSWER_VALID_S = 30.0
+SHORT_S = 0.1
 DOWN_S = 5.0
 """For so long a carrier must be gone: Linux tells programs after up to a second (net/core/link_watch.c), and
 NetworkManager takes no notice of what is back within four."""
@@ -203,7 +204,9 @@ class Host:
     def _(self, action: actions.BounceLinks) -> None:
         for name in action.names:
             self._netlink.set_link_down(name)
-        time.sleep(DOWN_S)
+        until, before = time.monotonic() + DOWN_S, self._neighbours()
+        while time.monotonic() < until and not _lost(before, self._neighbours()):
+            time.sleep(SHORT_S)
         for name in action.names:
             self._netlink.set_link(name, mtu=None)
 
@@ -309,3 +312,8 @@ class Host:
 def _text(paths: Iterable[Path]) -> str:
     states = [files.read(path) for path in paths]
     return "".join(state.content.decode(errors="replace") for state in states if state is not None)
+
+
+def _lost(before: Answers, now: Answers) -> bool:
+    """Whether somebody answers no more, who may be the way out that the laptop is just being told of."""
+    return any(here and not now.get(host) for host, here in before.items())

@@ -114,6 +114,9 @@ class Kind(ABC, Generic[S]):
     unheard: ClassVar[bool] = False
     """Nothing tells when it changes (no netlink, udev or D-Bus message), so it is looked at again and again."""
 
+    urgent: ClassVar[bool] = False
+    """It does not wait for the end of a pass when there is news: it is put right again between two other kinds."""
+
     @abstractmethod
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[S]:
         """What shall be there. Pure. Raises an error while something is missing that the daemon cannot make."""

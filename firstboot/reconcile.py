@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -87,8 +87,10 @@ class Reconciler:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         alive: Callable[[], None] = lambda: None,
+        news: Callable[[], object] = lambda: None,
     ) -> None:
-        self._kinds, self._sleep, self._clock, self._alive = kinds, sleep, clock, alive
+        """`alive` is called before each kind; what `news` returns is another when what is urgent must not wait."""
+        self._kinds, self._sleep, self._clock, self._alive, self._news = kinds, sleep, clock, alive, news
         self._appliance: Appliance | None = None
         self._streaks: dict[str, _Streak] = {}
 
@@ -98,14 +100,26 @@ class Reconciler:
             self._appliance, self._streaks = appliance, {}
         machine.look()
         outcomes: dict[str, Outcome] = {}
+        heard = self._news()
         for kind in self._kinds:
             self._alive()
+            if (news := self._news()) != heard:
+                heard = news
+                self._hurry(appliance, machine, outcomes)
             missing = [name for name in kind.needs if outcomes[name].state is not State.OK]
             if missing:
                 outcomes[kind.name] = Outcome(kind.name, State.BLOCKED, error=f"needs {', '.join(missing)}")
             else:
                 outcomes[kind.name] = self._put_right(appliance, kind, machine)
         return tuple(outcomes.values())
+
+    def _hurry(self, appliance: Appliance, machine: Executor, outcomes: dict[str, Outcome]) -> None:
+        """Put right again what is urgent and has had its turn."""
+        machine.look()
+        for kind in self._kinds:
+            if kind.urgent and kind.name in outcomes:
+                again = self._put_right(appliance, kind, machine)
+                outcomes[kind.name] = replace(again, done=(*outcomes[kind.name].done, *again.done))
 
     def drifted(self, appliance: Appliance, machine: Machine) -> bool:
         """Whether something differs of which nobody would have told; the network is taken to be as it was last seen.

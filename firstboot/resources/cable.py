@@ -88,6 +88,7 @@ class Withdrawal(_Telling):
     """
 
     name = "withdrawal"
+    urgent = True
 
     def actions(self, change: Change[Told]) -> Sequence[Action]:
         """Have IPv6 clients forget us, and DHCP clients begin anew once dnsmasq has another answer.

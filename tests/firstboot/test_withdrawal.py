@@ -10,11 +10,21 @@ import pytest
 
 from appliance.errors import TemporaryError
 from appliance.model import Appliance, Gadget, Profile, Share, Uplink
-from firstboot.actions import Action, BounceLinks, ReplugGadget, RestartUnit, RetractIPv6, SetSysctl, WriteFile
+from firstboot.actions import (
+    Action,
+    BounceLinks,
+    ReplugGadget,
+    RestartUnit,
+    RetractIPv6,
+    SetHostname,
+    SetSysctl,
+    WriteFile,
+)
 from firstboot.cable import BRIDGE
 from firstboot.facts import Address, Route
 from firstboot.kinds import KINDS
 from firstboot.reconcile import Reconciler
+from firstboot.rendered import dnsmasq
 from firstboot.rendered.dnsmasq import IN_FORCE, LOADED, heard
 from firstboot.resources.dhcpcd import DHCPCD
 from firstboot.resources.units import DNSMASQ
@@ -47,7 +57,7 @@ def pi() -> MemoryMachine:
 @pytest.fixture
 def reconcile(pi: MemoryMachine) -> Pass:
     """What a pass does, once the laptop has heard of its way out."""
-    reconciler = Reconciler(KINDS, sleep=lambda _: None, clock=lambda: 0.0)
+    reconciler = Reconciler(KINDS, sleep=lambda _: None, clock=lambda: 0.0, news=lambda: dict(pi.neighbours))
 
     def made(appliance: Appliance) -> list[Action]:
         before = len(pi.log)
@@ -82,6 +92,25 @@ def test_a_dead_router_is_withdrawn_before_anything_else(pi: MemoryMachine, reco
     assert told(pi) == set()
     assert not any(isinstance(action, BounceLinks | ReplugGadget | RestartUnit) for action in rest)
     assert reconcile(ROUTED) == []
+
+
+def test_a_router_that_dies_in_the_middle_of_a_pass_is_withdrawn_there(
+    pi: MemoryMachine, reconcile: Pass, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pass that changes much takes a Zero many seconds."""
+    execute = pi.execute
+
+    def while_the_name_changes(action: Action) -> None:
+        execute(action)
+        if isinstance(action, SetHostname):
+            answers(pi, False, ROUTER, ROUTER6)
+
+    monkeypatch.setattr(pi, "execute", while_the_name_changes)
+    named, withdrawn, replugged, *rest = reconcile(replace(ROUTED, hostname="another"))
+    assert isinstance(named, SetHostname) and isinstance(withdrawn, RetractIPv6)
+    assert isinstance(replugged, ReplugGadget)
+    assert any(isinstance(action, WriteFile) and action.path == dnsmasq.CONFIG for action in rest), "the pass goes on"
+    assert told(pi) == set()
 
 
 def test_what_could_not_be_told_is_told_again(

@@ -166,7 +166,8 @@ class Daemon:
         bus: Bus = self.units  # type: ignore[assignment]
         self.host = self.namespace.call(lambda: GadgetHost(Netlink(), bus, neighbours=lambda: self.neighbours.answers))
         self._events = self.namespace.call(network_events)
-        self._reconciler, self._stopping = Reconciler(KINDS), False
+        self._reconciler = Reconciler(KINDS, news=lambda: self.neighbours.answers)
+        self._stopping = False
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
