@@ -8,9 +8,12 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
 from typing import Any
 
 from appliance.errors import PermanentError
+from image.lab import knock
 from image.lab.guest import Answer, Guest
 from image.lab.tools import LABEL
 
@@ -42,12 +45,16 @@ class Computer:
 
     def start(self, service: str, *argv: str) -> None:
         """Run one of the drive's programs beside us, until `stop`; what it prints is in the guest's journal."""
-        unit = ["systemd-run", "--quiet", "--collect", f"--unit=lab-{self.name}-{service}"]
+        unit = ["systemd-run", "--quiet", "--collect", f"--unit={self.unit(service)}"]
         self.guest.run(*unit, "--", *self.entering(argv))
 
     def stop(self, service: str) -> None:
         """End what was started."""
-        self.guest.run("systemctl", "stop", f"lab-{self.name}-{service}.service")
+        self.guest.run("systemctl", "stop", self.unit(service))
+
+    def unit(self, service: str) -> str:
+        """What the guest's systemd calls it."""
+        return f"lab-{self.name}-{service}.service"
 
     def write(self, path: str, text: str) -> None:
         """Write a file of this computer."""
@@ -62,6 +69,22 @@ class Computer:
         output = self.run("ip", "-json", *words)
         found: list[dict[str, Any]] = json.loads(output) if output.strip() else []
         return [entry for entry in found if entry]
+
+    def lay(self, *commands: str) -> None:
+        """Change its network by commands of iproute2, all in one process: starting one takes an emulator long."""
+        argv = ["ip", "-n", self.name, "-batch", "-"]
+        answer = self.guest.ask(argv, stdin="".join(f"{command}\n" for command in commands))
+        if answer.code != 0:
+            raise PermanentError(f"on the {self.name}: {commands}\n{answer.output}")
+
+    def knock(self, targets: Sequence[tuple[IPv4Address | IPv6Address | str, int]]) -> list[str]:
+        """Try to open TCP connections to these addresses and ports, all at once: what became of each, see `knock`."""
+        program = Path(knock.__file__).read_text()
+        words = [str(word) for target in targets for word in target]
+        answer = self.guest.ask([*self.in_network, "python3", "-", *words], stdin=program)
+        if answer.code != 0:
+            raise PermanentError(f"on the {self.name}: could not knock\n{answer.output}")
+        return answer.output.split()
 
     def entering(self, argv: Sequence[str]) -> list[str]:
         """The words that run `argv` there, in the guest."""

@@ -1,7 +1,8 @@
-"""A program: try to open a TCP connection, and print one word: connected, refused, timed-out or unreachable.
+"""A program: try to open TCP connections, all at once, and print a word for each: connected, refused, timed-out or
+unreachable.
 
-With `--ask NAME` it is a question over UDP instead, that for a name's address (RFC 1035), and the first of these words
-is `answered`.
+With `--ask NAME` they are questions over UDP instead, those for a name's address (RFC 1035), and the first of these
+words is `answered`.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from __future__ import annotations
 import argparse
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
-
-from image.lab.mdns import question
 
 
 def knock(address: str, port: int, timeout_s: float) -> str:
@@ -22,6 +22,8 @@ def knock(address: str, port: int, timeout_s: float) -> str:
 
 def ask(address: str, port: int, timeout_s: float, *, name: str) -> str:
     """What became of the question. Whatever comes back is an answer; `refused`: the host says that nobody listens."""
+    from image.lab.mdns import question  # not above: whoever only knocks may be where the project is not
+
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with closing(socket.socket(family, socket.SOCK_DGRAM)) as line:
         line.settimeout(timeout_s)
@@ -49,10 +51,11 @@ def _exchange(line: socket.socket, host: tuple[str, int], message: bytes) -> Non
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("address")
-    parser.add_argument("port", type=int)
+    parser.add_argument("words", nargs="+", metavar="ADDRESS PORT")
     parser.add_argument("--timeout", type=float, default=3, metavar="S")
     parser.add_argument("--ask", metavar="NAME")
     arguments = parser.parse_args()
     attempt = partial(ask, name=arguments.ask) if arguments.ask else knock
-    print(attempt(arguments.address, arguments.port, arguments.timeout))
+    addresses, ports = arguments.words[::2], [int(word) for word in arguments.words[1::2]]
+    with ThreadPoolExecutor(len(ports)) as pool:
+        print(*pool.map(partial(attempt, timeout_s=arguments.timeout), addresses, ports), sep="\n")

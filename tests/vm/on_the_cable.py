@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from ipaddress import IPv4Interface, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Network
 
 from image.lab import home as places
 from image.lab.cables import NIC, ip
+from image.lab.guest import Guest
 from image.lab.laptop import CABLE, Laptop
 from image.lab.services import PAGE
 from image.lab.site import NAMED_IPV4, NAMED_IPV6, SERVER, SERVER_NAME, WAN_ROUTER
@@ -126,23 +127,32 @@ def questions_outside(plugged: Plugged) -> dict[str, str]:
 
 def hides_the_laptop(plugged: Plugged, own: IPv4Interface) -> None:
     """A neighbour that knows the way, through the Pi, to a laptop that would answer."""
-    laptop = plugged.laptop
-    lease, slaac = laptop.lease(), laptop.slaac()[0]
+    with (
+        listening(plugged.guest, plugged.laptop) as addresses,
+        knowing_the_way(plugged, places.NEIGHBOUR),
+        knowing_the_way_back(plugged.laptop, own),
+    ):
+        for address in addresses:
+            assert plugged.home.neighbour.knock(address, PORT) in NO_ANSWER
+
+
+@contextmanager
+def listening(guest: Guest, laptop: Laptop) -> Iterator[tuple[IPv4Address, IPv6Address]]:
+    """The laptop takes connections at these addresses while the block runs, on `PORT`, as the Pi has seen."""
+    addresses = laptop.lease().ip, laptop.slaac()[0].ip
     laptop.start("listener", "iperf3", "--server", "--port", str(PORT))
     try:
-        for address in (lease.ip, slaac.ip):
-            until(partial(connects, plugged, str(address)), "the Pi connects to the laptop", timeout_s=10)
-        with knowing_the_way(plugged, places.NEIGHBOUR), knowing_the_way_back(laptop, own):
-            for address in (lease.ip, slaac.ip):
-                assert plugged.home.neighbour.knock(address, PORT) in NO_ANSWER
+        for address in addresses:
+            until(partial(connects, guest, str(address)), "the Pi connects to the laptop", timeout_s=10)
+        yield addresses
     finally:
         laptop.stop("listener")
 
 
-def connects(plugged: Plugged, address: str) -> bool:
+def connects(guest: Guest, address: str) -> bool:
     """Whether the Pi itself can open a connection to the laptop."""
     program = f"import socket; socket.create_connection(({address!r}, {PORT}), 3)"
-    return plugged.guest.ask(["python3", "-c", program]).code == 0
+    return guest.ask(["python3", "-c", program]).code == 0
 
 
 @contextmanager

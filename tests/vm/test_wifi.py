@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import pbkdf2_hmac
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Interface, IPv6Address, IPv6Interface
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from image.lab import access_point, computer
+from image.lab import access_point, computer, home, internet
 from image.lab.access_point import WPA3, AccessPoint
 from image.lab.computer import Tools
 from image.lab.guest import Guest
+from image.lab.internet import Internet
 from image.lab.laptop import Laptop
 from image.lab.waiting import until
-from tests.vm import on_the_pi
+from tests.vm import on_the_cable, on_the_pi
 from tests.vm.gadgets import EXAMPLES, plugged_in
 
 pytestmark = pytest.mark.vm
@@ -34,20 +36,24 @@ OTHERS = f"""
       - {{ssid: {OPEN}, open: true}}
 """
 CONFIG = EXAMPLE.replace("    country: NO\n", f"    country: NO{OTHERS}")
-HOUSE_NETWORK, CABIN_NETWORK = IPv4Interface("192.168.178.1/24"), IPv4Interface("192.168.179.1/24")
+HOUSE_NETWORK, CABIN_NETWORK = home.ROUTER_IPV4, IPv4Interface("192.168.179.1/24")
+HOUSE_PREFIX, CABIN_PREFIX = home.ROUTER_IPV6, IPv6Interface("2001:db8:179:1::1/64")
+OWN = IPv4Interface("10.55.0.1/28")
+USUAL_PORTS = (22, 53, 80)
 FIXED = IPv4Interface("192.168.178.77/24")
 FIRST_S, JOINED_S, SAID_S = 240.0, 180.0, 240.0
 
 
 @dataclass(frozen=True)
 class Air:
-    """The Pi, and two access points around it."""
+    """The Pi, two access points around it, and what they lead to."""
 
     guest: Guest
     laptop: Laptop
     tools: Tools
     house: AccessPoint
     cabin: AccessPoint
+    internet: Internet
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +62,13 @@ def air(gadget_image: Path, tools: Path, tmp_path_factory: pytest.TempPathFactor
     parameters = access_point.kernel_parameters(RADIOS)
     with plugged_in(gadget_image, tools, tmp_path_factory.mktemp("wifi"), CONFIG, parameters=parameters) as plugged:
         programs = computer.tools(plugged.guest)
-        house = access_point.begun(programs, "house", 1, HOUSE_NETWORK)
-        cabin = access_point.begun(programs, "cabin", 2, CABIN_NETWORK)
+        beyond = internet.begun(plugged.guest)
+        house = access_point.begun(programs, "house", 1, HOUSE_NETWORK, HOUSE_PREFIX, resolver=home.RESOLVER)
+        cabin = access_point.begun(programs, "cabin", 2, CABIN_NETWORK, CABIN_PREFIX, resolver=home.RESOLVER)
+        beyond.connect(house)
+        beyond.connect(cabin)
         house.announce(HOME, PASSPHRASE)
-        yield Air(plugged.guest, plugged.laptop, programs, house, cabin)
+        yield Air(plugged.guest, plugged.laptop, programs, house, cabin, beyond)
 
 
 PARTS = ("radio", "wifi", "uplink", "networkmanager")
@@ -102,10 +111,59 @@ def test_a_blocked_radio_is_switched_on_and_the_network_joined(air: Air) -> None
     assert f"Wi-Fi: {HOME}" in air.guest.ask(["appliance", "status"]).output
 
 
-def test_the_laptop_gets_through(air: Air) -> None:
-    """With the example's own network: by the cable to the Pi, and by its radio on."""
+def test_the_laptop_has_the_internet(air: Air) -> None:
+    """With the example's own network: by the cable to the Pi, by its radio to the access point, and beyond that."""
     air.laptop.lease(timeout_s=60)
-    until(lambda: air.laptop.reaches(HOUSE_NETWORK.ip), "the laptop reaches the access point", timeout_s=60, every_s=1)
+    has_the_internet(air)
+
+
+def has_the_internet(air: Air) -> None:
+    """Names, and servers of both families."""
+    on_the_cable.is_the_router(air.laptop, OWN)
+    on_the_cable.resolves(air.laptop)
+    on_the_cable.reaches_the_internet(air.laptop)
+
+
+def test_nobody_on_the_wifi_gets_to_the_pi(air: Air) -> None:
+    """Neither from the access point itself nor from beyond it, by any address that leads to the Pi."""
+    routed = [str(addresses(air.guest)[0].ip), str(ipv6(air.guest))]
+    link_local = str(on_the_pi.link_local(air.guest, "wlan0"))
+    for host, there in ((air.house, [*routed, f"{link_local}%{air.house.interface}"]), (air.internet, routed)):
+        targets = [(address, port) for address in there for port in USUAL_PORTS]
+        assert host.knock(targets) == [on_the_cable.CLOSED] * len(targets)
+    # The packets went to the Pi: the access point had asked for its addresses, and was told.
+    told = {entry["dst"] for entry in air.house.ip("neighbor", "show") if "lladdr" in entry}
+    assert told >= {*routed, link_local}
+
+
+def test_nobody_on_the_wifi_gets_to_the_laptop(air: Air) -> None:
+    """The access point knows the way, through the Pi, to a laptop that would answer."""
+    with (
+        on_the_cable.listening(air.guest, air.laptop) as there,
+        knowing_the_way(air),
+        on_the_cable.knowing_the_way_back(air.laptop, OWN),
+    ):
+        found = air.house.knock([(address, on_the_cable.PORT) for address in there])
+        assert set(found) <= set(on_the_cable.NO_ANSWER)
+
+
+def ipv6(guest: Guest) -> IPv6Address:
+    """The Pi's address in the prefix of the first access point."""
+    return on_the_pi.address_in(guest, HOUSE_PREFIX.network, "wlan0")
+
+
+@contextmanager
+def knowing_the_way(air: Air) -> Iterator[None]:
+    """The access point sends what is for the cable's networks to the Pi."""
+    ways = (
+        f"{air.laptop.lease().network} via {addresses(air.guest)[0].ip}",
+        f"{air.laptop.slaac()[0].network} via {ipv6(air.guest)}",
+    )
+    air.house.lay(*(f"route add {way}" for way in ways))
+    try:
+        yield
+    finally:
+        air.house.lay(*(f"route delete {way}" for way in ways))
 
 
 def test_the_kernel_knows_the_country(air: Air) -> None:
@@ -176,13 +234,24 @@ def done(guest: Guest) -> list[str]:
     return on_the_pi.journal(guest, "--unit=appliance.service")
 
 
-def test_where_the_first_network_goes_the_second_is_joined(air: Air) -> None:
-    """A hidden one, of a name and a passphrase that need care everywhere."""
-    air.cabin.announce(ODD, ODD_PASSPHRASE, hidden=True)
-    air.house.silence()
-    joins(air, ODD)
+def test_where_the_first_network_goes_the_second_is_joined(air: Air, capfd: pytest.CaptureFixture[str]) -> None:
+    """The first goes without a word; until the Pi has joined the second, the laptop keeps its own Internet."""
+    on_the_cable.is_the_router(air.laptop, OWN)
+    took_s = on_the_cable.withdraws_and_offers_again(air.laptop, "ecm", changing_the_access_point(air))
+    with capfd.disabled():
+        print(f"\nthe access point lost its power: the default routes went after {took_s:.1f} s")
     [address] = addresses(air.guest)
     assert address.network == CABIN_NETWORK.network
+    has_the_internet(air)
+
+
+@contextmanager
+def changing_the_access_point(air: Air) -> Iterator[None]:
+    """None is on the air while the block runs, and then another one: of a name and a passphrase that need care."""
+    air.house.lose_power()
+    yield
+    air.cabin.announce(ODD, ODD_PASSPHRASE, hidden=True)
+    joins(air, ODD)
 
 
 def test_an_open_network(air: Air) -> None:
