@@ -22,7 +22,8 @@ def knock(address: str, port: int, timeout_s: float) -> str:
 
 def ask(address: str, port: int, timeout_s: float, *, name: str) -> str:
     """What became of the question. Whatever comes back is an answer; `refused`: the host says that nobody listens."""
-    from image.lab.mdns import question  # not above: whoever only knocks may be where the project is not
+    # Not above: whoever only knocks may be where the project is not.
+    from image.lab.mdns import question  # noqa: PLC0415
 
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with closing(socket.socket(family, socket.SOCK_DGRAM)) as line:
