@@ -101,10 +101,6 @@ class Client:
         words = [str(address), str(port), "--timeout", str(timeout_s), "--ask", name]
         return self.world.run(self.name, [sys.executable, "-m", "image.lab.knock", *words]).strip()
 
-    def ask_everybody(self, name: str) -> str:
-        """The IPv4 address that whoever on the link has that name answers by multicast DNS; "" if nobody does."""
-        return self.world.run(self.name, [sys.executable, "-m", "image.lab.mdns", name, NIC]).strip()
-
     @contextmanager
     def listening(self, *ports: int) -> Iterator[None]:
         """Take TCP connections on these ports, over IPv4 and IPv6, while the block runs."""

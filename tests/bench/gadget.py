@@ -61,7 +61,8 @@ def _boot(laptop: Laptop) -> None:
     figure("the laptop has its DHCP lease", f"{_leased_s(laptop.guest):.1f} s")
     began, ended = (_first_times(laptop.guest, message) for message in (STARTING, STARTED))
     for unit in sorted((unit for unit in UNITS if unit in ended), key=lambda unit: ended[unit]):
-        figure(f"  {unit}", f"{began[unit]:.1f} s to {ended[unit]:.1f} s")
+        since = f"{began[unit]:.1f} s to " if unit in began else "until "  # some began before the journal did
+        figure(f"  {unit}", f"{since}{ended[unit]:.1f} s")
     figure("verdict", verdict.verdict)
 
 

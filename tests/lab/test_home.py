@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,17 +20,6 @@ from image.lab.waiting import until
 pytestmark = pytest.mark.netns
 PI = "pi"
 ROUTER = str(places.ROUTER_IPV4.ip)
-RESPONDER = """
-import socket, sys
-own = socket.inet_aton(sys.argv[1])
-line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-line.bind(("", 5353))
-line.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton("224.0.0.251") + own)
-while True:
-    asked, host = line.recvfrom(9000)
-    line.sendto(asked[:6] + b"\\0\\1" + asked[8:] + b"\\xc0\\x0c\\0\\1\\0\\1\\0\\0\\0\\x0a\\0\\4" + own, host)
-"""
-"""Answers each question over multicast DNS with one's own address."""
 
 
 @pytest.fixture(scope="module")
@@ -84,15 +72,6 @@ def test_questions_arrive(home: Home, pi: Client) -> None:
     assert home.neighbour.ask(pi.slaac_address(), 53, SERVER_NAME) == "refused"
     assert home.internet.ask(WAN_ROUTER.ip, 53, SERVER_NAME) == "refused"
     assert home.internet.ask(pi.slaac_address(), 53, SERVER_NAME) == "refused"
-
-
-def test_multicast_dns_arrives(home: Home, pi: Client) -> None:
-    address = str(places.PI_IPV4.ip)
-    assert home.neighbour.ask_everybody("pi.local") == ""
-    with home.world.running(PI, [sys.executable, "-c", RESPONDER, address], log="responder"):
-        until(lambda: ":5353 " in pi.run("ss", "-Hlun"), "the responder listens", timeout_s=10)
-        assert home.neighbour.ask_everybody("pi.local") == address
-        assert home.neighbour.ask(places.PI_IPV4.ip, 5353, "pi.local") == "answered"
 
 
 def test_faults(home: Home, pi: Client) -> None:

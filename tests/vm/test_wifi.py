@@ -20,6 +20,7 @@ from image.lab.guest import Guest
 from image.lab.internet import Internet
 from image.lab.laptop import Laptop
 from image.lab.waiting import until
+from tests.figures import Figure
 from tests.vm import on_the_cable, on_the_pi
 from tests.vm.gadgets import EXAMPLES, plugged_in
 
@@ -234,12 +235,11 @@ def done(guest: Guest) -> list[str]:
     return on_the_pi.journal(guest, "--unit=appliance.service")
 
 
-def test_where_the_first_network_goes_the_second_is_joined(air: Air, capfd: pytest.CaptureFixture[str]) -> None:
+def test_where_the_first_network_goes_the_second_is_joined(air: Air, figure: Figure) -> None:
     """The first goes without a word; until the Pi has joined the second, the laptop keeps its own Internet."""
     on_the_cable.is_the_router(air.laptop, OWN)
     took_s = on_the_cable.withdraws_and_offers_again(air.laptop, "ecm", changing_the_access_point(air))
-    with capfd.disabled():
-        print(f"\nthe access point lost its power: the default routes went after {took_s:.1f} s")
+    figure(f"the access point lost its power: the default routes went after {took_s:.1f} s")
     [address] = addresses(air.guest)
     assert address.network == CABIN_NETWORK.network
     has_the_internet(air)
