@@ -8,7 +8,7 @@ from image.lab.guest import Guest
 from tests.bench.shown import figure, heading
 from tests.vm import on_the_pi
 
-IDLE_S = 60
+SETTLE_S, IDLE_S = 60, 60
 
 
 def measure(guest: Guest) -> None:
@@ -19,7 +19,8 @@ def measure(guest: Guest) -> None:
 
 
 def idle(guest: Guest, circumstances: str = "") -> None:
-    """Its share of a processor."""
+    """Its share of a processor, once what has just changed is over."""
+    time.sleep(SETTLE_S)
     pid = on_the_pi.daemon_pid(guest)
     ticks_before = _cpu_ticks(guest, pid)
     time.sleep(IDLE_S)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,9 +20,6 @@ from image.store import Store
 from tests.bench import daemon, early_unit
 from tests.bench.shown import figure, heading
 from tests.vm.test_zero import CONFIG, PARAMETERS, READY_S, ZERO
-
-SETTLE_S = 60
-"""Until the daemon has told everybody of its way out."""
 
 
 def measure(folder: Path) -> None:
@@ -45,6 +41,5 @@ def _somebody_on_the_cable(guest: Guest) -> Iterator[None]:
     """The cable's bridge has a carrier, so the daemon asks the uplink's routers all the time while the block runs."""
     guest.run("ip", "link", "add", "somebody", "type", "dummy")
     guest.run("ip", "link", "set", "somebody", "master", BRIDGE, "up")
-    time.sleep(SETTLE_S)
     yield
     guest.run("ip", "link", "del", "somebody")
