@@ -22,6 +22,9 @@ from appliance.errors import TemporaryError
 T = TypeVar("T")
 
 TIMEOUT_S = 30.0
+WATCHED = ("appliance", "ssh.", "NetworkManager.", "wpa_supplicant.")
+"""How the units' names begin whose starts and stops are told: the kinds read the state of no others."""
+
 _DBUS = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
 _SYSTEMD = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")
 _NM = NETWORKMANAGER = (
@@ -179,9 +182,10 @@ class Bus:
             heard(message.path or "", message.body)
 
     def _on_job_removed(self, _: str, body: list[Any]) -> None:
-        _, job, _, result = body
+        _, job, unit, result = body
         if self._jobs is None:
-            self._on_unit_change()
+            if unit.startswith(WATCHED):  # other units come and go all day long
+                self._on_unit_change()
         elif not (outcome := self._outcome(job)).done():
             outcome.set_result(result)
 
