@@ -22,7 +22,7 @@ image: build-packages .venv/.build-ready ## a flashable image in dist/ (PROFILE=
 		$(if $(BASE),--base $(BASE)) $(if $(SHA256),--sha256 $(SHA256)) $(if $(REFRESH),--refresh)
 
 test: test-packages .venv/.test-ready ## every test there is: lint, unit, network namespaces, containers, real images in QEMU
-	$(PYTEST) --numprocesses 2 --dist loadgroup
+	$(PYTEST) --numprocesses 2 --dist loadscope
 
 unit: .venv/.test-ready ## the tests that touch nothing: seconds
 	$(PYTEST) -m "not netns and not container and not vm and not build and not programs"
