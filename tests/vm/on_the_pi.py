@@ -141,12 +141,14 @@ def blocked(guest: Guest, **wanted: str) -> list[str]:
 
 
 def address_in(guest: Guest, prefix: IPv6Network, interface: str) -> IPv6Address:
-    """The Pi's own address in a prefix."""
-    words = guest.run("ip", "-6", "-o", "address", "show", "dev", interface, "scope", "global")
-    found = [IPv6Address(word) for word in re.findall(r"inet6 ([^/]+)/", words)]
-    found = [address for address in found if address in prefix]
-    assert found, words
-    return found[0]
+    """The Pi's own address in a prefix, once it has one and knows that it is nobody else's."""
+
+    def found() -> IPv6Address | None:
+        words = guest.run("ip", "-6", "-o", "address", "show", "dev", interface, "scope", "global", "-tentative")
+        addresses = (IPv6Address(word) for word in re.findall(r"inet6 ([^/]+)/", words))
+        return next((address for address in addresses if address in prefix), None)
+
+    return until(found, f"the Pi has an address in {prefix}", timeout_s=60)
 
 
 def link_local(guest: Guest, interface: str) -> IPv6Address:
