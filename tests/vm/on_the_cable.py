@@ -45,15 +45,11 @@ def gives_addresses(laptop: Laptop, own: IPv4Interface) -> None:
 
 
 def is_the_router(laptop: Laptop, own: IPv4Interface) -> None:
-    """The laptop's default routes lead to the Pi, and no others; it has addresses to send from.
-
-    A route may be there before the address that goes with it has been found to be nobody else's.
-    """
+    """The laptop's default routes lead to the Pi, and no others."""
     laptop.until(lambda: laptop.has_default_routes() == {4, 6}, "the laptop has its default routes", timeout_s=BACK_S)
     assert [route["gateway"] for route in laptop.default_routes(4)] == [str(own.ip)]
     assert [route["gateway"] for route in laptop.default_routes(6)] == [str(LINK_LOCAL)]
     assert laptop.reaches(f"{LINK_LOCAL}%cable")
-    laptop.slaac()
 
 
 def has_its_name(laptop: Laptop, hostname: str, own: IPv4Interface) -> None:
@@ -71,6 +67,8 @@ def resolves(laptop: Laptop) -> None:
 
 
 def reaches_the_internet(laptop: Laptop) -> None:
+    """Once it has an address to send from: a route may be there before it is known to be nobody else's."""
+    laptop.slaac()
     for url in (f"http://{NAMED_IPV4}/", f"http://[{NAMED_IPV6}]/", f"http://[{SERVER.ip}]/"):
         assert laptop.fetch(url) == PAGE
 
