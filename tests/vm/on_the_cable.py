@@ -100,21 +100,25 @@ def withdraws_and_offers_again(laptop: Laptop, function: str, broken: AbstractCo
     return took
 
 
-def is_closed_outside(plugged: Plugged) -> None:
+def is_closed_outside(plugged: Plugged, *, has_daemon: bool = True) -> None:
     """Nobody at home or on the Internet gets to the Pi, by any address that leads to it."""
-    became = attempts_outside(plugged)
+    became = attempts_outside(plugged, has_daemon=has_daemon)
     assert set(became.values()) == {CLOSED}, became
 
 
-def attempts_outside(plugged: Plugged) -> Mapping[str, str]:
+def attempts_outside(plugged: Plugged, *, has_daemon: bool = True) -> Mapping[str, str]:
     """What becomes of attempts to connect, and of questions over UDP: of an open Pi's, none is silence.
 
     avahi is not there on the uplink, and would not say so; `tests/netns` asks a program at its port that answers.
+    Without a daemon there is no dhcpcd either, and so no IPv6 address but the link's own.
     """
-    home, pi6 = plugged.home, pi_ipv6(plugged)
+    home = plugged.home
+    own = IPv6Address(f"{on_the_pi.link_local(plugged.guest, NIC)}%{NIC}")
     doors: list[tuple[Client, IPv4Address | IPv6Address]]
-    doors = [(home.neighbour, places.PI_IPV4.ip), (home.internet, WAN_ROUTER.ip)]
-    doors += [(host, pi6) for host in (home.neighbour, home.internet)]
+    doors = [(home.neighbour, places.PI_IPV4.ip), (home.internet, WAN_ROUTER.ip), (home.neighbour, own)]
+    if has_daemon:
+        known = on_the_pi.address_in(plugged.guest, places.PREFIX, NIC)
+        doors += [(home.neighbour, known), (home.internet, known)]
     attempts: dict[str, Callable[[], str]] = {}
     for host, address in doors:
         attempts[f"{host.name} asks {address} for a name"] = partial(host.ask, address, 53, SERVER_NAME)
@@ -158,9 +162,10 @@ def connects(guest: Guest, address: str) -> bool:
 def knowing_the_way(plugged: Plugged, host: str) -> Iterator[None]:
     """A host at home sends what is for the cable's networks to the Pi."""
     laptop = plugged.laptop
-    ways = ((laptop.lease().network, places.PI_IPV4.ip), (laptop.slaac()[0].network, pi_ipv6(plugged)))
+    own = on_the_pi.link_local(plugged.guest, NIC)
+    ways = ((laptop.lease().network, places.PI_IPV4.ip), (laptop.slaac()[0].network, own))
     for network, via in ways:
-        ip(plugged.home.world, host, "route", "add", str(network), "via", str(via))
+        ip(plugged.home.world, host, "route", "add", str(network), "via", str(via), "dev", NIC)
     try:
         yield
     finally:
@@ -182,8 +187,3 @@ def knowing_the_way_back(laptop: Laptop, own: IPv4Interface) -> Iterator[None]:
     finally:
         for program, network, _ in ways:
             laptop.run(*program, "delete", network)
-
-
-def pi_ipv6(plugged: Plugged) -> IPv6Address:
-    """The Pi's address in the home's prefix."""
-    return on_the_pi.address_in(plugged.guest, places.PREFIX, NIC)

@@ -46,7 +46,7 @@ def test_the_addresses_are_those_of_the_first_boot(again: Plugged, before: dict[
 
 
 def test_closed_and_hidden_all_the_same(again: Plugged) -> None:
-    on_the_cable.is_closed_outside(again)
+    on_the_cable.is_closed_outside(again, has_daemon=False)
     on_the_cable.hides_the_laptop(again, OWN)
 
 
@@ -56,7 +56,7 @@ def test_checks_fail_without_the_firewall(again: Plugged) -> None:
     again.guest.run("sysctl", "-q", "net.ipv4.ip_forward=1")
     with pytest.raises(AssertionError):
         on_the_cable.hides_the_laptop(again, OWN)
-    became = on_the_cable.attempts_outside(again)
+    became = on_the_cable.attempts_outside(again, has_daemon=False)
     assert on_the_cable.CLOSED not in became.values(), became
 
 
