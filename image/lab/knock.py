@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
+from typing import Any
 
 
 def knock(address: str, port: int, timeout_s: float) -> str:
@@ -25,10 +26,10 @@ def ask(address: str, port: int, timeout_s: float, *, name: str) -> str:
     # Not above: whoever only knocks may be where the project is not.
     from image.lab.mdns import question  # noqa: PLC0415
 
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with closing(socket.socket(family, socket.SOCK_DGRAM)) as line:
+    family, kind, _, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_DGRAM)[0]  # with a link's scope
+    with closing(socket.socket(family, kind)) as line:
         line.settimeout(timeout_s)
-        return outcome("answered", partial(_exchange, line, (address, port), question(name)))
+        return outcome("answered", partial(_exchange, line, place, question(name)))
 
 
 def outcome(success: str, attempt: Callable[[], object]) -> str:
@@ -44,8 +45,8 @@ def outcome(success: str, attempt: Callable[[], object]) -> str:
     return success
 
 
-def _exchange(line: socket.socket, host: tuple[str, int], message: bytes) -> None:
-    line.connect(host)  # or the kernel would not tell that the message was refused
+def _exchange(line: socket.socket, place: Any, message: bytes) -> None:
+    line.connect(place)  # or the kernel would not tell that the message was refused
     line.send(message)
     line.recv(9000)
 
