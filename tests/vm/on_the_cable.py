@@ -81,7 +81,9 @@ def offers_nothing(laptop: Laptop, own: IPv4Interface) -> None:
     assert laptop.reaches(own.ip)
 
 
-def withdraws_and_offers_again(laptop: Laptop, function: str, broken: AbstractContextManager[None]) -> float:
+def withdraws_and_offers_again(
+    laptop: Laptop, function: str, broken: AbstractContextManager[None], *, within_s: float = WITHDRAWN_S
+) -> float:
     """Without an uplink the laptop keeps its own Internet; in seconds, how long it took.
 
     Its adapter goes and comes meanwhile, and it keeps to the function that it had.
@@ -90,7 +92,7 @@ def withdraws_and_offers_again(laptop: Laptop, function: str, broken: AbstractCo
         with alone():
             still.enter_context(broken)
             began = time.monotonic()
-            until(lambda: not laptop.has_default_routes(), "the default routes go", timeout_s=WITHDRAWN_S, every_s=0.1)
+            until(lambda: not laptop.has_default_routes(), "the default routes go", timeout_s=within_s, every_s=0.1)
             took = time.monotonic() - began
         laptop.keep(function)
         laptop.lease(timeout_s=2 * BACK_S)
