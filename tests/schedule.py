@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePath
 from typing import IO
 
@@ -56,11 +56,9 @@ class _Computer:
 _COMPUTER = _Computer()
 
 
-@contextmanager
-def alone() -> Iterator[None]:
+def alone() -> AbstractContextManager[None]:
     """No other test runs while the block does: for who counts seconds."""
-    with _COMPUTER.alone():
-        yield
+    return _COMPUTER.alone()
 
 
 @pytest.hookimpl(wrapper=True)

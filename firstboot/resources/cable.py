@@ -62,10 +62,12 @@ class _Telling(Kind[Told]):
 
     def observe(self, machine: Machine, wanted: Sequence[Told]) -> Sequence[Told]:
         """What was told last; before that, what dnsmasq offers from power-on."""
-        found = []
+        if not wanted:
+            return []
+        told = machine.read(TOLD) or machine.read(dnsmasq.CONFIG)
+        config, found = told.content.decode() if told is not None else "", []
         for want in wanted:
-            told = machine.read(TOLD) or machine.read(dnsmasq.CONFIG)
-            before = dnsmasq.heard(told.content.decode() if told is not None else "", want.interface)
+            before = dnsmasq.heard(config, want.interface)
             offer = self._to_be_heard(machine, want)
             informed = self._suffices(before, dnsmasq.heard(offer, want.interface))
             found.append(Told(want.interface, informed, before=before, offer=offer))

@@ -21,12 +21,12 @@ DHCPCD = "appliance-dhcpcd.service"
 class Asking:
     """The service. `current`: whether the process has read its configuration as it is now.
 
-    `shut`: the interface on which the kernel has no IPv6 for it to ask by; of `asked` that matters.
+    `shut`: whether the kernel has no IPv6 on the interface `asked` ("": none) for it to ask by.
     """
 
     active: bool
     current: bool | None = None
-    shut: str = ""
+    shut: bool = False
     asked: str = field(default="", compare=False)
     networkmanager: bool = field(default=False, compare=False)
 
@@ -49,13 +49,13 @@ class Dhcpcd(Kind[Asking]):
         uplink = appliance.uplink.interface if appliance.uplink is not None else ""
         active = bool(dhcpcd.files(appliance, facts)) and (is_client or uplink in facts.links)
         asked = uplink if active and dhcpcd.has_uplink(appliance) and facts.has_carrier(uplink) else ""
-        return (Asking(active, True if active else None, "", asked, facts.networkmanager),)
+        return (Asking(active, True if active else None, False, asked, facts.networkmanager),)
 
     def observe(self, machine: Machine, wanted: Sequence[Asking]) -> Sequence[Asking]:
         """The unit as it is."""
         current = is_current(machine, dhcpcd.CONFIG, dhcpcd.LOADED)
         asked = next((want.asked for want in wanted), "")
-        shut = asked if asked and machine.sysctl(_disabled(asked)) == "1" else ""
+        shut = bool(asked) and machine.sysctl(_disabled(asked)) == "1"
         return (Asking(machine.unit_is_active(DHCPCD), current, shut),)
 
     def actions(self, change: Change[Asking]) -> Sequence[Action]:
@@ -65,7 +65,7 @@ class Dhcpcd(Kind[Asking]):
             return []
         resolver: list[Action] = [ReloadNetworkManager()] if want.networkmanager else []
         # NetworkManager turns IPv6 off where it disconnects, and with "ignore" it may stay so.
-        opened: list[Action] = [SetSysctl(_disabled(have.shut), "0")] if have is not None and have.shut else []
+        opened: list[Action] = [SetSysctl(_disabled(want.asked), "0")] if have is not None and have.shut else []
         return [*opened, RestartUnit(DHCPCD) if want.active else StopUnit(DHCPCD), *resolver]
 
 

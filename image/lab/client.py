@@ -93,12 +93,13 @@ class Client:
 
     def knock(self, address: IPv4Address | IPv6Address, port: int, *, timeout_s: float = 3) -> str:
         """Try to open a TCP connection: connected, refused, timed-out or unreachable."""
-        program = [sys.executable, "-m", "image.lab.knock", str(address), str(port), "--timeout", str(timeout_s)]
-        return self.world.run(self.name, program).strip()
+        return self._attempt(str(address), str(port), "--timeout", str(timeout_s))
 
     def ask(self, address: IPv4Address | IPv6Address, port: int, name: str, *, timeout_s: float = 3) -> str:
         """Ask for a name's address over UDP: answered, refused (nobody listens), timed-out or unreachable."""
-        words = [str(address), str(port), "--timeout", str(timeout_s), "--ask", name]
+        return self._attempt(str(address), str(port), "--timeout", str(timeout_s), "--ask", name)
+
+    def _attempt(self, *words: str) -> str:
         return self.world.run(self.name, [sys.executable, "-m", "image.lab.knock", *words]).strip()
 
     @contextmanager
