@@ -15,7 +15,7 @@ from appliance.errors import ApplianceError, TemporaryError
 from firstboot import files, status
 from firstboot.bus import Bus
 from firstboot.configuration import Configuration, Configurations
-from firstboot.events import DeviceEvents, Events, firewall_events, network_events
+from firstboot.events import DeviceEvents, Events, firewall_events, network_events, setting_events
 from firstboot.host import Host
 from firstboot.kinds import KINDS
 from firstboot.neighbours import Neighbours
@@ -67,7 +67,9 @@ class Daemon:
         self._configurations = Configurations(fat, LAST_GOOD)
         self._reconciler = Reconciler(KINDS, alive=self._alive, news=lambda: self._neighbours.answers)
         self._report = Report(fat / REPORT_NAME)
-        self._dirty = asyncio.Event()
+        self._woken = asyncio.Event()
+        self._dirty = False
+        """A pass is due. Woken and not dirty: something of the network has been told, and may be no news."""
         self._stopping = False
         self._alive_at: float | None = None
         # pyroute2 and the blocking D-Bus calls stay in one thread of their own.
@@ -79,13 +81,15 @@ class Daemon:
         loop = asyncio.get_running_loop()
         self._on_signals(loop)
         self._report.begin()
-        for events in (network_events(), firewall_events(), DeviceEvents()):
-            loop.add_reader(events.fileno(), self._wake, events)
-        bus = Bus(loop, on_unit_change=self._dirty.set, on_loss=self._dirty.set)
+        self._network = network_events()
+        loop.add_reader(self._network.fileno(), self._on_network)
+        for events in (setting_events(), firewall_events(), DeviceEvents()):
+            loop.add_reader(events.fileno(), self._on_events, events)
+        bus = Bus(loop, on_unit_change=self._wake, on_loss=self._wake)
         await bus.connect()
-        wlan = Wlan(bus, on_change=self._dirty.set)
+        wlan = Wlan(bus, on_change=self._wake)
         await wlan.listen()
-        self._neighbours = Neighbours(on_change=partial(loop.call_soon_threadsafe, self._dirty.set))
+        self._neighbours = Neighbours(on_change=partial(loop.call_soon_threadsafe, self._wake))
         netlink = await loop.run_in_executor(self._worker, Netlink)
         heartbeat = asyncio.create_task(self._heartbeat())
         try:
@@ -97,24 +101,36 @@ class Daemon:
             self._worker.shutdown()
 
     def _on_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        loop.add_signal_handler(signal.SIGHUP, self._dirty.set)
+        loop.add_signal_handler(signal.SIGHUP, self._wake)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
 
     def _stop(self) -> None:
         self._stopping = True
-        self._dirty.set()
+        self._wake()
 
-    def _wake(self, events: Events) -> None:
+    def _wake(self) -> None:
+        self._dirty = True
+        self._woken.set()
+
+    def _on_events(self, events: Events) -> None:
         events.drain()
-        self._dirty.set()
+        self._wake()
+
+    def _on_network(self) -> None:
+        if self._network.drain():
+            self._woken.set()
 
     async def _work(self, loop: asyncio.AbstractEventLoop, host: Host, bus: Bus) -> None:
         retry_s = RETRY_S
         while not self._stopping:
             began = loop.time()
-            self._dirty.clear()
+            self._dirty = False
+            self._woken.clear()
             passed = await loop.run_in_executor(self._worker, self._pass, host)
+            self._on_network()
+            if self._woken.is_set():
+                self._wake()  # what changed during the pass may have been looked at before
             if bus.lost:
                 raise TemporaryError("the system bus is gone")
             notify(f"READY=1\nSTATUS={passed.told}")
@@ -122,18 +138,32 @@ class Daemon:
                 await self._watch(loop, host)
             else:
                 await self._rest(retry_s)
-            waits = not passed.settled and not self._dirty.is_set()
+            waits = not passed.settled and not self._woken.is_set()
             retry_s = min(2 * retry_s, LONGEST_RETRY_S) if waits else RETRY_S
             if not self._stopping:
                 await asyncio.sleep(max(DEBOUNCE_S, began + SPACING_S - loop.time() if passed.did_something else 0.0))
 
     async def _watch(self, loop: asyncio.AbstractEventLoop, host: Host) -> None:
         """Until something happens, or something is found of which nobody told."""
-        until = loop.time() + RESYNC_S
+        until, glance_at = loop.time() + RESYNC_S, loop.time() + GLANCE_S
         while loop.time() < until:
-            await self._rest(GLANCE_S)
-            if self._dirty.is_set() or await loop.run_in_executor(self._worker, self._glance, host):
+            await self._rest(glance_at - loop.time())
+            if self._woken.is_set():
+                await asyncio.sleep(DEBOUNCE_S)
+                look = self._is_other
+            else:
+                look, glance_at = self._glance, loop.time() + GLANCE_S
+            if self._dirty:
                 return
+            self._woken.clear()
+            if await loop.run_in_executor(self._worker, look, host):
+                return
+
+    def _is_other(self, host: Host) -> bool:
+        """Whether the network is another than it was at the end of the last pass. Runs in the worker thread."""
+        before = host.facts()
+        host.look()
+        return host.facts() != before
 
     def _glance(self, host: Host) -> bool:
         """Whether a pass is due. Runs in the worker thread."""
@@ -147,10 +177,10 @@ class Daemon:
     async def _rest(self, longest_s: float) -> None:
         """Until something happens, or the time is up; what is due on the card is written in between."""
         deadline = time.monotonic() + longest_s
-        while not self._dirty.is_set() and (left_s := deadline - time.monotonic()) > 0:
+        while not self._woken.is_set() and (left_s := deadline - time.monotonic()) > 0:
             due_s = self._report.due_s()
             try:
-                await asyncio.wait_for(self._dirty.wait(), left_s if due_s is None else min(left_s, due_s + 0.1))
+                await asyncio.wait_for(self._woken.wait(), left_s if due_s is None else min(left_s, due_s + 0.1))
             except TimeoutError:
                 self._report.flush()
 

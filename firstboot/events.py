@@ -1,4 +1,4 @@
-"""Being woken when the network changes. What changed is not read: the machine is looked at again as a whole."""
+"""Being woken when the machine changes. What changed is not read: the machine is looked at again."""
 
 from __future__ import annotations
 
@@ -12,17 +12,8 @@ import pyudev
 SOL_NETLINK = 270
 NETLINK_NETFILTER = 12
 NETLINK_ADD_MEMBERSHIP = 1
-GROUPS = {
-    "link": 1,
-    "ipv4 address": 5,
-    "ipv4 route": 7,
-    "ipv4 rule": 8,
-    "ipv6 address": 9,
-    "ipv6 route": 11,
-    "ipv6 rule": 19,
-    "ipv4 netconf": 24,
-    "ipv6 netconf": 25,
-}
+NETWORK_GROUPS = {"link": 1, "ipv4 address": 5, "ipv4 route": 7, "ipv6 address": 9, "ipv6 route": 11}
+SETTING_GROUPS = {"ipv4 rule": 8, "ipv6 rule": 19, "ipv4 netconf": 24, "ipv6 netconf": 25}
 """rtnetlink's multicast groups (linux/rtnetlink.h, RTNLGRP_*)."""
 
 _BUFFER_BYTES = 1 << 20
@@ -36,8 +27,8 @@ class Events(Protocol):
         """The descriptor to wait on."""
         ...
 
-    def drain(self) -> None:
-        """Throw away what has arrived."""
+    def drain(self) -> bool:
+        """Throw away what has arrived, and say whether anything has."""
         ...
 
 
@@ -46,8 +37,13 @@ NFTABLES_GROUP = 7
 
 
 def network_events() -> NetlinkEvents:
-    """About links, addresses, routes, rules and per-interface settings."""
-    return NetlinkEvents(socket.NETLINK_ROUTE, GROUPS.values())
+    """About links, addresses and routes: what `Facts` are made of. Not all of it is news (a lease is renewed)."""
+    return NetlinkEvents(socket.NETLINK_ROUTE, NETWORK_GROUPS.values())
+
+
+def setting_events() -> NetlinkEvents:
+    """About rules and per-interface settings."""
+    return NetlinkEvents(socket.NETLINK_ROUTE, SETTING_GROUPS.values())
 
 
 def firewall_events() -> NetlinkEvents:
@@ -69,16 +65,18 @@ class NetlinkEvents:
         """The descriptor to wait on."""
         return self._socket.fileno()
 
-    def drain(self) -> None:
+    def drain(self) -> bool:
         """Throw away what has arrived; after an overrun (ENOBUFS) too, everything is looked at again anyway."""
+        arrived = False
         while True:
             try:
                 self._socket.recv(_MESSAGE_BYTES)
             except BlockingIOError:
-                return
+                return arrived
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
+            arrived = True
 
     def close(self) -> None:
         """Close the socket."""
@@ -99,7 +97,9 @@ class DeviceEvents:
         """The descriptor to wait on."""
         return int(self._monitor.fileno())
 
-    def drain(self) -> None:
-        """Throw away what has arrived."""
+    def drain(self) -> bool:
+        """Throw away what has arrived, and say whether anything has."""
+        arrived = False
         while self._monitor.poll(timeout=0) is not None:
-            pass
+            arrived = True
+        return arrived

@@ -71,12 +71,8 @@ class Host:
 
     def sysctl(self, name: str) -> str | None:
         """A kernel setting's value; None if the kernel has no such setting."""
-        try:
-            return (SYSCTL / name).read_text(encoding="ascii").strip()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise TemporaryError(f"{name} cannot be read: {error.strerror}") from error
+        found = files.read(SYSCTL / name)
+        return found.content.decode("ascii").strip() if found is not None else None
 
     def read(self, path: Path) -> FileState | None:
         """A file; None if it is not there."""

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IP
 import pytest
 
 from appliance.errors import TemporaryError
-from firstboot.events import firewall_events, network_events
+from firstboot.events import firewall_events, network_events, setting_events
 from firstboot.facts import OURS, Address, Link, Route
 from firstboot.netlink import Netlink
 from tests.netns.namespace import Namespace
@@ -146,9 +146,7 @@ def test_a_missing_interface_is_named(namespace: Namespace, netlink: Netlink) ->
     [
         ("ip", "addr", "add", "192.168.7.1/24", "dev", "eth0"),
         ("ip", "-6", "route", "add", "2001:db8:f::/48", "dev", "far"),
-        ("ip", "rule", "add", "from", "192.168.9.0/24", "table", "9"),
         ("ip", "link", "set", "far", "down"),
-        ("sysctl", "-q", "net.ipv6.conf.far.forwarding=1"),
     ],
 )
 def test_whatever_changes_wakes(namespace: Namespace, netlink: Netlink, change: tuple[str, ...]) -> None:
@@ -162,6 +160,38 @@ def test_whatever_changes_wakes(namespace: Namespace, netlink: Netlink, change: 
 
     assert select.select([events], [], [], 2)[0], "no event came"
     events.drain()
+    events.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("ip", "rule", "add", "from", "192.168.9.0/24", "table", "9"),
+        ("sysctl", "-q", "net.ipv6.conf.far.forwarding=1"),
+    ],
+)
+def test_a_changed_setting_wakes(namespace: Namespace, netlink: Netlink, change: tuple[str, ...]) -> None:
+    events = namespace.call(setting_events)
+    assert not events.drain()
+    namespace.program(*change)
+    assert select.select([events], [], [], 2)[0], "no event came"
+    assert events.drain()
+    events.close()
+
+
+def test_what_is_renewed_wakes_and_is_no_other_network(namespace: Namespace, netlink: Netlink) -> None:
+    """A lease, or an address of a router's advertisement: they come again and again."""
+    namespace.call(lambda: netlink.set_link("eth0", mtu=None))
+    events = namespace.call(network_events)
+    for address in ("192.168.7.1/24", "2001:db8:7::1/64"):
+        words = ("ip", "addr", "replace", address, "dev", "eth0", "nodad", "preferred_lft", "300", "valid_lft")
+        namespace.program(*words, "600")
+        time.sleep(0.2)
+        before = namespace.call(netlink.look)
+        events.drain()
+        namespace.program(*words, "700")
+        assert events.drain()
+        assert namespace.call(netlink.look) == before
     events.close()
 
 
