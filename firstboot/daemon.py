@@ -172,7 +172,7 @@ class Daemon:
             appliance = self._configurations.current(host.facts()).appliance
         except ApplianceError:
             return True
-        return appliance is not before or self._reconciler.drifted(appliance, host)
+        return appliance is not before or not host.is_as_read()
 
     async def _rest(self, longest_s: float) -> None:
         """Until something happens, or the time is up; what is due on the card is written in between."""
@@ -188,6 +188,7 @@ class Daemon:
         """Put everything right once, and tell. Runs in the worker thread."""
         began = time.monotonic()
         self._alive()
+        host.begin()
         try:
             configuration = self._configurations.current(host.facts())
             outcomes = self._reconciler.reconcile(configuration.appliance, host)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from functools import singledispatchmethod
+from functools import partial, singledispatchmethod
 from ipaddress import IPv6Address
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from firstboot.kind import FileState, Gadget
 from firstboot.neighbours import Answers
 from firstboot.netlink import Netlink
 from firstboot.paths import ETC
+from firstboot.readings import Readings
 from firstboot.rendered.ufw import FAMILIES, other_paths
 from firstboot.resources.hostname import hosts_with
 from firstboot.rulesets import CLOSING, parse, restoring
@@ -48,6 +50,7 @@ class Host:
         self._netlink, self._bus, self._wlan, self._neighbours = netlink, bus, wlan, neighbours
         self._facts: Facts | None = None
         self._answered: dict[IPv6Address, tuple[float, bool]] = {}
+        self._readings = Readings()
 
     def facts(self) -> Facts:
         """The network as it was at the last `look` or change."""
@@ -61,7 +64,7 @@ class Host:
                 gadget_ports=configfs.interfaces(),
                 neighbours=self._neighbours(),
                 networkmanager=self._bus is not None and self._bus.networkmanager_runs(),
-                other_rules={family: _text(other_paths(family)) for family in FAMILIES},
+                other_rules={family: _text(map(self.read, other_paths(family))) for family in FAMILIES},
             )
         return self._facts
 
@@ -69,22 +72,30 @@ class Host:
         """Forget what was seen: whoever asks next, sees the machine as it is then."""
         self._facts = None
 
+    def begin(self) -> None:
+        """Forget all that was seen and read: a pass begins."""
+        self.look()
+        self._readings.forget()
+
+    def is_as_read(self) -> bool:
+        """Whether files, kernel settings, the name and the far end of a tunnel are as they were last found."""
+        return self._readings.hold()
+
     def sysctl(self, name: str) -> str | None:
         """A kernel setting's value; None if the kernel has no such setting."""
-        found = files.read(SYSCTL / name)
-        return found.content.decode("ascii").strip() if found is not None else None
+        return self._readings.take(name, partial(_setting, f"{SYSCTL}/{name}"))
 
     def read(self, path: Path) -> FileState | None:
         """A file; None if it is not there."""
-        return files.read(path)
+        return self._readings.take(path, partial(files.read, path), path)
 
     def glob(self, pattern: Path) -> Sequence[Path]:
         """The files that there are of a name in which * and ? match as in a shell."""
-        return sorted(pattern.parent.glob(pattern.name))
+        return self._readings.take(pattern, lambda: sorted(pattern.parent.glob(pattern.name)), pattern.parent)
 
     def hostname(self) -> str:
         """The name that the kernel has."""
-        return socket.gethostname()
+        return self._readings.take("hostname", socket.gethostname)
 
     def rules(self, family: int) -> str:
         """The firewall's rules as iptables-save prints them."""
@@ -131,6 +142,9 @@ class Host:
 
     def answers(self, address: IPv6Address) -> bool:
         """Whether a host answers an echo request; asked at most every `ANSWER_VALID_S`."""
+        return self._readings.take(address, partial(self._answers_now, address))
+
+    def _answers_now(self, address: IPv6Address) -> bool:
         now = time.monotonic()
         asked_at, answered = self._answered.get(address, (-math.inf, False))
         if now - asked_at > (ANSWER_VALID_S if answered else 0):
@@ -305,8 +319,23 @@ class Host:
         regulatory.set_country(action.country)
 
 
-def _text(paths: Iterable[Path]) -> str:
-    states = [files.read(path) for path in paths]
+def _setting(path: str) -> str | None:
+    """By the system's calls alone: a Zero takes longer for an open file's Python object than for the file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise TemporaryError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        return os.read(descriptor, 4096).decode("ascii").strip()
+    except OSError as error:
+        raise TemporaryError(f"{path} cannot be read: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+
+
+def _text(states: Iterable[FileState | None]) -> str:
     return "".join(state.content.decode(errors="replace") for state in states if state is not None)
 
 

@@ -111,9 +111,6 @@ class Kind(ABC, Generic[S]):
     setting: ClassVar[str]
     """The path in appliance.yaml that wants it, for whoever looks for the line."""
 
-    unheard: ClassVar[bool] = False
-    """Nothing tells when it changes (no netlink, udev or D-Bus message), so it is looked at again and again."""
-
     urgent: ClassVar[bool] = False
     """It does not wait for the end of a pass when there is news: it is put right again between two other kinds."""
 

@@ -16,7 +16,6 @@ from typing import Any, Protocol
 from appliance.errors import ApplianceError, PermanentError, TemporaryError
 from appliance.model import Appliance
 from firstboot.actions import Action
-from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine, Remark
 from firstboot.plan import Change, diff
 
@@ -94,7 +93,6 @@ class Reconciler:
         self._kinds, self._sleep, self._clock, self._alive, self._news = kinds, sleep, clock, alive, news
         self._appliance: Appliance | None = None
         self._streaks: dict[str, _Streak] = {}
-        self._foreseen: tuple[Appliance, Facts, Sequence[tuple[Kind[Any], Sequence[Any]]]] | None = None
 
     def reconcile(self, appliance: Appliance, machine: Executor) -> tuple[Outcome, ...]:
         """Put every kind right, in order, and say how each ended. With a new configuration all start afresh."""
@@ -123,29 +121,10 @@ class Reconciler:
                 again = self._put_right(appliance, kind, machine)
                 outcomes[kind.name] = replace(again, done=(*outcomes[kind.name].done, *again.done))
 
-    def drifted(self, appliance: Appliance, machine: Machine) -> bool:
-        """Whether something differs of which nobody would have told; the network is taken to be as it was last seen.
-
-        A pass over everything takes most of its time for what wakes the daemon by itself when it changes.
-        """
-        try:
-            return any(
-                diff(want, kind.observe(machine, want)) for kind, want in self._unheard(appliance, machine.facts())
-            )
-        except ApplianceError:
-            return True  # a pass will say what
-
     def is_settled(self, outcomes: Iterable[Outcome]) -> bool:
         """Whether trying again is of no use: a remark is taken back by other facts, and those wake the daemon."""
         remarks = {kind.name for kind in self._kinds if isinstance(kind, Remark)}
         return all(outcome.state is State.OK or outcome.kind in remarks for outcome in outcomes)
-
-    def _unheard(self, appliance: Appliance, facts: Facts) -> Sequence[tuple[Kind[Any], Sequence[Any]]]:
-        """What is wanted of the kinds that nobody tells of; made again only for something else to make it from."""
-        if self._foreseen is None or self._foreseen[0] is not appliance or self._foreseen[1] is not facts:
-            wanted = [(kind, kind.desired(appliance, facts)) for kind in self._kinds if kind.unheard]
-            self._foreseen = (appliance, facts, wanted)
-        return self._foreseen[2]
 
     def _put_right(self, appliance: Appliance, kind: Kind[Any], machine: Executor) -> Outcome:
         streak = self._streaks.setdefault(kind.name, _Streak())

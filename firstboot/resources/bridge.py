@@ -55,7 +55,6 @@ class Bridge(Kind[CableLink]):
 
     name = "bridge"
     setting = "gadget.interfaces"
-    unheard = True  # a setting of the kernel's
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[CableLink]:
         """A bridge with the gadget's ports as far as they are there, or these themselves."""

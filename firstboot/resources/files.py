@@ -21,7 +21,6 @@ class Files(Kind[File]):
     """Files. Owned are the paths that only the daemon writes; the others stay when not wanted any more."""
 
     name = "files"
-    unheard = True
     setting = "profile"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[File]:

@@ -38,7 +38,6 @@ class Gadget(Kind[UsbGadget]):
 
     name = "gadget"
     setting = "gadget"
-    unheard = True
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[UsbGadget]:
         """The functions of the configuration, with this Pi's addresses."""

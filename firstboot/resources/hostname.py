@@ -34,7 +34,6 @@ class Hostname(Kind[Name]):
     """The machine's name in its three places."""
 
     name = "hostname"
-    unheard = True
     setting = "hostname"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Name]:

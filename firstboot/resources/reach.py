@@ -31,7 +31,6 @@ class Reach(Kind[FarEnd]):
     """The tunnel's other end. There is nothing to do about it but to say so."""
 
     name = "reach"
-    unheard = True
     needs = ("tunnel", "addresses", "routes")
     setting = "tunnel"
 

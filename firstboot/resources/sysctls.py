@@ -32,7 +32,6 @@ class Sysctls(Kind[Setting]):
     """Kernel settings. Nothing is owned: what a setting was before is not known, so none is put back."""
 
     name = "sysctls"
-    unheard = True
     needs = ("firewall",)
     setting = "tunnel"
 

@@ -82,15 +82,6 @@ def test_what_somebody_changed_is_put_back(wanted: Appliance, machine: MemoryMac
     assert machine.tree.files["idProduct"] == "0x0104"
 
 
-def test_a_change_in_configfs_is_found_although_nobody_tells(wanted: Appliance, machine: MemoryMachine) -> None:
-    reconciler = Reconciler(KINDS, sleep=lambda _: None)
-    reconciler.reconcile(wanted, machine)
-    assert not reconciler.drifted(wanted, machine)
-    assert machine.tree is not None
-    machine.tree = replace(machine.tree, links=machine.tree.links[1:])
-    assert reconciler.drifted(wanted, machine)
-
-
 def test_a_gadget_that_is_bound_to_nothing_is_shown(wanted: Appliance, machine: MemoryMachine) -> None:
     settle(wanted, machine)
     machine.log.clear()
