@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import socket
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from ipaddress import IPv6Address, IPv6Network
 
 SOLICITATION, ADVERTISEMENT = 135, 136
@@ -24,19 +24,28 @@ class Ndp:
     def __init__(self, interface: str, targets: Collection[IPv6Address]) -> None:
         self.socket, self._targets = _socket(interface), {host.packed: host for host in targets}
         self._index, self._interface = socket.if_nametoindex(interface), interface
+        self._questions: list[tuple[bytes, str]] = []
+        self._answered = False
 
     def ask(self) -> None:
         """Ask all of them, each by the group that hardly anybody else listens to."""
+        if not self._answered:  # by now the interface may have another hardware address to answer to
+            self._questions = list(self._written())
+        self._answered = False
+        for message, group in self._questions:
+            self.socket.sendto(message, (group, 0, 0, self._index))
+
+    def _written(self) -> Iterator[tuple[bytes, str]]:
         option = struct.pack("!BB6s", SOURCE_LINK_LAYER_ADDRESS, 1, _mac(self.socket, self._interface))
         for target in self._targets:
             group = IPv6Address(int(SOLICITED_NODE.network_address) | int.from_bytes(target[-3:], "big"))
-            message = _MESSAGE.pack(SOLICITATION, 0, 0, 0, target) + option  # the kernel adds the checksum
-            self.socket.sendto(message, (str(group), 0, 0, self._index))
+            yield _MESSAGE.pack(SOLICITATION, 0, 0, 0, target) + option, str(group)  # the kernel adds the checksum
 
     def hear(self) -> IPv6Address | None:
         """Who answers, once there is something to read; None if it is none of them."""
-        reply = self.socket.recv(64)
-        return self._targets.get(reply[8:24])
+        who = self._targets.get(self.socket.recv(64)[8:24])
+        self._answered = self._answered or who is not None
+        return who
 
 
 def _socket(interface: str) -> socket.socket:

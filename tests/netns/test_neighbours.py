@@ -136,6 +136,15 @@ def test_both_families_of_a_host_that_dies_are_told_at_once(link: Link) -> None:
     within(BACK_S, lambda: (link.answer(HOST), link.answer(HOST6)) == (True, True))
 
 
+def test_another_hardware_address_of_ones_own_is_no_loss(link: Link) -> None:
+    link.ask(Question("eth0", OWN, (HOST, HOST6)))
+    within(START_S, lambda: link.answer(HOST) is True and link.answer(HOST6) is True)
+    told = len(link.changes)
+    link.near.program("ip", "link", "set", "eth0", "address", "02:00:00:00:be:ef")
+    time.sleep(2 * INTERVAL_S + TRIES * TIMEOUT_S)
+    assert link.answer(HOST) is True and link.answer(HOST6) is True and len(link.changes) == told
+
+
 def test_a_family_without_an_address_is_not_the_others_fault(link: Link) -> None:
     link.ask(Question("eth0", OWN, (HOST, HOST6)))
     within(START_S, lambda: link.answer(HOST6) is True)
