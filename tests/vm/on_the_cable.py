@@ -53,8 +53,9 @@ def is_the_router(laptop: Laptop, own: IPv4Interface) -> None:
 
 
 def has_its_name(laptop: Laptop, hostname: str, own: IPv4Interface) -> None:
-    """`<hostname>.local`, asked of everybody on the cable (RFC 6762)."""
-    assert laptop.resolve_on_the_cable(f"{hostname}.local") == str(own.ip)
+    """`<hostname>.local`, asked of everybody on the cable; at first its responder looks for others of the name."""
+    name = f"{hostname}.local"
+    laptop.until(lambda: laptop.resolve_on_the_cable(name) == str(own.ip), "the name is answered", timeout_s=BACK_S)
 
 
 def resolves(laptop: Laptop) -> None:
