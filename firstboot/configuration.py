@@ -18,6 +18,7 @@ from appliance.salvage import salvage
 from firstboot import files
 from firstboot.facts import Facts, Link
 from firstboot.paths import CONFIG_NAME, GADGET_UNIT
+from firstboot.readings import Readings
 from firstboot.rendered.ssh import AUTHORIZED_KEYS
 from firstboot.status import Source
 
@@ -48,15 +49,13 @@ class Configurations:
     ) -> None:
         self._file, self._last_good = fat / CONFIG_NAME, last_good
         self._installed_keys, self._gadget_unit = installed_keys, gadget_unit
+        self._readings = Readings()
         self._data: bytes | None = None
         self._current: Configuration | None = None
 
     def current(self, facts: Facts) -> Configuration:
         """The configuration in force now."""
-        try:
-            data, trouble = _content(self._file), ""
-        except ApplianceError as error:
-            data, trouble = b"", error.message
+        data, trouble = self._readings.take(self._file, self._look, self._file)
         if (
             self._current is None
             or (data, trouble) != (self._data, self._current.trouble)
@@ -67,10 +66,16 @@ class Configurations:
             self._data = data
         return self._current
 
-    @property
-    def in_force(self) -> Appliance | None:
-        """The configuration as it was last read; None before the first time."""
-        return self._current.appliance if self._current is not None else None
+    def is_as_read(self) -> bool:
+        """Whether the card's file is as it was last found."""
+        return self._readings.hold()
+
+    def _look(self) -> tuple[bytes, str]:
+        """What the file says, or why that cannot be told."""
+        try:
+            return _content(self._file), ""
+        except ApplianceError as error:
+            return b"", error.message
 
     def remember(self) -> None:
         """The configuration in force turned out to be usable: keep it for the day when the card's is broken."""

@@ -44,7 +44,8 @@ RESYNC_S = 900.0
 RETRY_S, LONGEST_RETRY_S = 5.0, 30.0
 """While something is waited for or has failed; longer each time, as long as nothing happens."""
 
-HEARTBEAT_S = 20.0
+HEARTBEAT_S = 60.0
+"""A third of the unit's WatchdogSec."""
 STUCK_S = 150.0
 """No single action takes that long: a pass without progress is stuck, and systemd's watchdog may end it."""
 
@@ -167,12 +168,7 @@ class Daemon:
 
     def _glance(self, host: Host) -> bool:
         """Whether a pass is due. Runs in the worker thread."""
-        before = self._configurations.in_force
-        try:
-            appliance = self._configurations.current(host.facts()).appliance
-        except ApplianceError:
-            return True
-        return appliance is not before or not host.is_as_read()
+        return not (self._configurations.is_as_read() and host.is_as_read())
 
     async def _rest(self, longest_s: float) -> None:
         """Until something happens, or the time is up; what is due on the card is written in between."""

@@ -67,6 +67,17 @@ def test_what_worked_stays_when_the_file_breaks(configurations: Configurations, 
     assert last_good.read_bytes() == GOOD
 
 
+def test_it_is_known_when_the_file_is_another(configurations: Configurations, fat: Path) -> None:
+    configurations.current(FACTS)
+    for content in (GOOD, BROKEN, GOOD):
+        write(fat, content)
+        assert not configurations.is_as_read()
+        configurations.current(FACTS)
+        assert configurations.is_as_read()
+    (fat / CONFIG_NAME).unlink()
+    assert not configurations.is_as_read()
+
+
 def test_what_never_worked_is_not_remembered(configurations: Configurations, fat: Path, last_good: Path) -> None:
     write(fat, GOOD)
     configurations.current(FACTS)
