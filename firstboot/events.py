@@ -27,8 +27,8 @@ class Events(Protocol):
         """The descriptor to wait on."""
         ...
 
-    def drain(self) -> bool:
-        """Throw away what has arrived, and say whether anything has."""
+    def drain(self) -> object:
+        """Throw away what has arrived."""
         ...
 
 
@@ -66,7 +66,10 @@ class NetlinkEvents:
         return self._socket.fileno()
 
     def drain(self) -> bool:
-        """Throw away what has arrived; after an overrun (ENOBUFS) too, everything is looked at again anyway."""
+        """Throw away what has arrived, and say whether anything has.
+
+        After an overrun (ENOBUFS) too, everything is looked at again anyway.
+        """
         arrived = False
         while True:
             try:
@@ -97,9 +100,7 @@ class DeviceEvents:
         """The descriptor to wait on."""
         return int(self._monitor.fileno())
 
-    def drain(self) -> bool:
-        """Throw away what has arrived, and say whether anything has."""
-        arrived = False
+    def drain(self) -> None:
+        """Throw away what has arrived."""
         while self._monitor.poll(timeout=0) is not None:
-            arrived = True
-        return arrived
+            pass

@@ -9,16 +9,32 @@ from pathlib import Path
 from appliance.errors import PermanentError, TemporaryError
 from firstboot.kind import FileState
 
+_CHUNK_BYTES = 1 << 16
+
 
 def read(path: Path) -> FileState | None:
-    """A file; None if it is not there."""
+    """A file; None if it is not there.
+
+    By the system's calls alone: the kernel's settings are read every minute, and a Zero takes longer for an open file's
+    Python object than for the file.
+    """
     try:
-        with path.open("rb") as file:
-            return FileState(file.read(), os.fstat(file.fileno()).st_mode & 0o7777)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise TemporaryError(f"{path} cannot be read: {error.strerror}") from error
+        raise _unreadable(path, error) from error
+    try:
+        content = b"".join(iter(lambda: os.read(descriptor, _CHUNK_BYTES), b""))
+        return FileState(content, os.fstat(descriptor).st_mode & 0o7777)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    finally:
+        os.close(descriptor)
+
+
+def _unreadable(path: Path, error: OSError) -> TemporaryError:
+    return TemporaryError(f"{path} cannot be read: {error.strerror}")
 
 
 def replace(path: Path, content: bytes, mode: int = 0o644) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -73,8 +72,7 @@ class Host:
         self._facts = None
 
     def begin(self) -> None:
-        """Forget all that was seen and read: a pass begins."""
-        self.look()
+        """Forget all that was read: a pass begins."""
         self._readings.forget()
 
     def is_as_read(self) -> bool:
@@ -83,7 +81,7 @@ class Host:
 
     def sysctl(self, name: str) -> str | None:
         """A kernel setting's value; None if the kernel has no such setting."""
-        return self._readings.take(name, partial(_setting, f"{SYSCTL}/{name}"))
+        return self._readings.take(name, partial(_setting, SYSCTL / name))
 
     def read(self, path: Path) -> FileState | None:
         """A file; None if it is not there."""
@@ -319,20 +317,9 @@ class Host:
         regulatory.set_country(action.country)
 
 
-def _setting(path: str) -> str | None:
-    """By the system's calls alone: a Zero takes longer for an open file's Python object than for the file."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise TemporaryError(f"{path} cannot be read: {error.strerror}") from error
-    try:
-        return os.read(descriptor, 4096).decode("ascii").strip()
-    except OSError as error:
-        raise TemporaryError(f"{path} cannot be read: {error.strerror}") from error
-    finally:
-        os.close(descriptor)
+def _setting(path: Path) -> str | None:
+    found = files.read(path)
+    return found.content.decode("ascii").strip() if found is not None else None
 
 
 def _text(states: Iterable[FileState | None]) -> str:
