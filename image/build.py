@@ -27,6 +27,7 @@ from image.stages import (
     guard,
     index,
     inspect,
+    native,
     overlay,
     packages,
     rootfs,
@@ -46,9 +47,9 @@ OLD_LISTS_DAYS = 7
 def stages(recipe: Recipe, store: Store) -> tuple[Stage, ...]:
     """The table of contents."""
     base = (
-        (index.for_debian(recipe), bootstrap.stage(recipe))
+        (index.for_debian(recipe), *native.stages(recipe), bootstrap.stage(recipe))
         if recipe.base == DEBIAN
-        else (fetch.stage(recipe), inspect.stage(recipe), unpack.stage(), index.for_image())
+        else (fetch.stage(recipe), inspect.stage(recipe), unpack.stage(), index.for_image(), *native.stages(recipe))
     )
     return (
         *base,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from appliance.errors import PermanentError
 from image.mounts import bound, mounted
 from image.run import run
+from image.tool_root import ToolRoot
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
@@ -36,6 +37,16 @@ class Chroot:
     log: Path
     environment: Mapping[str, str]
     """All that programs inside know of the outside."""
+    tools: ToolRoot | None = None
+    """What can stand in for programs of a foreign image."""
+
+    @contextmanager
+    def lent(self, without: Collection[str] = ()) -> Iterator[None]:
+        """Native programs stand in for the image's own, if there are any, but for those of the packages `without`."""
+        with ExitStack() as stack:
+            if self.tools is not None:
+                stack.enter_context(self.tools.lent(self.root, without))
+            yield
 
     def run(self, *argv: str, stdin: str | None = None) -> str:
         """Run a program inside, with NAME=VALUE before it as in a shell; returns what it printed.
@@ -51,10 +62,10 @@ def chrooted(root: Path, argv: Sequence[str], environment: Mapping[str, str]) ->
 
 
 @contextmanager
-def entered(root: Path, log: Path, environment: Mapping[str, str]) -> Iterator[Chroot]:
+def entered(root: Path, log: Path, environment: Mapping[str, str], tools: ToolRoot | None = None) -> Iterator[Chroot]:
     """`root` with /proc, a small /dev, a /tmp and /run of its own, and services kept from starting.
 
-    `environment` is added to what programs inside are given.
+    `environment` is added to what programs inside are given; `tools` stand in for them where that is asked for.
     """
     policy = root / "usr/sbin/policy-rc.d"
     with ExitStack() as stack:
@@ -69,7 +80,7 @@ def entered(root: Path, log: Path, environment: Mapping[str, str]) -> Iterator[C
         policy.write_text(POLICY)
         policy.chmod(0o755)
         try:
-            yield Chroot(root, log, {**ENVIRONMENT, **environment})
+            yield Chroot(root, log, {**ENVIRONMENT, **environment}, tools)
         finally:
             policy.unlink()
 

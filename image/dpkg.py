@@ -1,21 +1,25 @@
-"""The host's dpkg, unpacking packages into an image; the image's own dpkg configures them.
+"""dpkg, unpacking packages into an image and configuring them.
 
-Unpacking is reading archives and writing files, ten times faster outside of the emulator. The
-configuring dpkg is the image's own, because the order follows dependencies, and to a dpkg of another
-architecture those of an `all` package mean its own.
+It is the tool root's, which is native and serves the image's architecture, or the image's own where there is
+no tool root. Either way what it does is the same: the order of packages, its database, its log.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from image.chroot import Chroot
 from image.mounts import bound
 from image.run import run
+from image.tool_root import IMAGE
 
-FORCED = ("--force-architecture", "--force-depends", "--force-unsafe-io", "--force-confdef", "--force-confold")
+ARCHIVES = "run/archives"
+"""Where packages are seen in the image: on a tmpfs of ours."""
+
+FORCED = ("--force-unsafe-io", "--force-confdef", "--force-confold")
+FORCED_TO_UNPACK = (*FORCED, "--force-architecture", "--force-depends")
+"""Packages that something needs beforehand may come in the same set."""
 
 
 def extract(package: Path, root: Path) -> None:
@@ -23,72 +27,28 @@ def extract(package: Path, root: Path) -> None:
     run(["dpkg-deb", "--extract", package, root])
 
 
-def unpack(packages: Sequence[Path], chroot: Chroot) -> None:
-    """Unpack packages, natively; their preinst scripts run inside.
+def unpack(packages: Sequence[Path], inside: Chroot) -> None:
+    """Unpack packages, which lie in one folder; their preinst scripts run.
 
-    The image's dpkg configuration counts, not the host's, whose excludes would make holes in the image; and the
-    image's users and groups, by whose names archives and `dpkg-statoverride` say who owns a file.
+    Nothing stands in for what is being unpacked: a file that something is bound to cannot be replaced.
     """
-    configuration = chroot.root / "etc/dpkg"
-    (configuration / "dpkg.cfg.d").mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        if Path("/etc/dpkg").is_dir():
-            stack.enter_context(bound(configuration, Path("/etc/dpkg")))
-        for accounts in ("passwd", "group"):
-            stack.enter_context(bound(_accounts(chroot.root, accounts), Path("/etc", accounts)))
-        run(
-            [
-                "dpkg",
-                f"--root={chroot.root}",
-                f"--log={chroot.root}/var/log/dpkg.log",
-                *FORCED,
-                "--unpack",
-                *packages,
-            ],
-            env=chroot.environment,
-            log=chroot.log,
-        )
+    with inside.lent(without={package.name.partition("_")[0] for package in packages}):
+        folder = inside.root / ARCHIVES
+        folder.mkdir(exist_ok=True)
+        with bound(packages[0].parent, folder, read_only=True):
+            _run(inside, [*FORCED_TO_UNPACK, "--unpack"], packages, {})
 
 
-def _accounts(root: Path, name: str) -> Path:
-    """The image's users or groups; before there are any, those that every Debian begins with."""
-    own = root / "etc" / name
-    return own if own.is_file() else root / f"usr/share/base-passwd/{name}.master"
-
-
-def configure(chroot: Chroot, env: Mapping[str, str] | None = None) -> None:
+def configure(inside: Chroot, env: Mapping[str, str] | None = None) -> None:
     """Configure all that is unpacked, and run the triggers; `env` is added to the scripts' environment."""
-    chroot.run(
-        *(f"{name}={value}" for name, value in (env or {}).items()),
-        "dpkg",
-        "--force-confdef",
-        "--force-confold",
-        "--force-unsafe-io",
-        "--configure",
-        "--pending",
-    )
+    with inside.lent():
+        _run(inside, [*FORCED, "--configure", "--pending"], (), env or {})
 
 
-def architecture(status: str) -> str:
-    """A system's architecture, as Debian calls it.
-
-    That of the package dpkg, which is the machine's own also where foreign packages are installed.
-    """
-    for paragraph in status.split("\n\n"):
-        if paragraph.startswith("Package: dpkg\n"):
-            return next((line.split()[1] for line in paragraph.splitlines() if line.startswith("Architecture: ")), "")
-    return ""
-
-
-def unfinished(status: str) -> list[str]:
-    """The packages in a dpkg status file's text that are not installed completely."""
-    names = []
-    for paragraph in status.split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line and line[0] != " ")
-        if fields and fields.get("Status") not in (
-            "install ok installed",
-            "hold ok installed",
-            "deinstall ok config-files",
-        ):
-            names.append(fields.get("Package", "?"))
-    return names
+def _run(inside: Chroot, arguments: Sequence[str], packages: Sequence[Path], env: Mapping[str, str]) -> None:
+    if inside.tools is None:
+        files = [f"/{ARCHIVES}/{package.name}" for package in packages]
+        inside.run(*(f"{name}={value}" for name, value in env.items()), "dpkg", *arguments, *files)
+    else:
+        files = [f"/{IMAGE}/{ARCHIVES}/{package.name}" for package in packages]
+        inside.tools.dpkg([*arguments, *files], inside.root, {**inside.environment, **env}, inside.log)

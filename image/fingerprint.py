@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from appliance.errors import InputError
-from image import dpkg
+from image import dpkg_status
 from image.boards import Kind
 from image.layout import FirstBoot
 
@@ -64,7 +64,7 @@ def identify(found: Found, kind: Kind) -> System:
         )
     if release not in RELEASES:
         raise InputError(f"the base is of the release {release or 'unknown'!r}", hint=hint)
-    if (system, own := dpkg.architecture(found.dpkg_status)) not in kind.systems:
+    if (system, own := dpkg_status.architecture(found.dpkg_status)) not in kind.systems:
         expected = " or ".join(" ".join(words) for words in kind.systems)
         raise InputError(
             f"the base is {system} {own or '(of an unknown architecture)'}; the board needs {expected}", hint=hint

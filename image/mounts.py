@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from appliance.errors import InputError, PermanentError
 from image.run import run
+
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MNT_DETACH = 2
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @contextmanager
@@ -27,6 +35,25 @@ def bound(source: Path, target: Path, *, read_only: bool = False) -> Iterator[Pa
         if read_only:
             run(["mount", "-o", "remount,bind,ro", target])
         yield target
+
+
+@contextmanager
+def bind(source: Path, target: Path, *, recursive: bool = False) -> Iterator[Path]:
+    """As `bound`, by system calls: for a hundred at once. With `recursive`, what is mounted below as well.
+
+    What is mounted read-only stays so where it is bound to. See mount(2).
+    """
+    flags = MS_BIND | (MS_REC if recursive else 0)
+    _checked(_libc.mount(bytes(source), bytes(target), None, flags, None), f"{source} at {target}")
+    try:
+        yield target
+    finally:
+        _checked(_libc.umount2(bytes(target), MNT_DETACH), f"nothing at {target}")
+
+
+def _checked(result: int, what: str) -> None:
+    if result != 0:
+        raise PermanentError(f"cannot mount {what}: {os.strerror(ctypes.get_errno())}")
 
 
 @contextmanager

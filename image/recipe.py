@@ -33,6 +33,8 @@ class Recipe:
     """Seconds since 1970 (SOURCE_DATE_EPOCH): no file in the image is newer. None: the date of the package lists."""
     refresh: bool = False
     """Fetch new package lists."""
+    accelerate: bool = True
+    """Let native programs do the work that depends on no architecture; else all is emulated."""
 
     @property
     def kind(self) -> Kind:

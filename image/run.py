@@ -23,10 +23,11 @@ Child = subprocess.Popen[bytes]
 Word = str | os.PathLike[str]
 
 PACKAGES = {
+    "apt-config": "apt",
     "apt-get": "apt",
     "chroot": "coreutils",
     "debugfs": "e2fsprogs",
-    "dpkg": "dpkg",
+    "dpkg-deb": "dpkg",
     "dtc": "device-tree-compiler",
     "dumpe2fs": "e2fsprogs",
     "e2fsck": "e2fsprogs",

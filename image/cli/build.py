@@ -70,6 +70,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mirror", default="", metavar="URL", help="the Debian archive to use (default: this machine's)"
     )
+    parser.add_argument(
+        "--no-accelerate",
+        dest="accelerate",
+        action="store_false",
+        help="let the image's own programs do everything, emulated: the same image, ten times slower",
+    )
     parser.add_argument("--refresh", action="store_true", help="look for newer packages")
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("dist"), metavar="DIR", help="where the image goes (default: dist)"
@@ -117,6 +123,7 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         output=arguments.output.absolute(),
         epoch=_epoch(),
         refresh=arguments.refresh,
+        accelerate=arguments.accelerate,
     )
 
 

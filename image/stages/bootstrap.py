@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from appliance.errors import PermanentError
-from image import chroot, dpkg, layout, packages, tidy
+from image import chroot, dpkg, dpkg_status, layout, packages, tidy
 from image.chroot import Chroot
 from image.recipe import Recipe
 from image.stage import Makes, Stage, Work, code_of
-from image.stages import index
+from image.stages import index, native
 from image.stages.index import packages_from
 
 ESSENTIAL = ("?essential", "base-files", "base-passwd")
@@ -72,8 +72,8 @@ def stage(recipe: Recipe) -> Stage:
         "architecture": architecture,
         "environment": dict(recipe.kind.environment),
     }
-    code = code_of(__file__, dpkg, chroot, layout, tidy)
-    return Stage("bootstrap", Makes.ROOT, ("index",), inputs, _make, code)
+    code = code_of(__file__, dpkg, dpkg_status, chroot, layout, tidy)
+    return Stage("bootstrap", Makes.ROOT, ("index", native.NAME), inputs, _make, code)
 
 
 def _make(work: Work) -> None:
@@ -84,13 +84,14 @@ def _make(work: Work) -> None:
     everything = apt.download([*ESSENTIAL, REQUIRED, *packages.debian_base(architecture)])
     essential = apt.download(ESSENTIAL)
     _extract_essential(essential, root)
-    with chroot.entered(root, work.log, work.recipe.kind.environment) as inside:
+    with native.entered(work) as inside:
         dpkg.unpack(_first_things_first(essential), inside)
         dpkg.configure(inside)
         dpkg.unpack([package for package in everything if package not in essential], inside)
         dpkg.configure(inside, env={"INITRD": "No"})  # once, when everything that goes into it is there
-        _make_bootable(inside)
-        _add_user(inside)
+        with inside.lent():
+            _make_bootable(inside)
+            _add_user(inside)
     _write_sources(work)
     _make_unique_later(root)
     tidy.tidy(root)
@@ -178,7 +179,7 @@ def _check(root: Path, device_trees: Sequence[str]) -> None:
         if not there
     ]
     lacking += [
-        f"package {name}, half-installed" for name in dpkg.unfinished((root / "var/lib/dpkg/status").read_text())
+        f"package {name}, half-installed" for name in dpkg_status.unfinished((root / "var/lib/dpkg/status").read_text())
     ]
     if lacking:
         raise PermanentError(f"the base was not made completely: {', '.join(lacking)}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from image import chroot, layout
 from image.recipe import PROJECT
 from image.stage import Makes, Stage, Work, code_of
+from image.stages import native
 from image.store import digest_of_files
 
 LIBRARY = "usr/lib/appliance"
@@ -17,7 +18,7 @@ PACKAGES = ("appliance", "firstboot")
 def stage() -> Stage:
     """Adds the daemon."""
     inputs = {str(file): digest_of_files(PROJECT / file) for file in sources()}
-    return Stage("daemon", Makes.ROOT, ("inspect",), inputs, _make, code_of(__file__, chroot))
+    return Stage("daemon", Makes.ROOT, ("index", "inspect", native.NAME), inputs, _make, code_of(__file__, chroot))
 
 
 def sources() -> list[Path]:
@@ -33,7 +34,7 @@ def _make(work: Work) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(PROJECT / name, target)
         target.chmod(0o644)
-    with chroot.entered(work.result, work.log, work.recipe.kind.environment) as inside:
+    with native.entered(work) as inside, inside.lent():
         # By content and never checked: the files' times are not real ones, and nobody edits them in place.
         inside.run("python3", "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", f"/{LIBRARY}")
     if layout.of(work.results).boot_mount == "boot/firmware":

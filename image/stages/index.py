@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from image import apt, dpkg, sources
+from image import apt, dpkg_status, sources
 from image.mounts import bound
 from image.recipe import SUITE, Recipe
 from image.stage import Makes, Stage, Work, code_of
@@ -70,7 +70,7 @@ def _make_of_image(work: Work) -> str:
         for folder in (KEYRINGS, Path("/etc/apt/keyrings")):
             if (root / folder.relative_to("/")).is_dir() and folder.is_dir():
                 stack.enter_context(bound(root / folder.relative_to("/"), folder))
-        own = dpkg.architecture((root / "var/lib/dpkg/status").read_text())
+        own = dpkg_status.architecture((root / "var/lib/dpkg/status").read_text())
         return _update(work, tuple(dict.fromkeys([own, *foreign])))
 
 
@@ -95,4 +95,4 @@ def _update(work: Work, architectures: tuple[str, ...]) -> str:
 
 
 def _code() -> tuple[Path, ...]:
-    return code_of(__file__, apt, dpkg, sources)
+    return code_of(__file__, apt, dpkg_status, sources)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from appliance.errors import InputError
-from image import boards, decompress, dpkg, ext4_files, fat, fingerprint, layout, partitions
+from image import boards, decompress, dpkg_status, ext4_files, fat, fingerprint, layout, partitions
 from image.boards import Kind
 from image.layout import SECTOR_BYTES, Layout
 from image.recipe import Recipe
@@ -22,7 +22,7 @@ ROOT_BYTES = "root_bytes"
 
 def stage(recipe: Recipe) -> Stage:
     """Makes a plain image file of the base, and says how it is laid out."""
-    modules = (boards, decompress, dpkg, ext4_files, fat, fingerprint, layout, partitions)
+    modules = (boards, decompress, dpkg_status, ext4_files, fat, fingerprint, layout, partitions)
     code = code_of(__file__, *modules)
     return Stage("inspect", Makes.FILES, ("fetch",), {"kind": recipe.kind.name}, _make, code)
 

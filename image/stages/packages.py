@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from appliance.errors import PermanentError
-from image import chroot, dpkg, tidy
+from image import chroot, dpkg, dpkg_status, tidy
 from image.packages import PROFILES
 from image.recipe import Recipe
 from image.stage import Makes, Stage, Work, code_of
+from image.stages import native
 from image.stages.index import packages_from
 
 
 def stage(recipe: Recipe) -> Stage:
     """Adds packages to the base."""
     inputs = {"packages": PROFILES[recipe.profile]}
-    code = code_of(__file__, dpkg, chroot, tidy)
-    return Stage("packages", Makes.ROOT, ("index",), inputs, _make, code)
+    code = code_of(__file__, dpkg, dpkg_status, chroot, tidy)
+    return Stage("packages", Makes.ROOT, ("index", native.NAME), inputs, _make, code)
 
 
 def _make(work: Work) -> None:
     status = work.result / "var/lib/dpkg/status"
     files = packages_from(work, status).download(PROFILES[work.recipe.profile])
     if files:
-        with chroot.entered(work.result, work.log, work.recipe.kind.environment) as inside:
+        with native.entered(work) as inside:
             dpkg.unpack(files, inside)
             dpkg.configure(inside)
     tidy.tidy(work.result)
-    if unfinished := dpkg.unfinished(status.read_text()):
+    if unfinished := dpkg_status.unfinished(status.read_text()):
         raise PermanentError(f"these packages are installed only halfway: {', '.join(unfinished)}")

@@ -27,7 +27,6 @@ pytestmark = pytest.mark.build
 APPLIANCE = [sys.executable, "-m", "appliance"]
 CONFIG = (Path(__file__).parent.parent / "appliance/examples/gateway.yaml").read_text()
 CHANGED = CONFIG.replace("hostname: ipv6gw", "hostname: other")
-ALL = ["index", "bootstrap", "packages", "overlay", "daemon", "rootfs", "boot", "assemble", "compress"]
 
 
 @pytest.fixture(scope="module")

@@ -22,11 +22,12 @@ from image.stage import Makes
 from image.stages import overlay
 from image.store import Entry, Store, digest_of_files
 
-ALL = ["index", "bootstrap", "packages", "overlay", "daemon", "rootfs", "boot", "assemble", "compress"]
+ALL = ["index", "native", "bootstrap", "packages", "overlay", "daemon", "rootfs", "boot", "assemble", "compress"]
 
 
 @pytest.fixture(autouse=True)
-def archive(monkeypatch: pytest.MonkeyPatch) -> None:
+def archive(monkeypatch: pytest.MonkeyPatch, host: Callable[[str], None]) -> None:
+    host("x86_64")
     monkeypatch.setattr(sources, "host_sources", lambda suite: (Source("http://mirror.test/debian", (suite,)),))
 
 
