@@ -11,7 +11,7 @@ from pathlib import Path
 
 from appliance.errors import InputError, PermanentError
 from appliance.model import Profile
-from image import emulation, namespaces, output
+from image import emulation, namespaces, output, retention
 from image.boards import ARMV6, DEBIAN
 from image.events import Events
 from image.keys import Keys
@@ -108,6 +108,7 @@ def _make_all(steps: Sequence[Stage], recipe: Recipe, store: Store, events: Even
     output.clean(recipe.output)
     emulation.enable(recipe.kind.machine)
     keys = Keys(steps, recipe, store)
+    forget_damaged(keys, events)
     with ExitStack() as scratch, _full_disk_explained(recipe, store):
         scratch.callback(events.clear)  # an error is told by another process, which knows of no open line
         folders: dict[str, Path] = {}
@@ -119,13 +120,23 @@ def _make_all(steps: Sequence[Stage], recipe: Recipe, store: Store, events: Even
                 began = time.monotonic()
                 place = scratch.enter_context(store.workplace())
                 _make(stage, place, keys, folders, events)
-                events.finished(stage.name, time.monotonic() - began)
+                seconds = time.monotonic() - began
+                events.finished(stage.name, seconds)
+                store.durations.note(stage.name, recipe.kind.name, seconds)
                 folders[stage.name] = place / "tree"
             if stage.makes in (Makes.FILES, Makes.ROOT):
                 folders[stage.name] = store.tree(keys.key(stage.name) or "")
     _note_use(keys)
-    if pruned := store.prune():
-        events.note(f"{pruned} results in {store.folder} that nothing used for two weeks are removed")
+    if removed := retention.trim(store, spared={*retention.needed(store), *keys.stored()}):
+        events.note(f"{len(removed)} results that were not used lately are removed from {store.folder}")
+
+
+def forget_damaged(keys: Keys, events: Events) -> None:
+    """What has lost something since it was stored is made again instead of being used."""
+    while damaged := [entry for entry in keys.used() if not keys.store.is_whole(entry)]:
+        for entry in damaged:
+            events.note(f"the stored result of {entry.stage} is damaged: it is made again")
+            keys.store.forget(entry.key)
 
 
 def _note_use(keys: Keys) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
 REDRAW_S = 0.2
+LONG_S = 100
+"""From here on, minutes are told."""
 
 
 @dataclass
@@ -24,9 +27,27 @@ class Events:
         """A stage begins."""
         self._tell({"event": "start", "stage": stage}, f"{stage} …")
 
-    def planned(self, stage: str) -> None:
-        """A stage would run."""
-        self._tell({"event": "planned", "stage": stage}, f"{stage}: would run")
+    def planned(self, stage: str, seconds: float | None) -> None:
+        """A stage would run; `seconds`: how long it took the last time."""
+        event = {"event": "planned", "stage": stage}
+        if seconds is None:
+            self._tell(event, f"{stage}: would run")
+        else:
+            self._tell({**event, "seconds": seconds}, f"{stage}: would run, about {duration(seconds)}")
+
+    def estimate(self, known: Mapping[str, float], unknown: Sequence[str]) -> None:
+        """How long all together would take, by the seconds of each stage; of some that may be unknown."""
+        seconds = sum(known.values())
+        match bool(known), bool(unknown):
+            case False, False:
+                text = "nothing would be done"
+            case False, True:
+                text = "all: never timed here"
+            case True, False:
+                text = f"all: about {duration(seconds)}"
+            case _:
+                text = f"all: about {duration(seconds)}, and {', '.join(unknown)}, never timed here"
+        self._tell({"event": "estimate", "seconds": round(seconds, 3), "unknown": list(unknown)}, text)
 
     def cached(self, stage: str) -> None:
         """A stage's result was there already."""
@@ -62,7 +83,12 @@ class Events:
             self.stream.flush()
             self._line_open = False
 
-    def _tell(self, event: dict[str, str | int | float], text: str) -> None:
+    def _tell(self, event: Mapping[str, object], text: str) -> None:
         self.clear()
         self.stream.write((json.dumps(event) if self.as_json else text) + "\n")
         self.stream.flush()
+
+
+def duration(seconds: float) -> str:
+    """As one says it."""
+    return f"{seconds:.1f} s" if seconds < LONG_S else f"{seconds / 60:.1f} min"

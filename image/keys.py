@@ -8,6 +8,9 @@ from image.recipe import Recipe
 from image.stage import Makes, Stage
 from image.store import Entry, Key, Store, digest_of_files, key_of
 
+STORED = (Makes.FILES, Makes.ROOT)
+"""What is kept in the cache."""
+
 
 class Keys:
     """The keys of one build's stages.
@@ -58,10 +61,15 @@ class Keys:
 
     def stored(self) -> list[Key]:
         """The keys of all results of this build that the store has."""
-        makes = (Makes.FILES, Makes.ROOT)
         return [
-            entry.key for stage in self.stages.values() if stage.makes in makes and (entry := self.entry(stage.name))
+            entry.key for stage in self.stages.values() if stage.makes in STORED and (entry := self.entry(stage.name))
         ]
+
+    def used(self) -> list[Entry]:
+        """The stored results that the stages look at which are to run."""
+        running = [stage for stage in self.stages.values() if not self.fresh(stage.name)]
+        names = dict.fromkeys(need for stage in running for need in self._needs(stage))
+        return [entry for name in names if self.stages[name].makes in STORED and (entry := self.entry(name))]
 
     def roots(self, before: str) -> list[Key]:
         """The keys of the root file system's layers below stage `before`, the lowest first."""

@@ -1,9 +1,10 @@
 """The cache: each stage's result under a key made from everything that went into it.
 
 layers/KEY/tree        the result: a folder of files, or what a stage changed in the root file system
-layers/KEY/entry.json  which stage, how long it took, its digest
+layers/KEY/entry.json  which stage, how long it took, and by what damage is seen; its time is when it was last used
 archives/              .deb files
 downloads/             base images that were downloaded
+durations.json         how long each stage took
 logs/                  what each stage's programs said the last time
 outputs/               which keys made the files that lie in output folders
 work/                  unfinished things; whatever is in there when a build starts is a dead build's
@@ -20,20 +21,18 @@ import secrets
 import shutil
 import stat
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from image import integrity
+from image.durations import Durations
 from image.output import written
 
 Key = str
 
 SEAL_BYTES = 32
-
-UNUSED_S = 14 * 24 * 60 * 60
-"""How long a result is kept that nothing needs any more."""
 
 KEPT = ("tree", "beside")
 
@@ -47,6 +46,11 @@ class Entry:
     digest: str
     """Stands for the result in the keys of what is made from it."""
     seconds: float
+    """How long it took to make."""
+    disk_bytes: int = 0
+    outline: str = ""
+    """Another one means that something was lost; see `integrity`."""
+    contents: str = ""
 
 
 class Store:
@@ -60,6 +64,7 @@ class Store:
         self.work = folder / "work"
         self.outputs = folder / "outputs"
         self.logs = folder / "logs"
+        self.durations = Durations(folder / "durations.json")
         self._new_seal = secrets.token_bytes(SEAL_BYTES)
 
     def prepare(self) -> None:
@@ -102,9 +107,26 @@ class Store:
         """What is stored under `key`."""
         try:
             fields = json.loads((self.layers / key / "entry.json").read_text())
-        except FileNotFoundError:
+            return Entry(**{name: fields[name] for name in Entry.__dataclass_fields__})
+        except (FileNotFoundError, ValueError, KeyError, TypeError):  # or damaged, or another version's
             return None
-        return Entry(**{name: fields[name] for name in Entry.__dataclass_fields__})
+
+    def entries(self) -> list[Entry]:
+        """Everything that is stored."""
+        found = [self.find(layer.name) for layer in self.layers.iterdir()]
+        return [entry for entry in found if entry is not None]
+
+    def is_whole(self, entry: Entry, *, to_the_byte: bool = False) -> bool:
+        """Whether a result is what was stored; with `to_the_byte`, all of it is read."""
+        folder = self.layers / entry.key
+        try:
+            return (
+                (folder / "tree").is_dir()
+                and entry.outline == _of_kept(integrity.outline, folder)
+                and (not to_the_byte or entry.contents == _of_kept(integrity.contents, folder))
+            )
+        except OSError:  # the disk cannot be read there
+            return False
 
     def tree(self, key: Key) -> Path:
         """The folder with a stored result."""
@@ -114,7 +136,13 @@ class Store:
         """Take `folder` into the store under the entry's key; of it, the result and what belongs to it."""
         for other in [path for path in folder.iterdir() if path.name not in KEPT]:
             remove(other)
-        (folder / "entry.json").write_text(json.dumps(asdict(entry), indent=1) + "\n")
+        stored = replace(
+            entry,
+            disk_bytes=integrity.disk_bytes(folder),
+            outline=_of_kept(integrity.outline, folder),
+            contents=_of_kept(integrity.contents, folder),
+        )
+        (folder / "entry.json").write_text(json.dumps(asdict(stored), indent=1) + "\n")
         self.forget(entry.key)
         folder.rename(self.layers / entry.key)
 
@@ -147,22 +175,9 @@ class Store:
         """Remember that the result under `key` was used now."""
         os.utime(self.layers / key / "entry.json")
 
-    def prune(self) -> int:
-        """Remove results that no output file is made from that is still there, and that were not used lately.
-
-        Returns how many.
-        """
-        needed: set[Key] = set()
-        for record in self.outputs.glob("*.json"):
-            made = json.loads(record.read_text())
-            if all(Path(file).exists() for file in made["files"]):
-                needed.update(made.get("layers", ()))
-        before, pruned = time.time() - UNUSED_S, 0
-        for entry in list(self.layers.glob("*/entry.json")):
-            if entry.parent.name not in needed and entry.stat().st_mtime < before:
-                remove(entry.parent)
-                pruned += 1
-        return pruned
+    def used_at(self, entry: Entry) -> float:
+        """When a result was last used, in seconds since 1970."""
+        return (self.layers / entry.key / "entry.json").stat().st_mtime
 
     def _record(self, image: Path, stage: str) -> Path:
         return self.outputs / f"{stage}-{hashlib.sha256(bytes(image.absolute())).hexdigest()[:16]}.json"
@@ -178,6 +193,11 @@ class Store:
         except FileNotFoundError:
             kept = b""
         return kept if len(kept) == SEAL_BYTES else self._new_seal
+
+
+def _of_kept(digest: Callable[[Path], str], folder: Path) -> str:
+    """A digest of all that a result consists of."""
+    return " ".join(digest(folder / name) for name in KEPT if (folder / name).is_dir())
 
 
 def _state(file: Path) -> list[int]:

@@ -154,26 +154,35 @@ def test_a_config_is_in_the_cache_neither_as_it_is_nor_as_a_digest_to_guess_by(
     assert not [file for file in store.folder.rglob("*") if file.is_file() and b"horse" in file.read_bytes()]
 
 
-def test_results_are_pruned_that_nothing_needs_and_nobody_used_lately(
-    recipe: Callable[..., Recipe], store: Store, tmp_path: Path
-) -> None:
+def test_a_result_that_lost_something_is_made_again_and_only_that(recipe: Callable[..., Recipe], store: Store) -> None:
     pretend_built(recipe(), store)
-    needed = {layer.name for layer in store.layers.iterdir()}
-    long_ago = time.time() - 15 * 86400
-    for name, when in (("needed-no-more", long_ago), ("used-lately", time.time() - 13 * 86400)):
-        (store.layers / name / "tree").mkdir(parents=True)
-        (store.layers / name / "entry.json").touch()
-        os.utime(store.layers / name / "entry.json", (when, when))
-    for key in needed:
-        os.utime(store.layers / key / "entry.json", (long_ago, long_ago))
-    assert store.prune() == 1
-    assert {layer.name for layer in store.layers.iterdir()} == needed | {"used-lately"}
-    for key in list(needed)[:1]:
-        store.used(key)
-    recipe().image.with_suffix(".assemble").unlink()
-    recipe().image.with_suffix(".compress").unlink()
-    assert store.prune() == len(needed) - 1
-    assert {layer.name for layer in store.layers.iterdir()} == {*list(needed)[:1], "used-lately"}
+    changed = recipe(config=b"hostname: other\n")
+    keys = Keys(build.stages(changed, store), changed, store)
+    told = io.StringIO()
+    build.forget_damaged(keys, Events(told))
+    assert told.getvalue() == "" and stale(changed, store) == ["boot", "assemble", "compress"]
+    (store.tree(keys.key("bootstrap") or "") / "etc").mkdir()
+    build.forget_damaged(keys, Events(told))
+    assert told.getvalue() == "the stored result of bootstrap is damaged: it is made again\n"
+    assert stale(changed, store) == ["bootstrap", "boot", "assemble", "compress"]
+
+
+def test_a_plan_says_how_long_it_will_take(recipe: Callable[..., Recipe], store: Store) -> None:
+    for stage, seconds in (("boot", 1.5), ("assemble", 150.0)):
+        store.durations.note(stage, "arm64", seconds)
+    store.durations.note("compress", "armv6", 1.0)
+    pretend_built(recipe(), store)
+    told = io.StringIO()
+    plan.show(recipe(config=b"hostname: other\n"), store, Events(told))
+    assert told.getvalue().splitlines()[-5:] == [
+        "rootfs: unchanged",
+        "boot: would run, about 1.5 s",
+        "assemble: would run, about 2.5 min",
+        "compress: would run",
+        "all: about 2.5 min, and compress, never timed here",
+    ]
+    plan.show(recipe(), store, Events(told := io.StringIO()))
+    assert told.getvalue().splitlines()[-1] == "nothing would be done"
 
 
 @pytest.mark.parametrize(("days", "said"), [(6.9, 0), (8.1, 1)])
@@ -205,7 +214,7 @@ def test_a_seal_that_is_not_whole_is_replaced(broken: bytes, store: Store) -> No
 def test_a_plan_makes_no_cache(recipe: Callable[..., Recipe], tmp_path: Path) -> None:
     told = io.StringIO()
     plan.show(recipe(), Store(tmp_path / "none"), Events(told))
-    assert told.getvalue().splitlines() == [f"{name}: would run" for name in ALL]
+    assert told.getvalue().splitlines() == [*(f"{name}: would run" for name in ALL), "all: never timed here"]
     assert not (tmp_path / "none").exists()
 
 

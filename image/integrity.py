@@ -1,0 +1,60 @@
+"""Whether a folder in the cache is still what it was when it was made."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+_DIGEST_BYTES = 16
+
+
+def outline(folder: Path) -> str:
+    """A digest of names, kinds, modes, sizes, times and link targets: tells what was lost, cut off, or written to.
+
+    What is in the files is not read. Owners are left out: from outside of a build's namespaces they look different.
+    """
+    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    for path, known in _nodes(os.fsencode(folder)):
+        told = [path, b"%o" % known.st_mode]
+        if stat.S_ISREG(known.st_mode):
+            told += [b"%d" % known.st_size, b"%d" % known.st_mtime_ns]
+        elif stat.S_ISLNK(known.st_mode):
+            told.append(os.readlink(os.path.join(os.fsencode(folder), path)))  # noqa: PTH115, PTH118
+        digest.update(b"\0".join(told) + b"\n")
+    return digest.hexdigest()
+
+
+def contents(folder: Path) -> str:
+    """A digest of what is in the files, with their names."""
+    files = [path for path, known in _nodes(os.fsencode(folder)) if stat.S_ISREG(known.st_mode)]
+    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for path, of_file in zip(files, threads.map(lambda path: _of_file(folder, path), files), strict=True):
+            digest.update(path + b"\0" + of_file)
+    return digest.hexdigest()
+
+
+def disk_bytes(folder: Path) -> int:
+    """What a folder takes of the disk; holes and hard links count once."""
+    blocks = {(known.st_dev, known.st_ino): known.st_blocks for _, known in _nodes(os.fsencode(folder))}
+    return 512 * sum(blocks.values())
+
+
+def _of_file(folder: Path, path: bytes) -> bytes:
+    with open(os.path.join(os.fsencode(folder), path), "rb") as file:  # noqa: PTH118, PTH123 (names may be no text)
+        return hashlib.file_digest(file, "blake2b").digest()
+
+
+def _nodes(folder: bytes, below: bytes = b"") -> Iterator[tuple[bytes, os.stat_result]]:
+    """Everything below a folder, sorted: the path in it, and what the file system knows."""
+    with os.scandir(os.path.join(folder, below)) as listed:  # noqa: PTH118
+        entries = sorted(listed, key=lambda entry: entry.name)
+    for entry in entries:
+        path = os.path.join(below, entry.name)  # noqa: PTH118
+        yield path, entry.stat(follow_symlinks=False)
+        if entry.is_dir(follow_symlinks=False):
+            yield from _nodes(folder, path)

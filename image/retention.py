@@ -1,0 +1,55 @@
+"""What the cache keeps, and what goes first."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from image.store import Entry, Key, Store
+
+DAY_S = 24 * 60 * 60
+UNUSED_S = 14 * DAY_S
+"""How long a result is kept that nothing needs any more."""
+
+FULL_BYTES = 20 * 10**9
+"""What builds leave in the cache by themselves at most, of results that no output needs."""
+
+
+def needed(store: Store) -> set[Key]:
+    """The results that an image was made from which is still there, as it was made."""
+    found: set[Key] = set()
+    for record in store.outputs.glob("*.json"):
+        made = json.loads(record.read_text())
+        if all(Path(file).exists() for file in made["files"]):
+            found.update(made.get("layers", ()))
+    return found
+
+
+def trim(
+    store: Store, *, unused_s: float = UNUSED_S, to_bytes: int = FULL_BYTES, spared: Collection[Key] = ()
+) -> list[Entry]:
+    """Remove results that nobody used for so long, and then the longest unused, until the rest takes no more.
+
+    `spared` stay, and count. Returns what was removed. Raises OSError.
+    """
+    removed = list(_trim(store, unused_s, to_bytes, spared))
+    for entry in removed:
+        store.forget(entry.key)
+    for layer in store.layers.iterdir():  # of another version of this program, or damaged
+        if store.find(layer.name) is None and layer.stat().st_mtime < time.time() - unused_s:
+            store.forget(layer.name)
+    for record in store.outputs.glob("*.json"):  # of outputs that are gone: all would be made again anyway
+        if not all(Path(file).exists() for file in json.loads(record.read_text())["files"]):
+            record.unlink()
+    return removed
+
+
+def _trim(store: Store, unused_s: float, to_bytes: int, spared: Collection[Key]) -> Iterator[Entry]:
+    entries = sorted(store.entries(), key=store.used_at)
+    too_much = sum(entry.disk_bytes for entry in entries) - to_bytes
+    for entry in entries:
+        if entry.key not in spared and (too_much > 0 or store.used_at(entry) < time.time() - unused_s):
+            too_much -= entry.disk_bytes
+            yield entry

@@ -1,0 +1,135 @@
+"""What the cache keeps, what goes first, and how damage is seen."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from image import integrity, retention
+from image.retention import DAY_S
+from image.store import Entry, Store
+
+SIZE_BYTES = 1 << 20
+
+
+def keep(store: Store, key: str, *, days_ago: float = 0.0) -> Entry:
+    with store.workplace() as place:
+        (place / "tree/etc").mkdir(parents=True)
+        (place / "tree/etc/motd").write_bytes(os.urandom(SIZE_BYTES))
+        (place / "tree/etc/link").symlink_to("motd")
+        store.keep(place, Entry("packages", key, key, 1.0))
+    used(store, key, days_ago)
+    entry = store.find(key)
+    assert entry is not None
+    return entry
+
+
+def used(store: Store, key: str, days_ago: float) -> None:
+    then = time.time() - days_ago * DAY_S
+    os.utime(store.layers / key / "entry.json", (then, then))
+
+
+def kept(store: Store) -> set[str]:
+    return {layer.name for layer in store.layers.iterdir()}
+
+
+def test_what_nobody_used_for_two_weeks_goes(store: Store) -> None:
+    for key, days_ago in (("old", 15.0), ("recent", 13.0), ("needed", 15.0)):
+        keep(store, key, days_ago=days_ago)
+    assert [entry.key for entry in retention.trim(store, spared={"needed"})] == ["old"]
+    assert kept(store) == {"recent", "needed"}
+
+
+def test_of_too_much_the_longest_unused_goes_first(store: Store) -> None:
+    for days, key in enumerate(("a", "b", "c", "d")):
+        keep(store, key, days_ago=days)
+    removed = retention.trim(store, to_bytes=5 * SIZE_BYTES // 2, spared={"d"})
+    assert [entry.key for entry in removed] == ["c", "b"]
+    assert kept(store) == {"a", "d"}
+    assert sum(entry.disk_bytes for entry in store.entries()) <= 5 * SIZE_BYTES // 2
+
+
+def test_results_of_an_image_that_is_there_are_needed(store: Store, tmp_path: Path) -> None:
+    image = tmp_path / "appliance.img"
+    image.touch()
+    store.note_output(image, "assemble", "key", [image], ["base", "packages"])
+    assert retention.needed(store) == {"base", "packages"}
+    image.unlink()
+    assert retention.needed(store) == set()
+    retention.trim(store)
+    assert list(store.outputs.iterdir()) == []
+
+
+def test_what_another_version_left_goes_when_it_is_old(store: Store) -> None:
+    for name, days_ago in (("old", 15.0), ("recent", 1.0)):
+        (store.layers / name).mkdir()
+        (store.layers / name / "entry.json").write_text('{"stage": "packages"}')
+        then = time.time() - days_ago * DAY_S
+        os.utime(store.layers / name, (then, then))
+    retention.trim(store)
+    assert kept(store) == {"recent"}
+
+
+def cut_off(motd: Path) -> None:
+    os.truncate(motd, 10)
+
+
+def lose(motd: Path) -> None:
+    motd.unlink()
+
+
+def add(motd: Path) -> None:
+    motd.with_name("other").touch()
+
+
+def lead_elsewhere(motd: Path) -> None:
+    motd.with_name("link").unlink()
+    motd.with_name("link").symlink_to("shadow")
+
+
+def open_to_all(motd: Path) -> None:
+    motd.chmod(0o777)
+
+
+def lose_everything(motd: Path) -> None:
+    motd.unlink()
+    motd.with_name("link").unlink()
+    motd.parent.rmdir()
+    motd.parent.parent.rmdir()
+
+
+@pytest.mark.parametrize(
+    "damage", [cut_off, lose, add, lead_elsewhere, open_to_all, lose_everything], ids=lambda damage: damage.__name__
+)
+def test_damage_is_seen_without_reading(damage: Callable[[Path], None], store: Store) -> None:
+    entry = keep(store, "key")
+    assert store.is_whole(entry) and store.is_whole(entry, to_the_byte=True)
+    damage(store.tree("key") / "etc/motd")
+    assert not store.is_whole(entry)
+
+
+def test_a_bit_that_fell_over_is_seen_by_reading(store: Store) -> None:
+    entry, motd = keep(store, "key"), store.tree("key") / "etc/motd"
+    known, content = motd.stat(), motd.read_bytes()
+    motd.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    os.utime(motd, ns=(known.st_atime_ns, known.st_mtime_ns))
+    assert store.is_whole(entry) and not store.is_whole(entry, to_the_byte=True)
+
+
+def test_an_entry_that_cannot_be_read_is_none(store: Store) -> None:
+    keep(store, "key")
+    for text in ("", "{", "[]", '{"stage": "packages", "key": "key"}'):
+        (store.layers / "key/entry.json").write_text(text)
+        assert store.find("key") is None and store.entries() == []
+
+
+def test_holes_and_hard_links_take_no_space(tmp_path: Path) -> None:
+    (tmp_path / "whole").write_bytes(os.urandom(SIZE_BYTES))
+    (tmp_path / "again").hardlink_to(tmp_path / "whole")
+    with (tmp_path / "hole").open("wb") as file:
+        file.truncate(1 << 30)
+    assert SIZE_BYTES <= integrity.disk_bytes(tmp_path) < 2 * SIZE_BYTES
