@@ -5,10 +5,11 @@ Resolving and downloading are native; signatures are always checked, whatever th
 
 from __future__ import annotations
 
+import difflib
 import re
 import shlex
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from image.run import run
 
 OUT_OF_SYNC = "Mirror sync in progress?"
 """What apt says of a package list that is not the one which the signed Release file names."""
+
+ALIKE = 0.8
+"""How alike a name must be to be told in place of one that there is not, as difflib counts: 1 is the same."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,10 @@ class Apt:
                 # With an empty archive folder, all of the files are listed and not only the new ones.
                 listed = run([*argv, "--print-uris", "-o", f"Dir::Cache::archives={empty}", *packages], env=environment)
             except PermanentError as error:
-                raise InputError(f"these packages cannot be installed: {error.message}") from error
+                raise InputError(
+                    unknown_packages(error.message, lambda: self._names(environment))
+                    or f"these packages cannot be installed: {error.message}"
+                ) from error
             try:
                 run([*argv, "--download-only", *packages], env=environment, log=self.log)
             except PermanentError as error:
@@ -75,6 +82,9 @@ class Apt:
                     error.message, hint="if a file was not found, the package lists are old: build with --refresh"
                 ) from error
         return [self.archives / name for name in file_names(listed)]
+
+    def _names(self, environment: Mapping[str, str]) -> list[str]:
+        return run(["apt-cache", "pkgnames"], env=environment).split()
 
     @contextmanager
     def _configured(self) -> Iterator[Path]:
@@ -121,6 +131,16 @@ def only_out_of_sync(said: str) -> list[str]:
     every = said.count("E: Failed to fetch ")
     excused = {suite for suite, why in failed if OUT_OF_SYNC in why and suite.endswith(("-updates", "-security"))}
     return sorted(excused) if failed and len(failed) == every and excused == {suite for suite, _ in failed} else []
+
+
+def unknown_packages(said: str, names: Callable[[], Sequence[str]]) -> str:
+    """What to tell of packages that apt does not know, with those of `names` that look alike; "" if it knows all."""
+    unknown = re.findall(r"^\s*E: Unable to locate package (\S+)", said, re.MULTILINE)
+    unknown += re.findall(r"^\s*E: Package '(\S+)' has no installation candidate", said, re.MULTILINE)
+    known = names() if unknown else ()
+    near = {name: difflib.get_close_matches(name, known, n=3, cutoff=ALIKE) for name in dict.fromkeys(unknown)}
+    told = (f"no package {name}" + (f" (there is {', '.join(alike)})" if alike else "") for name, alike in near.items())
+    return "; ".join(told)
 
 
 def file_names(listed: str) -> list[str]:

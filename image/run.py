@@ -23,6 +23,7 @@ Child = subprocess.Popen[bytes]
 Word = str | os.PathLike[str]
 
 PACKAGES = {
+    "apt-cache": "apt",
     "apt-config": "apt",
     "apt-get": "apt",
     "chroot": "coreutils",
