@@ -37,9 +37,6 @@ def trim(
     removed = list(_trim(store, unused_s, to_bytes, spared))
     for entry in removed:
         store.forget(entry.key)
-    for layer in store.layers.iterdir():  # of another version of this program, or damaged
-        if store.find(layer.name) is None and layer.stat().st_mtime < time.time() - unused_s:
-            store.forget(layer.name)
     for record in store.outputs.glob("*.json"):  # of outputs that are gone: all would be made again anyway
         if not all(Path(file).exists() for file in json.loads(record.read_text())["files"]):
             record.unlink()
@@ -47,7 +44,7 @@ def trim(
 
 
 def _trim(store: Store, unused_s: float, to_bytes: int, spared: Collection[Key]) -> Iterator[Entry]:
-    entries = sorted(store.entries(), key=store.used_at)
+    entries = sorted([*store.entries(), *store.strangers()], key=store.used_at)
     too_much = sum(entry.disk_bytes for entry in entries) - to_bytes
     for entry in entries:
         if entry.key not in spared and (too_much > 0 or store.used_at(entry) < time.time() - unused_s):

@@ -34,6 +34,9 @@ Key = str
 
 SEAL_BYTES = 32
 
+STRANGER = "another version's"
+"""Stands for the stage of a result that cannot be read."""
+
 KEPT = ("tree", "beside")
 
 
@@ -116,6 +119,14 @@ class Store:
         found = [self.find(layer.name) for layer in self.layers.iterdir()]
         return [entry for entry in found if entry is not None]
 
+    def strangers(self) -> list[Entry]:
+        """What lies there and cannot be read: stored by another version of this program, or damaged."""
+        folders = [layer for layer in self.layers.iterdir() if self.find(layer.name) is None]
+        return [
+            Entry(STRANGER, folder.name, folder.name, 0.0, disk_bytes=integrity.disk_bytes(folder))
+            for folder in folders
+        ]
+
     def is_whole(self, entry: Entry, *, to_the_byte: bool = False) -> bool:
         """Whether a result is what was stored; with `to_the_byte`, all of it is read."""
         folder = self.layers / entry.key
@@ -177,7 +188,8 @@ class Store:
 
     def used_at(self, entry: Entry) -> float:
         """When a result was last used, in seconds since 1970."""
-        return (self.layers / entry.key / "entry.json").stat().st_mtime
+        folder = self.layers / entry.key
+        return (folder if entry.stage == STRANGER else folder / "entry.json").stat().st_mtime
 
     def _record(self, image: Path, stage: str) -> Path:
         return self.outputs / f"{stage}-{hashlib.sha256(bytes(image.absolute())).hexdigest()[:16]}.json"

@@ -98,7 +98,7 @@ def _show(store: Store, *, as_json: bool) -> None:
         return
     print(f"{store.folder}: {_size(total)}")
     for part in parts:
-        print(f"  {part.what:<16} {_size(part.disk_bytes):>9}{_about(part)}")
+        print(f"  {part.what:<17} {_size(part.disk_bytes):>9}{_about(part)}")
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class _Part:
 def _results(store: Store) -> Iterator[_Part]:
     needed = retention.needed(store)
     by_stage: dict[str, list[Entry]] = defaultdict(list)
-    for entry in store.entries():
+    for entry in (*store.entries(), *store.strangers()):
         by_stage[entry.stage].append(entry)
     for stage, entries in by_stage.items():
         yield _Part(
