@@ -17,9 +17,9 @@ TEST_HOST  := tests/host-packages.txt
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-image: build-packages .venv/.build-ready ## a flashable image in dist/ (PROFILE=gadget BOARD=zero CONFIG=my.yaml BASE=raspios.img.xz SHA256=… REFRESH=1)
+image: build-packages .venv/.build-ready ## a flashable image in dist/ (PROFILE=gadget BOARD=zero CONFIG=my.yaml BASE=raspios.img.xz SHA256=… REFRESH=1 FORMAT=xz)
 	$(PYTHON) -m appliance build --profile $(PROFILE) --board $(BOARD) $(if $(CONFIG),--config $(CONFIG)) \
-		$(if $(BASE),--base $(BASE)) $(if $(SHA256),--sha256 $(SHA256)) $(if $(REFRESH),--refresh)
+		$(if $(BASE),--base $(BASE)) $(if $(SHA256),--sha256 $(SHA256)) $(if $(REFRESH),--refresh) $(if $(FORMAT),--format $(FORMAT))
 
 test: test-packages .venv/.test-ready ## every test there is: lint, unit, network namespaces, containers, real images in QEMU
 	$(PYTEST) --numprocesses 2 --dist loadscope

@@ -15,11 +15,12 @@ from image import emulation, namespaces, output, retention
 from image.boards import ARMV6, DEBIAN
 from image.events import Events
 from image.keys import Keys
-from image.recipe import Recipe
+from image.recipe import IMG, Recipe
 from image.stage import BESIDE, Makes, Stage, Work, layered
 from image.stages import (
     assemble,
     boot,
+    bootfs,
     bootstrap,
     compress,
     daemon,
@@ -59,9 +60,10 @@ def stages(recipe: Recipe, store: Store) -> tuple[Stage, ...]:
         *((usb_device.stage(),) if recipe.profile == Profile.GADGET else ()),  # config.txt
         *((guard.stage(),) if recipe.kind is ARMV6 else ()),  # refuses what the processor cannot run
         rootfs.stage(),  # ext4
+        bootfs.stage(),  # FAT
+        *(compress.stage(ending) for ending in recipe.formats if ending != IMG),  # both, piece by piece
         boot.stage(recipe, store),  # FAT, with appliance.yaml
-        assemble.stage(),  # partition table; .img
-        compress.stage(),  # .img.zst and checksums
+        assemble.stage(recipe),  # the output
     )
 
 
@@ -73,7 +75,8 @@ def build(recipe: Recipe, store: Store, events: Events) -> None:
     began = time.monotonic()
     make(stages, recipe, store, events)
     seconds = round(time.monotonic() - began, 3)
-    events.result(image=str(recipe.image), size_bytes=recipe.image.stat().st_size, seconds=seconds)
+    image = recipe.file(recipe.formats[0])
+    events.result(image=str(image), size_bytes=image.stat().st_size, seconds=seconds)
 
 
 def make(plan: Plan, recipe: Recipe, store: Store, events: Events) -> None:

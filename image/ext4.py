@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from image.run import run
@@ -53,3 +55,27 @@ def make(file: Path, tree: Path, *, size_bytes: int, inodes: int, label: str, uu
         ],
         env={"SOURCE_DATE_EPOCH": str(epoch), "E2FSPROGS_FAKE_TIME": str(epoch)},
     )
+
+
+def free(file: Path) -> list[range]:
+    """Where the file system in `file` has nothing, in bytes: no content, and no table of its own."""
+    told = run(["dumpe2fs", file])
+    runs = [
+        (int(first), int(last or first))
+        for line in re.findall(r"^  Free blocks: (.+)$", told, re.MULTILINE)
+        for first, last in re.findall(r"(\d+)(?:-(\d+))?", line)
+    ]
+    return [range(first * BLOCK_BYTES, (last + 1) * BLOCK_BYTES) for first, last in _merged(runs)]
+
+
+def _merged(runs: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Those that follow each other as one, in order; dumpe2fs tells each block group's by themselves."""
+    begin, end = 0, -1
+    for first, last in runs:
+        if first != end + 1:
+            if end >= begin:
+                yield begin, end
+            begin = first
+        end = last
+    if end >= begin:
+        yield begin, end

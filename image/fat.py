@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +22,21 @@ class Parameters:
     cluster_sectors: int
 
 
-def make(file: Path, tree: Path, *, sectors: int, label: str, volume_id: int, cluster_sectors: int, epoch: int) -> None:
-    """Make a file system of `sectors` of 512 bytes with the content of `tree` in `file`, which is made sparse."""
+def make(
+    file: Path,
+    tree: Path,
+    *,
+    sectors: int,
+    label: str,
+    volume_id: int,
+    cluster_sectors: int,
+    epoch: int,
+    without: Collection[str] = (),
+) -> None:
+    """Make a file system of `sectors` of 512 bytes with the content of `tree` in `file`, which is made sparse.
+
+    Files `without` directly in `tree` are left out.
+    """
     with file.open("wb") as empty:
         empty.truncate(sectors * 512)
     environment = _environment(epoch)
@@ -38,8 +52,14 @@ def make(file: Path, tree: Path, *, sectors: int, label: str, volume_id: int, cl
     if folders:
         run(["mmd", "-i", file, *(f"::{folder.relative_to(tree)}" for folder in folders)], env=environment)
     for folder in [tree, *folders]:
-        if files := sorted(path for path in folder.iterdir() if path.is_file()):
+        left_out = {name.lower() for name in without} if folder == tree else set()
+        if files := sorted(path for path in folder.iterdir() if path.is_file() and path.name.lower() not in left_out):
             run(["mcopy", "-m", "-i", file, *files, f"::{folder.relative_to(tree)}"], env=environment)
+
+
+def add(file: Path, added: Sequence[Path], *, epoch: int) -> None:
+    """Copy files, with their times, to the top of the file system in `file`."""
+    run(["mcopy", "-m", "-i", file, *added, "::"], env=_environment(epoch))
 
 
 def read(file: Path, offset_bytes: int, into: Path) -> None:

@@ -69,6 +69,13 @@ def write_table(image: Path, layout: Layout, root_bytes: int) -> None:
     run(["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel", "--wipe=never", image], stdin=script + "\n")
 
 
+def copy(source: Path, target: Path) -> None:
+    """Copy a file; holes stay holes."""
+    with target.open("wb") as empty:
+        empty.truncate(source.stat().st_size)
+    place(source, target, 0)
+
+
 def place(source: Path, image: Path, sector: int) -> None:
     """Copy a file into an image, beginning at `sector`; holes stay holes."""
     with source.open("rb") as reader, image.open("r+b", buffering=0) as writer:

@@ -10,6 +10,10 @@ from image.boards import BOARDS, DEBIAN, Kind
 
 SUITE = "trixie"
 
+IMG = "img"
+ENDINGS = ("zst", "xz", IMG)
+"""The formats of an image: compressed ones (`frames.FORMATS`), and `IMG`, which is not."""
+
 PROJECT = Path(__file__).resolve().parent.parent
 """Where the packages and overlays lie that go into the image."""
 
@@ -29,6 +33,8 @@ class Recipe:
     config: bytes = field(repr=False)
     """The appliance.yaml for the FAT partition, checked; may hold secrets."""
     output: Path = Path("dist")
+    formats: tuple[str, ...] = ("zst",)
+    """Those of `ENDINGS` in which the image is written."""
     epoch: int | None = None
     """Seconds since 1970 (SOURCE_DATE_EPOCH): no file in the image is newer. None: the date of the package lists."""
     refresh: bool = False
@@ -43,15 +49,24 @@ class Recipe:
 
     @property
     def image(self) -> Path:
-        """The image file that is made; others lie beside it."""
+        """The image, if it is written as it is; others lie beside it."""
         return self.output / f"appliance-{self.profile}-{self.kind.name}.img"
 
-    @property
-    def packed(self) -> Path:
-        """The same, compressed."""
-        return self.image.with_suffix(".img.zst")
+    def file(self, ending: str) -> Path:
+        """The image in one of the formats."""
+        return self.image if ending == IMG else self.image.with_suffix(f".img.{ending}")
 
     @property
     def checksums(self) -> Path:
-        """The SHA-256 of both, as sha256sum(1) reads it."""
+        """The SHA-256 of each, as sha256sum(1) reads it."""
         return self.image.with_suffix(".sha256")
+
+    @property
+    def block_map(self) -> Path:
+        """Which parts of the image a card needs, for bmaptool(1)."""
+        return self.image.with_suffix(".bmap")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Everything that a build may leave in the output folder."""
+        return (*map(self.file, ENDINGS), self.checksums, self.block_map)

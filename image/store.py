@@ -139,6 +139,12 @@ class Store:
         except OSError:  # the disk cannot be read there
             return False
 
+    def results(self, stage: str) -> list[Key]:
+        """The keys of everything that is stored of a stage, what was used last first."""
+        used = {entry.parent.name: entry.stat().st_mtime for entry in self.layers.glob("*/entry.json")}
+        found = (self.find(key) for key in sorted(used, key=lambda key: -used[key]))
+        return [entry.key for entry in found if entry is not None and entry.stage == stage]
+
     def tree(self, key: Key) -> Path:
         """The folder with a stored result."""
         return self.layers / key / "tree"

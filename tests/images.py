@@ -60,7 +60,7 @@ def tools(request: pytest.FixtureRequest) -> Path:
 
 def _image(request: pytest.FixtureRequest, profile: Profile, board: str) -> Path:
     config = starting_config(profile, {}).encode()
-    recipe = Recipe(profile=profile.value, board=board, config=config, output=OUTPUT)
+    recipe = Recipe(profile=profile.value, board=board, config=config, output=OUTPUT, formats=("zst", "img"))
     with _terminal(request) as events:
         build(recipe, Store(default_cache()), events)
     return recipe.image

@@ -19,7 +19,7 @@ from image.events import Events
 from image.output import check_writable
 from image.packages import PROFILES
 from image.plan import show
-from image.recipe import Recipe
+from image.recipe import ENDINGS, Recipe
 from image.store import Store
 
 DESCRIPTION = """\
@@ -40,9 +40,12 @@ examples:
       on an image of Raspberry Pi OS that you have
   appliance build --config appliance.yaml --base https://example.com/raspios.img.xz --sha256 HEX
       on one that is downloaded first, and must have that SHA-256
+  appliance build --config appliance.yaml --format xz,img
+      compressed with xz, and not compressed
 
-The image is DIR/appliance-PROFILE-armv6.img for the Zero and Zero W, DIR/appliance-PROFILE-arm64.img for all other
-boards, which one image serves; and compressed beside it as .img.zst. A Pi 5 needs Raspberry Pi OS as the base.
+The image is DIR/appliance-PROFILE-armv6.img.zst for the Zero and Zero W, DIR/appliance-PROFILE-arm64.img.zst for all
+other boards, which one image serves. Beside it are .sha256, and .bmap for bmaptool(1), which copies only what a card
+needs. Other images of that name are removed: they would be older ones. A Pi 5 needs Raspberry Pi OS as the base.
 """
 
 
@@ -79,6 +82,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--refresh", action="store_true", help="look for newer packages")
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("dist"), metavar="DIR", help="where the image goes (default: dist)"
+    )
+    parser.add_argument(
+        "--format",
+        type=_formats,
+        default=(ENDINGS[0],),
+        metavar="FORMAT",
+        dest="formats",
+        help=f"what to write: {', '.join(ENDINGS)}, or several with commas between (default: {ENDINGS[0]})",
     )
     parser.add_argument(
         "--cache",
@@ -121,10 +132,19 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         mirror=arguments.mirror,
         config=config,
         output=arguments.output.absolute(),
+        formats=arguments.formats,
         epoch=_epoch(),
         refresh=arguments.refresh,
         accelerate=arguments.accelerate,
     )
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    """The formats that are named, in the order of `ENDINGS`."""
+    named = text.removeprefix(".").split(",")
+    if unknown := [name for name in named if name not in ENDINGS]:
+        raise argparse.ArgumentTypeError(f"there is no format {unknown[0]!r}; there are: {', '.join(ENDINGS)}")
+    return tuple(ending for ending in ENDINGS if ending in named)
 
 
 def _check_base(base: str, sha256: str, mirror: str) -> None:

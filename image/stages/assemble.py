@@ -1,30 +1,96 @@
-"""Puts the partitions together into the image file."""
+"""Puts the partitions together into the files in the output folder: the image, compressed or not, and checksums."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
-from image import layout, output, partitions
+from image import bmap, frames, layout, output, partitions, pieces
+from image.frames import FORMATS, Kept
+from image.pieces import Piece, Region
+from image.recipe import IMG, Recipe
 from image.stage import Makes, Stage, Work, code_of
-from image.stages import boot, rootfs
+from image.stages import boot, compress
 
 
-def stage() -> Stage:
-    """Makes the .img."""
-    code = code_of(__file__, partitions, layout)
-    return Stage("assemble", Makes.OUTPUT, ("inspect", "rootfs", "boot"), {}, _make, code)
+def stage(recipe: Recipe) -> Stage:
+    """Makes the output."""
+    code = code_of(__file__, bmap, frames, layout, output, partitions, pieces)
+    packed = [compress.name(ending) for ending in recipe.formats if ending != IMG]
+    needs = ("inspect", "bootfs", "rootfs", *packed, "boot")
+    return Stage("assemble", Makes.OUTPUT, needs, {"formats": recipe.formats}, _make, code)
 
 
 def _make(work: Work) -> list[Path]:
-    about = layout.of(work.results)
-    first, second = work.results["boot"] / boot.FILE, work.results["rootfs"] / rootfs.FILE
-    root_bytes = second.stat().st_size
-    with output.written(work.recipe.image, private=True) as image:  # it has appliance.yaml on it
-        with image.open("r+b") as file:
-            file.truncate(about.root_start * layout.SECTOR_BYTES + root_bytes)
-        partitions.write_table(image, about, root_bytes)
-        partitions.place(first, image, about.boot_start)
-        partitions.place(second, image, about.root_start)
-        for old in (work.recipe.packed, work.recipe.checksums):  # whatever happens next: they are not of this image
+    recipe, image = work.recipe, regions(work)
+    with ExitStack() as opened:
+        # They have appliance.yaml in them, so they are for their owner alone.
+        files = {end: opened.enter_context(output.written(recipe.file(end), private=True)) for end in recipe.formats}
+        sums = opened.enter_context(output.written(recipe.checksums))
+        block_map = opened.enter_context(output.written(recipe.block_map))
+        with ThreadPoolExecutor(len(files)) as writers:
+            digests = writers.map(lambda ending: _write(ending, files[ending], image, work), files)
+            named = [(digest, recipe.file(ending).name) for ending, digest in zip(files, digests, strict=True)]
+        sums.write_text("".join(f"{digest}  {name}\n" for digest, name in named))
+        block_map.write_text(bmap.of(image))
+        for old in recipe.files:  # whatever happens next: they are not of this image
             old.unlink(missing_ok=True)
-    return [work.recipe.image]
+    return [*map(recipe.file, recipe.formats), recipe.checksums, recipe.block_map]
+
+
+def regions(work: Work) -> list[Region]:
+    """The whole image: what is before the first partition, that, what is between, and the second."""
+    about, (_, root) = layout.of(work.results), compress.file_systems(work)
+    boot_start, root_start = about.boot_start * layout.SECTOR_BYTES, about.root_start * layout.SECTOR_BYTES
+    rest, file = work.result / "rest", work.results["boot"] / boot.FILE
+    with rest.open("wb") as empty:
+        empty.truncate(root_start + root.size)
+    partitions.write_table(rest, about, root.size)
+    boot_end = boot_start + file.stat().st_size
+    return [
+        pieces.region(rest, size=boot_start, free=[range(pieces.PIECE_BYTES, boot_start)]),
+        pieces.region(file, free=[range(pieces.data_end(file), file.stat().st_size)]),
+        pieces.region(rest, offset=boot_end, size=root_start - boot_end, free=[range(boot_end, root_start)]),
+        root,
+    ]
+
+
+def _write(ending: str, file: Path, image: Sequence[Region], work: Work) -> str:
+    """Write one of the files; returns its SHA-256."""
+    if ending == IMG:
+        return _write_plain(file, image)
+    digest, form = hashlib.sha256(), FORMATS[ending]
+    kept = Kept(work.results[compress.name(ending)], form.settings)
+
+    def frame(place: tuple[Region, int, Piece]) -> bytes:
+        region, at, piece = place
+        return kept.frame(piece.digest) or form.compress(region.content(at, piece))
+
+    places = ((region, at, piece) for region in image for at, piece in region.placed())
+    with file.open("wb") as writer, pieces.all_cores() as cores:
+        for part in form.joined(pieces.in_order(cores, frame, places)):
+            digest.update(part)
+            writer.write(part)
+        writer.flush()
+        os.fsync(writer.fileno())
+    return digest.hexdigest()
+
+
+def _write_plain(file: Path, image: Sequence[Region]) -> str:
+    partitions.copy(image[0].file, file)  # the partition table, and the size
+    start, digest = 0, hashlib.sha256()
+    for region in image:
+        if region.file != image[0].file:
+            partitions.place(region.file, file, start // layout.SECTOR_BYTES)
+        start += region.size
+    with pieces.all_cores() as cores:
+        places = ((region, at, piece) for region in image for at, piece in region.placed())
+        for content in pieces.in_order(cores, lambda place: place[0].content(*place[1:]), places):
+            digest.update(content)
+    with file.open("rb") as written:
+        os.fsync(written.fileno())
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Makes the FAT partition: what the base has on it, and appliance.yaml with its schema."""
+"""Puts appliance.yaml and its schema on the FAT partition."""
 
 from __future__ import annotations
 
@@ -6,41 +6,32 @@ import json
 import os
 
 from appliance import schema
-from image import fat, layout
+from image import fat, layout, partitions
 from image.recipe import Recipe
 from image.stage import Makes, Stage, Work, code_of
+from image.stages import bootfs
 from image.stages.index import epoch
 from image.store import Store
 
-FILE = "bootfs.fat"
-CONFIG = "appliance.yaml"
-SCHEMA = "appliance.schema.json"
-"""Beside the configuration, where editors look for it: the file's first line names it."""
+FILE = bootfs.FILE
 
 
 def stage(recipe: Recipe, store: Store) -> Stage:
     """Makes the first partition's content."""
     inputs = {"config": store.sealed(recipe.config), "schema": schema.document()}
-    code = code_of(__file__, fat, layout)
-    return Stage("boot", Makes.SCRATCH, ("index", "inspect"), inputs, _make, code, sees_root=True)
+    code = code_of(__file__, fat, layout, partitions)
+    return Stage("boot", Makes.SCRATCH, ("index", "inspect", "bootfs"), inputs, _make, code)
 
 
 def _make(work: Work) -> None:
-    about, now = layout.of(work.results), epoch(work.recipe, work.results)
-    with work.root() as root:
-        files = root / about.boot_mount
-        for name, content in {CONFIG: work.recipe.config, SCHEMA: _schema()}.items():
-            (files / name).write_bytes(content)
-            os.utime(files / name, (now, now))
-        fat.make(
-            work.result / FILE,
-            files,
-            sectors=about.boot_sectors,
-            label=about.boot_label,
-            volume_id=about.boot_volume_id,
-            cluster_sectors=about.boot_cluster_sectors,
-            epoch=now,
-        )
+    now, made = epoch(work.recipe, work.results), work.result / FILE
+    partitions.copy(work.results["bootfs"] / bootfs.FILE, made)
+    files = []
+    for name, content in {bootfs.CONFIG: work.recipe.config, bootfs.SCHEMA: _schema()}.items():
+        files.append(work.result / name)
+        files[-1].write_bytes(content)
+        os.utime(files[-1], (now, now))
+    fat.add(made, files, epoch=now)
 
 
 def _schema() -> bytes:

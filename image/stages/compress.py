@@ -1,55 +1,53 @@
-"""Compresses the image, and writes the checksums of both."""
+"""Compresses the file systems, piece by piece; a piece that any earlier result has is not compressed again."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from pathlib import Path
-from typing import BinaryIO
+from functools import partial
 
-import zstandard
-
-from image import output
-from image.events import Events
+from image import frames, pieces
+from image.frames import FORMATS, Kept
+from image.pieces import Piece, Region
 from image.stage import Makes, Stage, Work, code_of
-
-LEVEL = 3
-CHUNK_BYTES = 1 << 20
+from image.stages import bootfs, rootfs
 
 
-def stage() -> Stage:
-    """Makes the .img.zst and the .sha256."""
-    return Stage("compress", Makes.OUTPUT, ("assemble",), {"level": LEVEL}, _make, code_of(__file__))
+def name(ending: str) -> str:
+    """The stage that makes the frames for files with that ending."""
+    return f"compress-{ending}"
 
 
-def _make(work: Work) -> list[Path]:
-    image = work.recipe.image
-    packed, sums = work.recipe.packed, work.recipe.checksums
-    size = image.stat().st_size
-    of_image, of_packed = hashlib.sha256(), hashlib.sha256()
-    compressor = zstandard.ZstdCompressor(level=LEVEL, threads=-1).compressobj(size=size)
-    with (
-        output.written(packed, private=True) as temporary,
-        image.open("rb") as reader,
-        temporary.open("wb") as writer,
-    ):
-        for chunk in _chunks(reader, size, work.events):
-            of_image.update(chunk)
-            piece = compressor.compress(chunk)
-            of_packed.update(piece)
-            writer.write(piece)
-        piece = compressor.flush()
-        of_packed.update(piece)
-        writer.write(piece)
-    with output.written(sums) as temporary:
-        digests = {image.name: of_image, packed.name: of_packed}
-        temporary.write_text("".join(f"{digest.hexdigest()}  {name}\n" for name, digest in digests.items()))
-    return [packed, sums]
+def stage(ending: str) -> Stage:
+    """Makes the frames of the file systems, without appliance.yaml: what has it is in no cache."""
+    inputs = {"settings": FORMATS[ending].settings}
+    code = code_of(__file__, frames, pieces)
+    return Stage(name(ending), Makes.FILES, ("bootfs", "rootfs"), inputs, partial(_make, ending), code)
 
 
-def _chunks(reader: BinaryIO, size: int, events: Events) -> Iterator[bytes]:
-    done = 0
-    while chunk := reader.read(CHUNK_BYTES):
-        yield chunk
-        done += len(chunk)
-        events.progress("compressed", done, size)
+def file_systems(work: Work) -> list[Region]:
+    """What is on the partitions, as far as it is no secret."""
+    names = ((bootfs, work.results["bootfs"]), (rootfs, work.results["rootfs"]))
+    return [Region(folder / made.FILE, pieces.read(folder / made.PIECES)) for made, folder in names]
+
+
+def _make(ending: str, work: Work) -> None:
+    form = FORMATS[ending]
+    ours = Kept(work.result, form.settings)
+    earlier = [Kept(work.store.tree(key), form.settings) for key in work.store.results(name(ending))]
+    regions = file_systems(work)
+    places = {piece.digest: (one, at, piece) for one in regions for at, piece in one.placed()}
+    total, done = sum(piece.size for _, _, piece in places.values()), 0
+
+    def keep(place: tuple[Region, int, Piece]) -> tuple[Piece, str]:
+        one, at, piece = place
+        for other in earlier:
+            if frame := other.frame(piece.digest):
+                return piece, ours.put(piece.digest, frame, other)
+        return piece, ours.put(piece.digest, form.compress(one.content(at, piece)), None)
+
+    digests = {}
+    with pieces.all_cores() as cores:
+        for piece, digest in pieces.in_order(cores, keep, places.values()):
+            digests[piece.digest] = digest
+            done += piece.size
+            work.events.progress("compressed", done, total)
+    ours.finish(digests)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from image import devices, ext4, layout
+from image import devices, ext4, layout, pieces
 from image.mounts import mounted
 from image.stage import Makes, Stage, Work, code_of
 from image.stages import inspect
@@ -15,12 +15,13 @@ FREE_BYTES = 256 << 20
 """What is free on the image as it is; on its first boot it grows to the card."""
 
 FILE = "rootfs.ext4"
+PIECES = "pieces.json"
 
 
 def stage() -> Stage:
     """Makes the second partition's content."""
     inputs = {"free_bytes": FREE_BYTES}
-    code = code_of(__file__, ext4, devices, layout)
+    code = code_of(__file__, ext4, devices, layout, pieces)
     return Stage("rootfs", Makes.FILES, ("index", "inspect", "unpack"), inputs, _make, code, sees_root=True)
 
 
@@ -52,3 +53,5 @@ def _make(work: Work) -> None:
         )
     if "unpack" in work.results:
         devices.make(devices.read(work.beside_of("unpack")), work.result / FILE)
+    made = pieces.region(work.result / FILE, free=ext4.free(work.result / FILE))
+    pieces.write(made.pieces, work.result / PIECES)

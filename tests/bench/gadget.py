@@ -41,7 +41,9 @@ STARTING, STARTED = "7d4958e842da4a758f6c1cdc7b36dcc5", "39f53479d3a045ac8e11786
 def measure(folder: Path) -> None:
     """Print all of it; `folder` is empty."""
     store, events = Store(default_cache()), Events(sys.stderr)
-    recipe = Recipe(profile="gadget", config=starting_config(Profile.GADGET, {}).encode(), output=folder)
+    recipe = Recipe(
+        profile="gadget", config=starting_config(Profile.GADGET, {}).encode(), output=folder, formats=("img",)
+    )
     build(recipe, store, events)
     with plugged_in(recipe.image, tools_drive(store, events), folder, wired()) as first:
         heading("gadget, first boot in QEMU (virt, 2 emulated cores)")

@@ -62,14 +62,14 @@ def _builds(folder: Path, config: Path) -> Path:
 
 
 def _build(folder: Path, config: Path) -> Build:
-    argv = [sys.executable, "-m", "appliance", "build", "--json"]
+    argv = [sys.executable, "-m", "appliance", "build", "--json", "--format", "img,zst"]
     argv += ["--config", str(config), "--cache", str(folder / "cache"), "-o", str(folder / "dist")]
     began = time.monotonic()
     output = subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout
     events: list[dict[str, Any]] = [json.loads(line) for line in output.splitlines()]
     stages = {event["stage"]: event["seconds"] for event in events if event["event"] == "done"}
-    (image,) = (Path(event["image"]) for event in events if event["event"] == "result")
-    return Build(time.monotonic() - began, stages, image)
+    (packed,) = (Path(event["image"]) for event in events if event["event"] == "result")
+    return Build(time.monotonic() - began, stages, packed.with_suffix(""))
 
 
 def _boot(folder: Path, image: Path) -> None:

@@ -24,7 +24,7 @@ from tests.vm.test_zero import CONFIG, PARAMETERS, READY_S, ZERO
 
 def measure(folder: Path) -> None:
     """Print all of it; `folder` is empty."""
-    recipe = Recipe(profile="gadget", board="zero", config=CONFIG.encode(), output=folder)
+    recipe = Recipe(profile="gadget", board="zero", config=CONFIG.encode(), output=folder, formats=("img",))
     build(recipe, Store(default_cache()), Events(sys.stderr))
     card = insert(recipe.image, folder / "card.img")
     with home_lab(folder / "logs") as lab, booted(lab, card, ZERO, parameters=PARAMETERS) as guest:

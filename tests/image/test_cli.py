@@ -99,7 +99,7 @@ def test_the_help_teaches_by_examples_that_are_right(capsys: pytest.CaptureFixtu
     text = capsys.readouterr().out
     assert text.index("Build an SD card image.") < text.index("options:") < text.index("examples:")
     examples = re.findall(r"^  appliance build(.*)$", text, re.MULTILINE)
-    assert len(examples) == 5
+    assert len(examples) == 6
     for example in examples:
         recipe_of(arguments(*example.replace("HEX", SHA256).replace("appliance.yaml", str(EXAMPLE)).split()))
 

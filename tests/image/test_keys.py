@@ -22,7 +22,7 @@ from image.stage import Makes
 from image.stages import overlay
 from image.store import Entry, Store, digest_of_files
 
-ALL = ["index", "native", "bootstrap", "packages", "overlay", "daemon", "rootfs", "boot", "assemble", "compress"]
+ALL = ["index", "native", "bootstrap", "packages", "overlay", "daemon", "rootfs", "bootfs", "compress-zst", "boot", "assemble"]
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +65,9 @@ def test_first_everything_runs_and_then_nothing(recipe: Callable[..., Recipe], s
 @pytest.mark.parametrize(
     ("change", "runs"),
     [
-        ({"config": b"profile: gateway\nhostname: other\n"}, ["boot", "assemble", "compress"]),
+        ({"config": b"profile: gateway\nhostname: other\n"}, ["boot", "assemble"]),
+        ({"formats": ("img",)}, ["boot", "assemble"]),
+        ({"formats": ("zst", "xz", "img")}, ["compress-xz", "boot", "assemble"]),
         ({"epoch": 1_700_000_000}, ALL),
         ({"mirror": "http://other.test/debian"}, ALL),
         ({"refresh": True}, ALL),
@@ -124,22 +126,23 @@ def test_an_overlays_change_leaves_the_packages_alone(
         (tmp_path / "overlays" / name).mkdir(parents=True)
     (tmp_path / "overlays/gateway/motd").write_text("changed")
     monkeypatch.setattr(overlay, "PROJECT", tmp_path)
-    assert stale(recipe(), store) == ["overlay", "daemon", "rootfs", "boot", "assemble", "compress"]
+    assert stale(recipe(), store) == ["overlay", "daemon", "rootfs", "bootfs", "compress-zst", "boot", "assemble"]
 
 
 def test_an_output_that_somebody_changed_or_removed_is_made_again(recipe: Callable[..., Recipe], store: Store) -> None:
     pretend_built(recipe(), store)
-    recipe().image.with_suffix(".compress").write_text("booted in QEMU, which wrote to it")
-    assert stale(recipe(), store) == ["compress"]
+    recipe().image.with_suffix(".assemble").write_text("booted in QEMU, which wrote to it")
+    assert stale(recipe(), store) == ["boot", "assemble"]
+    pretend_built(recipe(), store)
     recipe().image.with_suffix(".assemble").unlink()
-    assert stale(recipe(), store) == ["boot", "assemble", "compress"]
+    assert stale(recipe(), store) == ["boot", "assemble"]
 
 
 def test_another_output_folder_costs_only_the_output(
     recipe: Callable[..., Recipe], store: Store, tmp_path: Path
 ) -> None:
     pretend_built(recipe(), store)
-    assert stale(recipe(output=tmp_path / "elsewhere"), store) == ["boot", "assemble", "compress"]
+    assert stale(recipe(output=tmp_path / "elsewhere"), store) == ["boot", "assemble"]
 
 
 def test_a_config_is_in_the_cache_neither_as_it_is_nor_as_a_digest_to_guess_by(
@@ -160,26 +163,26 @@ def test_a_result_that_lost_something_is_made_again_and_only_that(recipe: Callab
     keys = Keys(build.stages(changed, store), changed, store)
     told = io.StringIO()
     build.forget_damaged(keys, Events(told))
-    assert told.getvalue() == "" and stale(changed, store) == ["boot", "assemble", "compress"]
+    assert told.getvalue() == "" and stale(changed, store) == ["boot", "assemble"]
     (store.tree(keys.key("bootstrap") or "") / "etc").mkdir()
     build.forget_damaged(keys, Events(told))
     assert told.getvalue() == "the stored result of bootstrap is damaged: it is made again\n"
-    assert stale(changed, store) == ["bootstrap", "boot", "assemble", "compress"]
+    assert stale(changed, store) == ["bootstrap", "boot", "assemble"]
 
 
 def test_a_plan_says_how_long_it_will_take(recipe: Callable[..., Recipe], store: Store) -> None:
-    for stage, seconds in (("boot", 1.5), ("assemble", 150.0)):
-        store.durations.note(stage, "arm64", seconds)
-    store.durations.note("compress", "armv6", 1.0)
+    store.durations.note("boot", "arm64", 150.0)
+    store.durations.note("assemble", "armv6", 1.0)
     pretend_built(recipe(), store)
     told = io.StringIO()
     plan.show(recipe(config=b"hostname: other\n"), store, Events(told))
-    assert told.getvalue().splitlines()[-5:] == [
+    assert told.getvalue().splitlines()[-6:] == [
         "rootfs: unchanged",
-        "boot: would run, about 1.5 s",
-        "assemble: would run, about 2.5 min",
-        "compress: would run",
-        "all: about 2.5 min, and compress, never timed here",
+        "bootfs: unchanged",
+        "compress-zst: unchanged",
+        "boot: would run, about 2.5 min",
+        "assemble: would run",
+        "all: about 2.5 min, and assemble, never timed here",
     ]
     plan.show(recipe(), store, Events(told := io.StringIO()))
     assert told.getvalue().splitlines()[-1] == "nothing would be done"

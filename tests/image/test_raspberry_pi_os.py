@@ -157,7 +157,7 @@ def built(request: pytest.FixtureRequest, bases: dict[str, Path], folder: Path) 
     base, output = bases[request.param], folder / f"{request.param}-out"
     program: list[str | Path] = [sys.executable, "-m", "appliance", "build"]
     profile = BASES[request.param].profile
-    argv = [*program, "--profile", profile, "--base", base, "--cache", folder / "cache", "-o", output]
+    argv = [*program, "--profile", profile, "--base", base, "--cache", folder / "cache", "-o", output, "--format=img"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     [image] = output.glob("*.img")
