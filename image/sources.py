@@ -6,7 +6,7 @@ itself uses.
 
 from __future__ import annotations
 
-import urllib.request
+import shlex
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -25,6 +25,8 @@ PASSED_ON_EXACTLY = ("Acquire::Check-Valid-Until", "Acquire::Check-Date")
 
 LOCAL = ("cdrom:", "file:", "copy:")
 """Archives that an image cannot be configured for."""
+
+NO_LISTS = "/nonexistent/"
 
 TIMEOUT_S = 30
 HINT = "give one with --mirror URL, or start from an existing image with --base FILE"
@@ -58,13 +60,16 @@ def host_sources(suite: str) -> tuple[Source, ...]:
     Updates and security updates are taken where the host takes them. Raises InputError if the host's
     apt is not configured for Debian.
     """
-    # Without --no-release-info, apt leaves out archives whose lists were never fetched; with it, it does not know
-    # whose archive it is.
-    every = _targets("$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)", "--no-release-info")
-    origins = {row[:3]: row[3] for row in _targets("$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)\t$(ORIGIN)")}
-    rows = [
-        Row(uri, release, component, origins.get((uri, release, component), "")) for uri, release, component in every
-    ]
+    # apt reads all lists first, which takes half a second where it may not keep what it read, as in Debian's
+    # containers. Without them it knows the archives, but not whose they are.
+    fields = "$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)\t$(FILENAME)"
+    options = ("--no-release-info", "-o", f"Dir::State::lists={NO_LISTS}", "--format", fields)
+    listed = run(["apt-get", "indextargets", *options, "Created-By: Packages"])
+    lists = Path(shlex.split(run(["apt-config", "shell", "D", "Dir::State::lists/d"]).partition("=")[2])[0])
+    rows = []
+    for line in sorted(set(listed.splitlines())):
+        uri, release, component, file = line.split("\t")
+        rows.append(Row(uri, release, component, _origin(lists, Path(file).name, component)))
     return tuple(Source(fetchable(source.uri), source.suites) for source in debian_sources(suite, rows, _codename()))
 
 
@@ -99,6 +104,8 @@ def fetchable(uri: str) -> str:
             text = Path("/" + rest.strip("/")).read_text()
         elif scheme in ("mirror", "mirror+http", "mirror+https"):
             address = f"{scheme.removeprefix('mirror').removeprefix('+') or 'http'}:{rest.rstrip('/')}"
+            import urllib.request  # noqa: PLC0415 (hardly anybody has such a list, and it is slow to load)
+
             with urllib.request.urlopen(address, timeout=TIMEOUT_S) as answer:  # noqa: S310 (http or https)
                 text = answer.read().decode(errors="replace")
         else:
@@ -112,10 +119,16 @@ def fetchable(uri: str) -> str:
     return found.rstrip("/")
 
 
-def _targets(fields: str, *options: str) -> list[tuple[str, ...]]:
-    """What apt would fetch, sorted: a row of `fields` for each."""
-    listed = run(["apt-get", "indextargets", *options, "--format", fields, "Created-By: Packages"])
-    return sorted({tuple(line.split("\t")) for line in listed.splitlines() if line})
+def _origin(lists: Path, packages: str, component: str) -> str:
+    """Whose archive it is that the list `packages` is of, by the Release file that apt keeps beside it."""
+    suite = packages.rpartition(f"_{component.replace('/', '_')}_binary-")[0]
+    for name in (f"{suite}_InRelease", f"{suite}_Release"):
+        try:
+            text = (lists / name).read_text(errors="replace")
+        except OSError:  # never fetched
+            continue
+        return next((line[8:].strip() for line in text.splitlines() if line.startswith("Origin: ")), "")
+    return ""
 
 
 def _of_debian(rows: Sequence[Row], names: AbstractSet[str]) -> list[Row]:
