@@ -39,6 +39,7 @@ PACKAGES = {
     "mdir": "mtools",
     "mke2fs": "e2fsprogs",
     "mkfs.fat": "dosfstools",
+    "mmd": "mtools",
     "mount": "mount",
     "newgidmap": "uidmap",
     "newuidmap": "uidmap",
