@@ -6,6 +6,7 @@ Resolving and downloading are native; signatures are always checked, whatever th
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
 import shlex
 import tempfile
@@ -45,6 +46,7 @@ class Apt:
         Raises PermanentError if an archive cannot be reached or its signature is bad.
         """
         (self.index / "lists/partial").mkdir(parents=True, exist_ok=True)
+        self._cache.mkdir(parents=True, exist_ok=True)
         began = self.log.stat().st_size if self.log.exists() else 0
         with self._configured() as config:
             argv, environment = ["apt-get", "update", "-o", "APT::Update::Error-Mode=any"], {"APT_CONFIG": str(config)}
@@ -60,12 +62,15 @@ class Apt:
     def download(self, packages: Sequence[str]) -> list[Path]:
         """Download what installing `packages` needs, and return the .deb files, dependencies included.
 
-        Raises InputError for a package that does not exist or would need another one removed.
+        Those that are there already are checked against the digests in the signed lists; apt itself looks at their
+        size alone. Raises InputError for a package that does not exist or would need another one removed.
         """
         (self.archives / "partial").mkdir(parents=True, exist_ok=True)
+        self._cache.mkdir(parents=True, exist_ok=True)
         with self._configured() as config, tempfile.TemporaryDirectory() as empty:
             environment = {"APT_CONFIG": str(config)}
             argv = ["apt-get", "install", "--yes", "--no-install-recommends", "--no-remove"]
+            argv += ["-o", "Acquire::ForceHash=SHA256"]
             Path(empty, "partial").mkdir()
             try:
                 # With an empty archive folder, all of the files are listed and not only the new ones.
@@ -75,13 +80,17 @@ class Apt:
                     unknown_packages(error.message, lambda: self._names(environment))
                     or f"these packages cannot be installed: {error.message}"
                 ) from error
-            try:
-                run([*argv, "--download-only", *packages], env=environment, log=self.log)
-            except PermanentError as error:
-                raise PermanentError(
-                    error.message, hint="if a file was not found, the package lists are old: build with --refresh"
-                ) from error
-        return [self.archives / name for name in file_names(listed)]
+            files = {self.archives / name: digest for name, digest in digests(listed).items()}
+            if lacking := [file for file, digest in files.items() if not _is_whole(file, digest)]:
+                for file in lacking:
+                    file.unlink(missing_ok=True)
+                try:
+                    run([*argv, "--download-only", *packages], env=environment, log=self.log)
+                except PermanentError as error:
+                    raise PermanentError(
+                        error.message, hint="if a file was not found, the package lists are old: build with --refresh"
+                    ) from error
+        return list(files)
 
     def _names(self, environment: Mapping[str, str]) -> list[str]:
         return run(["apt-cache", "pkgnames"], env=environment).split()
@@ -94,6 +103,11 @@ class Apt:
             file.touch(mode=0o600)
             file.write_text(sources.transport_settings() + self._settings())
             yield file
+
+    @property
+    def _cache(self) -> Path:
+        """What apt has read of the lists: of each architecture its own, as reading them again takes a second."""
+        return self.archives.parent / "apt" / self.architectures[0]
 
     def _settings(self) -> str:
         settings = {
@@ -111,7 +125,7 @@ class Apt:
             "Dir::State": f"{self.index}/state",
             "Dir::State::lists": f"{self.index}/lists",
             "Dir::State::status": str(self.status),
-            "Dir::Cache": f"{self.archives.parent}/apt",
+            "Dir::Cache": str(self._cache),
             "Dir::Cache::archives": str(self.archives),
             "Dir::Log": "/dev/null",
         }
@@ -143,6 +157,14 @@ def unknown_packages(said: str, names: Callable[[], Sequence[str]]) -> str:
     return "; ".join(told)
 
 
-def file_names(listed: str) -> list[str]:
-    """The file names in the output of `apt-get --print-uris`: lines of 'URI' NAME SIZE HASH."""
-    return [shlex.split(line)[1] for line in listed.splitlines() if line.startswith("'")]
+def digests(listed: str) -> dict[str, str]:
+    """File names and their SHA-256 in the output of `apt-get --print-uris`: lines of 'URI' NAME SIZE SHA256:DIGEST."""
+    lines = [shlex.split(line) for line in listed.splitlines() if line.startswith("'")]
+    return {words[1]: words[3].removeprefix("SHA256:") for words in lines}
+
+
+def _is_whole(file: Path, digest: str) -> bool:
+    if not file.is_file():
+        return False
+    with file.open("rb") as reader:
+        return hashlib.file_digest(reader, "sha256").hexdigest() == digest

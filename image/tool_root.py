@@ -1,15 +1,16 @@
 """The tool root: native programs of the image's own Debian release, and how they stand in for the image's.
 
-They are bound over the image's own programs, read-only, in the build's mount namespace; so are their
-loader and libraries, which have names of their own there. dpkg runs in the tool root itself, with the
-image at /image, so that it can replace every file of the image, its own program's too.
+They are bound over the image's own programs, read-only, in the build's mount namespace. Their loader and
+libraries are in /run there, which is a tmpfs of ours: wherever else they were, something would find them that
+looks for libraries (the initrd's hooks do). dpkg runs in the tool root itself, with the image at /image, so that
+it can replace every file of the image, its own program's too.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -28,14 +29,20 @@ class Machine:
     debian: str
     """Its architecture, as Debian calls it."""
     loader: str
-    """What the kernel loads its programs with (PT_INTERP), relative to the root."""
+    """What the kernel loads its programs with (PT_INTERP)."""
     libraries: str
-    """The folder that its loader looks in, which no other architecture has."""
+    """The folder of its libraries, whose name is compiled into its loader and its programs."""
+
+    @property
+    def moved(self) -> dict[str, str]:
+        """Both, and where they are instead: names of the same length, in /run."""
+        folder, name = self.loader.rsplit("/", 1)
+        return {self.loader: f"{'/run'.ljust(len(folder), '/')}/{name}", self.libraries: f"/run{self.libraries[4:]}"}
 
 
 MACHINES = {
-    "x86_64": Machine("amd64", "lib64/ld-linux-x86-64.so.2", "usr/lib/x86_64-linux-gnu"),
-    "aarch64": Machine("arm64", "lib/ld-linux-aarch64.so.1", "usr/lib/aarch64-linux-gnu"),
+    "x86_64": Machine("amd64", "/lib64/ld-linux-x86-64.so.2", "/usr/lib/x86_64-linux-gnu"),
+    "aarch64": Machine("arm64", "/lib/ld-linux-aarch64.so.1", "/usr/lib/aarch64-linux-gnu"),
 }
 """By the kernel's name. The loaders' names are in the processors' ABI supplements, and compiled into every program."""
 
@@ -43,6 +50,7 @@ IMAGE = "image"
 """The folder of the tool root where dpkg finds the image."""
 MERGED = ("bin", "lib", "lib64", "sbin")
 """Symbolic links into /usr, through which packages of bookworm have their files."""
+ELF = b"\x7fELF"
 DPKG = ("dpkg", "dpkg-deb", "dpkg-divert", "dpkg-query", "dpkg-split", "dpkg-statoverride", "dpkg-trigger")
 
 
@@ -63,9 +71,11 @@ class ToolRoot:
         """Native programs stand in for those of `root`, but for the packages `without`, whose files may change."""
         with ExitStack() as stack:
             stack.enter_context(bound(self.tree, self.tree, read_only=True))
-            loader = (self.tree / self.machine.loader).resolve()
-            _bind_extra(loader, root, self.machine.loader, stack)
-            _bind_extra(self.tree / self.machine.libraries, root, self.machine.libraries, stack)
+            for name, moved in self.machine.moved.items():
+                source, target = self.tree / name[1:], root / moved[1:]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.mkdir(exist_ok=True) if source.is_dir() else target.touch()
+                stack.enter_context(bind(source.resolve(), target))
             for tool in TOOLS:
                 if not any(fnmatch(package, tool.package) for package in without):
                     for name in self._found(tool):
@@ -108,10 +118,31 @@ def make(tree: Path, packages: Sequence[Path], machine: Machine, architecture: s
         (tree / name).mkdir(parents=True, exist_ok=True)
     for name in ("etc/passwd", "etc/group"):
         (tree / name).touch()
+    _move(tree, machine)
     _serve(tree, machine, architecture)
     for modules in tree.glob("usr/lib/python3.*/lib-dynload"):
         for settings in modules.parent.glob("_sysconfigdata_*.py"):
             shutil.copy(settings, modules)  # which is on Python's path, and is what gets lent
+
+
+def _move(tree: Path, machine: Machine) -> None:
+    """Have every program look for its loader and libraries where they will be; here they are there as well."""
+    names = {old.encode(): new.encode() for old, new in machine.moved.items()}
+    for folder, _, files in os.walk(tree):
+        for path in (Path(folder, name) for name in files):
+            if path.is_symlink() or not path.read_bytes().startswith(ELF):
+                continue
+            content = before = path.read_bytes()
+            for old, new in names.items():
+                content = content.replace(old, new)
+            if content != before:
+                now = path.stat()
+                path.write_bytes(content)
+                os.utime(path, ns=(now.st_atime_ns, now.st_mtime_ns))  # update-alternatives gives it to its links
+    for name, moved in machine.moved.items():
+        link = tree / moved[1:]
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(name)
 
 
 def _serve(tree: Path, machine: Machine, architecture: str) -> None:
@@ -157,34 +188,6 @@ def _put_file_for_link(path: Path, stack: ExitStack) -> None:
         path.unlink()
         path.touch()
     stack.callback(put_back)
-
-
-def _bind_extra(source: Path, root: Path, name: str, stack: ExitStack) -> None:
-    """Bind something at a name that the image may not have: then it is made for the time, and taken away again."""
-    top = name.split("/", maxsplit=1)[0]
-    if top in MERGED and not os.path.lexists(root / top):
-        # base-files refuses to be installed where this is not a link.
-        _make_name(root / "usr" / top, Path.mkdir, Path.rmdir, stack)
-        _make_name(root / top, lambda path: path.symlink_to(f"usr/{top}"), Path.unlink, stack)
-    if source.is_dir():
-        _make_name(root / name, Path.mkdir, Path.rmdir, stack)
-    else:
-        _make_name(root / name, Path.touch, Path.unlink, stack)
-    stack.enter_context(bind(source, root / name))
-
-
-def _make_name(path: Path, make: Callable[[Path], None], unmake: Callable[[Path], None], stack: ExitStack) -> None:
-    """Make `path` if it is not there, and unmake it at the end; the folder it is in does not look younger for it."""
-    if os.path.lexists(path):
-        return
-    with _undated(path.parent):
-        make(path)
-
-    def remove() -> None:
-        with _undated(path.parent):
-            unmake(path)
-
-    stack.callback(remove)
 
 
 @contextmanager

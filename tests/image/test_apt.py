@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from image.apt import only_out_of_sync
+from image.apt import digests, only_out_of_sync
 
 WHERE = "http://mirror.test/debian"
 SYNC = "File has unexpected size (720 != 1108). Mirror sync in progress? [IP: 192.0.2.1 80]"
@@ -35,3 +35,8 @@ def failed(suite: str, why: str) -> str:
 )
 def test_only_updates_of_an_inconsistent_mirror_can_be_done_without(said: str, suites: list[str]) -> None:
     assert only_out_of_sync(said and said + LAST) == suites
+
+
+def test_which_files_apt_lists_and_what_they_must_be() -> None:
+    said = f"Reading package lists...\n'{WHERE}/pool/a_1%3a2_arm64.deb' a_1%253a2_arm64.deb 26 SHA256:0a1b\n"
+    assert digests(said) == {"a_1%253a2_arm64.deb": "0a1b"}

@@ -26,7 +26,7 @@ def write(root: Path, files: dict[str, str]) -> Path:
 @pytest.fixture
 def tools(tmp_path: Path) -> ToolRoot:
     files = dict.fromkeys(("usr/bin/dash", "usr/bin/uname", "usr/bin/sed", "usr/bin/python3.13"), "native")
-    files |= {AMD64.loader: "native", f"{AMD64.libraries}/libc.so.6": "native", "usr/bin/kmod": "native"}
+    files |= {AMD64.loader[1:]: "native", f"{AMD64.libraries[1:]}/libc.so.6": "native", "usr/bin/kmod": "native"}
     files |= {"usr/lib/python3.13/lib-dynload/a.so": "native"}
     tree = write(tmp_path / "tools", files)
     (tree / "usr/sbin").mkdir()
@@ -37,8 +37,9 @@ def tools(tmp_path: Path) -> ToolRoot:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     files = dict.fromkeys(("usr/bin/dash", "usr/bin/uname", "usr/bin/python3.13", "usr/bin/kmod"), "foreign")
-    files |= {"usr/lib/python3.13/lib-dynload/b.so": "foreign", "usr/sbin/nothing": ""}
+    files |= {"usr/lib/python3.13/lib-dynload/b.so": "foreign", "run/nothing": ""}
     root = write(tmp_path / "root", files)
+    (root / "usr/sbin").mkdir()
     (root / "usr/bin/sh").symlink_to("dash")
     for name in ("depmod", "modprobe"):
         (root / "usr/sbin" / name).symlink_to("../bin/kmod")
@@ -51,7 +52,8 @@ def root(tmp_path: Path) -> Path:
 
 
 def state(root: Path) -> list[tuple[str, int, int]]:
-    everything = [root, *sorted(root.rglob("*"))]
+    """All but what is in /run, which is a tmpfs where programs run."""
+    everything = [root, *sorted(path for path in root.rglob("*") if "run" not in path.relative_to(root).parts[:1])]
     return [(str(path), path.lstat().st_mode, path.lstat().st_mtime_ns) for path in everything]
 
 
@@ -65,12 +67,13 @@ def test_what_is_in_the_table_is_lent_and_nothing_is_left(tools: ToolRoot, root:
         with tools.lent(root):
             assert (root / "usr/bin/sh").read_text() == "native"
             assert (root / "usr/bin/python3.13").read_text() == "native"
-            assert (root / AMD64.loader).read_text() == "native"
-            assert (root / AMD64.libraries / "libc.so.6").read_text() == "native"
+            assert (root / "run/ld-linux-x86-64.so.2").read_text() == "native"
+            assert (root / "run/lib/x86_64-linux-gnu/libc.so.6").read_text() == "native"
+            assert not (root / "lib64").exists(), "base-files and the initrd's maker would see it"
+            assert not (root / "usr/lib/x86_64-linux-gnu").exists(), "hooks of the initrd would look in it"
             assert [path.name for path in (root / "usr/lib/python3.13/lib-dynload").iterdir()] == ["a.so"]
             assert (root / "usr/bin/uname").read_text() == "foreign", "it says which machine this is"
             assert not (root / "usr/bin/sed").exists(), "the image does not have it"
-            assert (root / "lib64").is_symlink(), "base-files is not installed where it is a folder"
             assert (root / "usr/sbin/depmod").read_text() == "native"
             assert (root / "usr/sbin/modprobe").read_text() == "foreign", "the initrd has it as well"
             with pytest.raises(OSError, match="Read-only"):
@@ -107,3 +110,9 @@ def test_every_tool_s_package_is_fetched() -> None:
     fetched = {package.replace("python3", "python3.*-minimal") for package in PACKAGES} | {"libpython3.*-stdlib"}
     assert {tool.package for tool in TOOLS} - fetched == set(), "python3 brings the two of its version"
     assert all(tool.why for tool in TOOLS)
+
+
+def test_the_loader_and_the_libraries_are_moved_to_names_of_the_same_length() -> None:
+    for machine in MACHINES.values():
+        assert all(len(old) == len(new) for old, new in machine.moved.items())
+        assert all(new.startswith("/run/") for new in machine.moved.values())
