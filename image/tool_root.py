@@ -78,8 +78,8 @@ class ToolRoot:
                 stack.enter_context(bind(source.resolve(), target))
             for tool in TOOLS:
                 if not any(fnmatch(package, tool.package) for package in without):
-                    for name in self._found(tool):
-                        _lend(self.tree / name, root / name, stack, links=tool.links)
+                    for path in self._found(tool):
+                        _lend(self.tree / path, root / path, stack, links=tool.links)
             yield
 
     def _found(self, tool: Tool) -> list[Path]:

@@ -111,7 +111,7 @@ def _mmdebstrap(store: Store, results: dict[str, Path], target: Path) -> float:
     hook = target.with_suffix(".hook")
     hook.write_text(f"#!/bin/sh\nLISTS={results['index']}/lists\nARCHIVES={target}.archives\n{PREPARED}")
     hook.chmod(0o755)
-    _pick_archives(store, results["index"], Path(f"{target}.archives"))
+    _pick_archives(store, Path(f"{target}.archives"))
     excluded = [f"--dpkgopt={line}" for line in bootstrap.DPKG_EXCLUDES.splitlines() if not line.startswith("#")]
     began = time.monotonic()
     run(
@@ -139,7 +139,7 @@ def _mmdebstrap(store: Store, results: dict[str, Path], target: Path) -> float:
     return took
 
 
-def _pick_archives(store: Store, _index: Path, folder: Path) -> None:
+def _pick_archives(store: Store, folder: Path) -> None:
     """Those for arm64, which are on the disk since the base was made."""
     folder.mkdir()
     for file in store.archives.glob("*.deb"):
