@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from image.apt import digests, only_out_of_sync
+from image.apt import Apt, digests, only_out_of_sync
+from image.cli.build import default_cache
+from image.events import Events
+from image.recipe import Recipe
+from image.store import Store
+from tests.image.both_ways import emulated, foundations
 
+SMALL = "netbase"
 WHERE = "http://mirror.test/debian"
 SYNC = "File has unexpected size (720 != 1108). Mirror sync in progress? [IP: 192.0.2.1 80]"
 GONE = "404  Not Found [IP: 192.0.2.1 80]"
@@ -40,3 +48,18 @@ def test_only_updates_of_an_inconsistent_mirror_can_be_done_without(said: str, s
 def test_which_files_apt_lists_and_what_they_must_be() -> None:
     said = f"Reading package lists...\n'{WHERE}/pool/a_1%3a2_arm64.deb' a_1%253a2_arm64.deb 26 SHA256:0a1b\n"
     assert digests(said) == {"a_1%253a2_arm64.deb": "0a1b"}
+
+
+@pytest.mark.build
+def test_a_package_that_is_not_what_the_lists_say_is_fetched_again(tmp_path: Path) -> None:
+    """One of the right size, which is all that apt looks at."""
+    index = foundations(emulated(Recipe(config=b"")), Store(default_cache()), Events())["index"]
+    status = tmp_path / "status"
+    status.touch()
+    debian = Apt(index, tmp_path / "archives", status, ("arm64",), tmp_path / "log")
+    files = debian.download([SMALL])
+    package = next(file for file in files if file.name.startswith(f"{SMALL}_"))
+    whole = package.read_bytes()
+    package.write_bytes(bytes(len(whole)))
+    assert debian.download([SMALL]) == files
+    assert package.read_bytes() == whole
