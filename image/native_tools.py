@@ -91,7 +91,6 @@ PACKAGES = (
     "debianutils",
     "diffutils",
     "dpkg",
-    "dracut-install",
     "findutils",
     "grep",
     "gzip",
@@ -112,6 +111,9 @@ PACKAGES = (
     "zstd",
 )
 """What the tool root is made of, beside what these depend on."""
+
+PACKAGES_OF = {"bookworm": (), "trixie": ("dracut-install",)}
+"""What there is in a release alone."""
 
 FOREIGN = (
     Foreign("ldconfig", "its cache's format is the architecture's: a native one writes another /etc/ld.so.cache"),

@@ -27,6 +27,7 @@ PACKAGES = {
     "apt-config": "apt",
     "apt-get": "apt",
     "chroot": "coreutils",
+    "cp": "coreutils",
     "debugfs": "e2fsprogs",
     "dpkg-deb": "dpkg",
     "dtc": "device-tree-compiler",

@@ -33,6 +33,10 @@ class Machine:
     libraries: str
     """The folder of its libraries, whose name is compiled into its loader and its programs."""
 
+    def place(self, name: str) -> str:
+        """Where one of these two is in packages: the loader is among the libraries, and its own name a link."""
+        return f"{self.libraries}/{name.rsplit('/', 1)[1]}" if name == self.loader else name
+
     @property
     def moved(self) -> dict[str, str]:
         """Both, and where they are instead: names of the same length, in /run."""
@@ -49,7 +53,7 @@ MACHINES = {
 IMAGE = "image"
 """The folder of the tool root where dpkg finds the image."""
 MERGED = ("bin", "lib", "lib64", "sbin")
-"""Symbolic links into /usr, through which packages of bookworm have their files."""
+"""Folders in which packages of bookworm have files; they are links into /usr."""
 ELF = b"\x7fELF"
 DPKG = ("dpkg", "dpkg-deb", "dpkg-divert", "dpkg-query", "dpkg-split", "dpkg-statoverride", "dpkg-trigger")
 
@@ -72,10 +76,10 @@ class ToolRoot:
         with ExitStack() as stack:
             stack.enter_context(bound(self.tree, self.tree, read_only=True))
             for name, moved in self.machine.moved.items():
-                source, target = self.tree / name[1:], root / moved[1:]
+                source, target = self.tree / self.machine.place(name)[1:], root / moved[1:]
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.mkdir(exist_ok=True) if source.is_dir() else target.touch()
-                stack.enter_context(bind(source.resolve(), target))
+                stack.enter_context(bind(source, target))
             for tool in TOOLS:
                 if not any(fnmatch(package, tool.package) for package in without):
                     for path in self._found(tool):
@@ -109,11 +113,9 @@ class ToolRoot:
 
 def make(tree: Path, packages: Sequence[Path], machine: Machine, architecture: str) -> None:
     """Make a tool root out of packages, whose scripts are not run, for images of `architecture`."""
-    for name in MERGED:
-        (tree / "usr" / name).mkdir(parents=True)
-        (tree / name).symlink_to(f"usr/{name}")
     for package in packages:
         run(["dpkg-deb", "--extract", package, tree])
+    _merge(tree)
     for name in (IMAGE, "dev", "etc/dpkg"):
         (tree / name).mkdir(parents=True, exist_ok=True)
     for name in ("etc/passwd", "etc/group"):
@@ -123,6 +125,17 @@ def make(tree: Path, packages: Sequence[Path], machine: Machine, architecture: s
     for modules in tree.glob("usr/lib/python3.*/lib-dynload"):
         for settings in modules.parent.glob("_sysconfigdata_*.py"):
             shutil.copy(settings, modules)  # which is on Python's path, and is what gets lent
+
+
+def _merge(tree: Path) -> None:
+    """Have everything in /usr, as the image has it."""
+    for folder in (tree / name for name in MERGED):
+        (tree / "usr" / folder.name).mkdir(parents=True, exist_ok=True)
+        if folder.is_dir() and not folder.is_symlink():
+            run(["cp", "--archive", f"{folder}/.", tree / "usr" / folder.name])
+            shutil.rmtree(folder)
+        if not folder.is_symlink():
+            folder.symlink_to(f"usr/{folder.name}")
 
 
 def _move(tree: Path, machine: Machine) -> None:
@@ -142,7 +155,7 @@ def _move(tree: Path, machine: Machine) -> None:
     for name, moved in machine.moved.items():
         link = tree / moved[1:]
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(name)
+        link.symlink_to(machine.place(name))
 
 
 def _serve(tree: Path, machine: Machine, architecture: str) -> None:

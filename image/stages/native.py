@@ -25,7 +25,7 @@ def stages(recipe: Recipe) -> tuple[Stage, ...]:
     machine = tool_root.host()
     if machine is None or not recipe.accelerate or emulation.is_native(recipe.kind.machine):
         return ()
-    inputs = {"host": machine.debian, "packages": native_tools.PACKAGES}
+    inputs = {"host": machine.debian}
     code = code_of(__file__, apt, native_tools, sources, tool_root)
     # The image's package lists stand for the release's state: the tools are renewed with them.
     return (Stage(NAME, Makes.FILES, ("index", "inspect"), inputs, _make, code),)
@@ -57,6 +57,6 @@ def _make(work: Work) -> None:
         status.touch()
         debian = apt.Apt(place, work.store.archives, status, (machine.debian,), work.log)
         debian.update()
-        packages = debian.download(native_tools.PACKAGES)
+        packages = debian.download([*native_tools.PACKAGES, *native_tools.PACKAGES_OF[release]])
     architecture = (work.results["index"] / index.ARCHITECTURE).read_text().strip()
     tool_root.make(work.result, packages, machine, architecture)

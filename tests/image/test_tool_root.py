@@ -10,7 +10,7 @@ import pytest
 from appliance.errors import PermanentError
 from image import namespaces
 from image.mounts import bind
-from image.native_tools import PACKAGES, TOOLS
+from image.native_tools import PACKAGES, PACKAGES_OF, TOOLS
 from image.tool_root import MACHINES, ToolRoot
 
 AMD64 = MACHINES["x86_64"]
@@ -26,7 +26,11 @@ def write(root: Path, files: dict[str, str]) -> Path:
 @pytest.fixture
 def tools(tmp_path: Path) -> ToolRoot:
     files = dict.fromkeys(("usr/bin/dash", "usr/bin/uname", "usr/bin/sed", "usr/bin/python3.13"), "native")
-    files |= {AMD64.loader[1:]: "native", f"{AMD64.libraries[1:]}/libc.so.6": "native", "usr/bin/kmod": "native"}
+    files |= {
+        AMD64.place(AMD64.loader)[1:]: "native",
+        f"{AMD64.libraries[1:]}/libc.so.6": "native",
+        "usr/bin/kmod": "native",
+    }
     files |= {"usr/lib/python3.13/lib-dynload/a.so": "native"}
     tree = write(tmp_path / "tools", files)
     (tree / "usr/sbin").mkdir()
@@ -107,7 +111,8 @@ def test_what_cannot_be_mounted_says_so(tmp_path: Path) -> None:
 
 
 def test_every_tool_s_package_is_fetched() -> None:
-    fetched = {package.replace("python3", "python3.*-minimal") for package in PACKAGES} | {"libpython3.*-stdlib"}
+    fetched = {package.replace("python3", "python3.*-minimal") for package in (*PACKAGES, *PACKAGES_OF["trixie"])}
+    fetched |= {"libpython3.*-stdlib"}
     assert {tool.package for tool in TOOLS} - fetched == set(), "python3 brings the two of its version"
     assert all(tool.why for tool in TOOLS)
 
