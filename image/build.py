@@ -55,8 +55,8 @@ def stages(recipe: Recipe, store: Store) -> tuple[Stage, ...]:
     return (
         *base,
         packages.stage(recipe),  # apt: the profile's packages
-        overlay.stage(recipe),  # our static files
         daemon.stage(),  # our Python packages
+        overlay.stage(recipe),  # our static files: below nothing that takes long
         *((usb_device.stage(),) if recipe.profile == Profile.GADGET else ()),  # config.txt
         *((guard.stage(),) if recipe.kind is ARMV6 else ()),  # refuses what the processor cannot run
         rootfs.stage(),  # ext4

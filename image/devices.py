@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 from appliance.errors import PermanentError
+from image import ext4
 from image.run import run
 
 FILE = "devices.json"
@@ -38,8 +39,11 @@ def read(folder: Path) -> list[Device]:
     return [Device(**fields) for fields in json.loads(file.read_text())] if file.exists() else []
 
 
-def make(devices: Sequence[Device], file_system: Path) -> None:
-    """Make the nodes in an ext4 file system in a file, with debugfs. Where something else is by now, that stays."""
+def make(devices: Sequence[Device], file_system: Path, *, epoch: int) -> None:
+    """Make the nodes in an ext4 file system in a file, dated `epoch`, with debugfs.
+
+    Where something else is by now, that stays.
+    """
     commands: list[str] = []
     for device in devices:
         path = PurePosixPath(device.path)
@@ -53,7 +57,7 @@ def make(devices: Sequence[Device], file_system: Path) -> None:
         ]
     if not commands:
         return
-    run(["debugfs", "-w", "-f", "-", file_system], stdin="\n".join(commands) + "\n")
+    run(["debugfs", "-w", "-f", "-", file_system], stdin="\n".join(commands) + "\n", env=ext4.present(epoch))
     for device in devices:  # debugfs ends with 0 whatever happened
         if "Type:" not in run(["debugfs", "-R", f'stat "{device.path}"', file_system]):
             raise PermanentError(

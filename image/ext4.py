@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from image.run import run
 
 BLOCK_BYTES = 4096
 INODE_BYTES = 256
+FIRST_INODE = 11
+"""Those before are the file system's own."""
 BYTES_PER_INODE = 16384
 JOURNAL_BYTES = 64 << 20
 ALIGN_BYTES = 4 << 20
@@ -53,29 +54,40 @@ def make(file: Path, tree: Path, *, size_bytes: int, inodes: int, label: str, uu
             *("-E", f"hash_seed={uuid},lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0"),
             *("-L", label, "-U", uuid, "-d", tree, file),
         ],
-        env={"SOURCE_DATE_EPOCH": str(epoch), "E2FSPROGS_FAKE_TIME": str(epoch)},
+        env=present(epoch),
     )
+
+
+def settle_times(file: Path, epoch: int) -> None:
+    """Let every file's ctime and atime be `epoch`: mke2fs before 1.47.1 takes them from the folder, where ctime is now.
+
+    `make` and whatever else writes to the file system come before.
+    """
+    told = run(["dumpe2fs", file])
+    count = int(re.findall(r"^Inode count: +(\d+)$", told, re.MULTILINE)[0])
+    used = set(range(FIRST_INODE, count + 1)).difference(*_numbers("Free inodes", told))
+    fields = [f"set_inode_field <{inode}> {field} @{epoch}" for inode in sorted(used) for field in ("ctime", "atime")]
+    run(["debugfs", "-w", "-f", "-", file], stdin="\n".join(fields) + "\n", env=present(epoch))
 
 
 def free(file: Path) -> list[range]:
     """Where the file system in `file` has nothing, in bytes: no content, and no table of its own."""
-    told = run(["dumpe2fs", file])
-    runs = [
-        (int(first), int(last or first))
-        for line in re.findall(r"^  Free blocks: (.+)$", told, re.MULTILINE)
-        for first, last in re.findall(r"(\d+)(?:-(\d+))?", line)
-    ]
-    return [range(first * BLOCK_BYTES, (last + 1) * BLOCK_BYTES) for first, last in _merged(runs)]
+    runs = _numbers("Free blocks", run(["dumpe2fs", file]))
+    return [range(blocks.start * BLOCK_BYTES, blocks.stop * BLOCK_BYTES) for blocks in runs]
 
 
-def _merged(runs: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Those that follow each other as one, in order; dumpe2fs tells each block group's by themselves."""
-    begin, end = 0, -1
-    for first, last in runs:
-        if first != end + 1:
-            if end >= begin:
-                yield begin, end
-            begin = first
-        end = last
-    if end >= begin:
-        yield begin, end
+def _numbers(what: str, told: str) -> list[range]:
+    """What dumpe2fs tells of each block group, with those that follow each other as one."""
+    runs: list[range] = []
+    for line in re.findall(rf"^  {what}: (.+)$", told, re.MULTILINE):
+        for first, last in re.findall(r"(\d+)(?:-(\d+))?", line):
+            begin, end = int(first), int(last or first) + 1
+            if runs and runs[-1].stop == begin:
+                begin = runs.pop().start
+            runs.append(range(begin, end))
+    return runs
+
+
+def present(epoch: int) -> dict[str, str]:
+    """The environment in which the programs of e2fsprogs take `epoch` for the present."""
+    return {"SOURCE_DATE_EPOCH": str(epoch), "E2FSPROGS_FAKE_TIME": str(epoch)}

@@ -71,13 +71,25 @@ def _write(ending: str, file: Path, image: Sequence[Region], work: Work) -> str:
         return kept.frame(piece.digest) or form.compress(region.content(at, piece))
 
     places = ((region, at, piece) for region in image for at, piece in region.placed())
-    with file.open("wb") as writer, pieces.all_cores() as cores:
+    with file.open("r+b") as writer, pieces.all_cores() as cores:
+        written, size = [], 0
         for part in form.joined(pieces.in_order(cores, frame, places)):
-            digest.update(part)
-            writer.write(part)
-        writer.flush()
+            written.append(cores.submit(_put, writer.fileno(), part, size))
+            size += len(part)
+            digest.update(part)  # meanwhile
+        for one in written:
+            one.result()
         os.fsync(writer.fileno())
     return digest.hexdigest()
+
+
+def _put(number: int, content: bytes, at: int) -> None:
+    """Write to an open file."""
+    end = at + len(content)
+    while at < end:
+        at += os.pwrite(number, content[-(end - at) :], at)
+    # Begins to bring it to the disk, without waiting for that; else `fsync` has it all to do at the end.
+    os.posix_fadvise(number, end - len(content), len(content), os.POSIX_FADV_DONTNEED)
 
 
 def _write_plain(file: Path, image: Sequence[Region]) -> str:

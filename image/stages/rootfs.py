@@ -52,6 +52,7 @@ def _make(work: Work) -> None:
             epoch=now,
         )
     if "unpack" in work.results:
-        devices.make(devices.read(work.beside_of("unpack")), work.result / FILE)
+        devices.make(devices.read(work.beside_of("unpack")), work.result / FILE, epoch=now)
+    ext4.settle_times(work.result / FILE, now)
     made = pieces.region(work.result / FILE, free=ext4.free(work.result / FILE))
     pieces.write(made.pieces, work.result / PIECES)

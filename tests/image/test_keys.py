@@ -22,7 +22,7 @@ from image.stage import Makes
 from image.stages import overlay
 from image.store import Entry, Store, digest_of_files
 
-ALL = ["index", "native", "bootstrap", "packages", "overlay", "daemon"]
+ALL = ["index", "native", "bootstrap", "packages", "daemon", "overlay"]
 ALL += ["rootfs", "bootfs", "compress-zst", "boot", "assemble"]
 
 
@@ -127,7 +127,7 @@ def test_an_overlays_change_leaves_the_packages_alone(
         (tmp_path / "overlays" / name).mkdir(parents=True)
     (tmp_path / "overlays/gateway/motd").write_text("changed")
     monkeypatch.setattr(overlay, "PROJECT", tmp_path)
-    assert stale(recipe(), store) == ["overlay", "daemon", "rootfs", "bootfs", "compress-zst", "boot", "assemble"]
+    assert stale(recipe(), store) == ["overlay", "rootfs", "bootfs", "compress-zst", "boot", "assemble"]
 
 
 def test_an_output_that_somebody_changed_or_removed_is_made_again(recipe: Callable[..., Recipe], store: Store) -> None:

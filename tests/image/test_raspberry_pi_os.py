@@ -103,7 +103,7 @@ def bases(gateway_image: Path, folder: Path) -> dict[str, Path]:
     """Both bases, made of the `debian` base's root file system, which is in the cache."""
     store = Store(default_cache())
     recipe = Recipe(config=starting_config(Profile.GATEWAY, {}).encode())
-    roots = Keys(stages(recipe, store), recipe, store).roots("overlay")
+    roots = Keys(stages(recipe, store), recipe, store).roots("daemon")
 
     def make() -> None:
         with store.workplace() as place, layered(store, roots, place) as root:

@@ -1,0 +1,50 @@
+"""The same inputs give the same bytes: built again on another day, in another cache, for another folder."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from appliance.model import Profile
+from appliance.starting import starting_config
+from image import build, namespaces
+from image.cli.build import default_cache
+from image.keys import Keys
+from image.recipe import Recipe
+from image.run import run
+from image.store import Store, remove
+
+pytestmark = pytest.mark.build
+
+LATER = "+40d"
+WITHOUT_FILES = {"NO_FAKE_STAT": "1"}
+"""faketime leaves the times of files as they are."""
+
+
+def copy_beginnings(cache: Path) -> None:
+    """A cache with what the first stages made: to make the base takes minutes, and the archive may have changed."""
+    recipe = Recipe(config=starting_config(Profile.GATEWAY, {}).encode())
+    ours, other = Store(default_cache()), Store(cache)
+    other.prepare()
+    keys = Keys(build.stages(recipe, ours), recipe, ours)
+    names = list(keys.stages)
+    layers = [ours.layers / (keys.key(name) or "") for name in names[: names.index("bootstrap") + 1]]
+    run(["cp", "--archive", *layers, other.layers])
+    run(["cp", "--archive", "--no-target-directory", ours.archives, other.archives])
+
+
+def test_a_build_on_another_day_gives_the_same_bytes(gateway_image: Path, tmp_path: Path) -> None:
+    cache, output = tmp_path / "cache", tmp_path / "out"
+    namespaces.inside(lambda: copy_beginnings(cache))
+    try:
+        argv: list[str | Path] = [sys.executable, "-m", "appliance", "build", "--cache", cache, "-o", output]
+        told = run(["faketime", "-f", LATER, *argv, "--json"], env=WITHOUT_FILES)
+        ran = [line for line in told.splitlines() if '"done"' in line]
+        assert any('"packages"' in line for line in ran)
+        assert not any('"bootstrap"' in line for line in ran)
+        for name in (f"{gateway_image.name}.zst", f"{gateway_image.stem}.bmap"):
+            assert (output / name).read_bytes() == gateway_image.with_name(name).read_bytes(), name
+    finally:
+        namespaces.inside(lambda: remove(cache))
