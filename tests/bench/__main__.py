@@ -6,9 +6,15 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.bench import acceleration, gadget, gateway, zero
+from tests.bench import acceleration, gadget, gateway, rebuild, zero
 
-SUBJECTS = {"build": acceleration.measure, "gateway": gateway.measure, "gadget": gadget.measure, "zero": zero.measure}
+SUBJECTS = {
+    "build": acceleration.measure,
+    "rebuild": rebuild.measure,
+    "gateway": gateway.measure,
+    "gadget": gadget.measure,
+    "zero": zero.measure,
+}
 
 
 def main() -> None:
