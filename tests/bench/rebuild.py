@@ -63,7 +63,7 @@ def measure(folder: Path) -> None:
     """Print all of it; `folder` is empty. Of the default cache, what is there is used."""
     project = Project(folder / "project", folder / "appliance.yaml", folder / "dist")
     for name in SOURCES:
-        shutil.copytree(PROJECT / name, project.folder / name)
+        shutil.copytree(PROJECT / name, project.folder / name, symlinks=True)
     shutil.copy(PROJECT / "tests/appliance/examples/gateway.yaml", project.config)
     heading("rebuilding the gateway, wall clock of `appliance build`: median (and least) of a few")
     project.build()

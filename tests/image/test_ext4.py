@@ -17,7 +17,7 @@ def made(file: Path, tree: Path) -> bytes:
     ext4.make(
         file,
         tree,
-        size_bytes=100 << 20,
+        size_bytes=300 << 20,
         inodes=1000,
         label="rootfs",
         uuid="0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0",
