@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.bench import rebuild
+from tests.bench import acceleration, rebuild
 
-PARTS = (rebuild.measure,)
+PARTS = (acceleration.measure, rebuild.measure)
 
 
 def measure(folder: Path) -> None:
