@@ -46,6 +46,7 @@ COMMANDS = (
     Command("schema", "appliance.schema", "print the JSON Schema of appliance.yaml, for editors"),
     Command("build", "image.cli.build", "build an SD card image"),
     Command("cache", "image.cli.cache", "see, trim or verify what builds keep"),
+    Command("stamp", "image.cli.stamp", "make an image for each of many devices out of one"),
     Command("status", "firstboot.cli.status", "on the Pi: what is up, and what is not and why"),
     Command("apply", "firstboot.cli.apply", "on the Pi: make everything as appliance.yaml says, now"),
     Command("daemon", "firstboot.cli.daemon", "on the Pi: the service that keeps it so"),

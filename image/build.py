@@ -28,10 +28,13 @@ from image.stages import (
     guard,
     index,
     inspect,
+    manifest,
     native,
     overlay,
+    package_list,
     packages,
     rootfs,
+    sbom,
     unpack,
     usb_device,
 )
@@ -64,6 +67,9 @@ def stages(recipe: Recipe, store: Store) -> tuple[Stage, ...]:
         *(compress.stage(ending) for ending in recipe.formats if ending != IMG),  # both, piece by piece
         boot.stage(recipe, store),  # FAT, with appliance.yaml
         assemble.stage(recipe),  # the output
+        package_list.stage(),  # beside it: .packages.txt
+        sbom.stage(),  # .spdx.json
+        manifest.stage(recipe),  # .rpi-imager-manifest
     )
 
 

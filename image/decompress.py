@@ -31,14 +31,21 @@ def kind_of(file: Path) -> str:
 
 def decompress(source: Path, target: Path, progress: Callable[[int, int | None], None]) -> None:
     """Write the image in `source` to `target`, sparse. Raises InputError if it is cut short or damaged."""
+    with target.open("wb") as writer:
+        for chunk in content(source, progress):
+            write_sparse(writer, chunk)
+        writer.truncate(writer.tell())
+
+
+def content(source: Path, progress: Callable[[int, int | None], None]) -> Iterator[bytes]:
+    """What is in the compressed file `source`, in pieces. Raises InputError if it is cut short or damaged."""
     kind = kind_of(source)
     size = source.stat().st_size
     try:
-        with source.open("rb") as packed, target.open("wb") as writer:
+        with source.open("rb") as packed:
             for chunk in _chunks(kind, packed, source):
-                _write_sparse(writer, chunk)
+                yield chunk
                 progress(packed.tell(), size)
-            writer.truncate(writer.tell())
     except EOFError as error:
         raise InputError(f"{source} is cut short: its {kind} data has no end", hint="download it again") from error
     except (lzma.LZMAError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, zstandard.ZstdError) as error:
@@ -87,7 +94,8 @@ def _zstandard(packed: BinaryIO) -> Iterator[bytes]:
         raise EOFError
 
 
-def _write_sparse(writer: BinaryIO, chunk: bytes) -> None:
+def write_sparse(writer: BinaryIO, chunk: bytes) -> None:
+    """Write on, with a hole where nothing but zeros is."""
     for begin in range(0, len(chunk), BLOCK_BYTES):
         block = chunk[begin : begin + BLOCK_BYTES]
         if block.count(0) == len(block):

@@ -57,6 +57,12 @@ class Events:
         """A stage is done."""
         self._tell({"event": "done", "stage": stage, "seconds": round(seconds, 3)}, f"{stage}: {seconds:.1f} s")
 
+    def stamped(self, device: str, path: str, new_bytes: int, seconds: float) -> None:
+        """The image of one device is there."""
+        fields: dict[str, str | int | float] = {"device": device, "path": path, "new_bytes": new_bytes}
+        text = f"{device}: {path}, {new_bytes / 1e6:.2f} MB new, {seconds:.2f} s"
+        self._tell({"event": "stamped", **fields, "seconds": round(seconds, 3)}, text)
+
     def note(self, text: str) -> None:
         """Something that the user should know."""
         self._tell({"event": "note", "text": text}, text)

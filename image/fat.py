@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import struct
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -88,6 +89,39 @@ def read_parameters(file: Path, offset_bytes: int) -> Parameters:
         raise InputError(f"the first partition of {file} has no FAT32 file system", hint="download the image again")
     (volume_id,) = struct.unpack_from("<I", sector, 67)
     return Parameters(sector[71:82].decode("ascii", "replace").strip(), volume_id, sector[13])
+
+
+def put(file: Path, source: Path, name: str, epoch: int) -> None:
+    """Copy `source` to the root folder of the file system in `file`, where no `name` is, with its time.
+
+    It takes the first clusters that are free, wherever the last file was written.
+    """
+    _forget_where_to_go_on(file)
+    run(["mcopy", "-m", "-i", file, source, f"::{name}"], env=_environment(epoch))
+
+
+def remove(file: Path, name: str) -> None:
+    """Remove a file in the root folder. Its content stays in what is free then."""
+    run(["mdel", "-i", file, f"::{name}"], env=_environment())
+
+
+def end_of(file: Path, name: str) -> int:
+    """Behind which byte of the file system nothing of the content of the file `name` in its root folder is left."""
+    shown = run(["mshowfat", "-i", file, f"::{name}"], env=_environment())
+    last = max(int(number) for number in re.findall(r"\d+", shown.rpartition(f"{name} ")[2]))
+    with file.open("rb") as reader:
+        cluster_sectors, reserved, tables, table_sectors = struct.unpack("<13xBHB19xI", reader.read(40))
+    first = int(reserved + tables * table_sectors)
+    return (first + (last - 1) * int(cluster_sectors)) * 512  # the first cluster's number is 2
+
+
+def _forget_where_to_go_on(file: Path) -> None:
+    """Forget the cluster after which the next free one is looked for (FSI_Nxt_Free): it is then the first of all."""
+    with file.open("r+b") as writer:
+        writer.seek(48)
+        (information,) = struct.unpack("<H", writer.read(2))
+        writer.seek(information * 512 + 492)
+        writer.write(b"\xff" * 4)
 
 
 def _environment(epoch: int | None = None) -> dict[str, str]:

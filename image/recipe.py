@@ -62,6 +62,21 @@ class Recipe:
         return self.image.with_suffix(".sha256")
 
     @property
+    def package_list(self) -> Path:
+        """The packages in the image, a line each: name, version, architecture."""
+        return self.image.with_suffix(".packages.txt")
+
+    @property
+    def sbom(self) -> Path:
+        """Its software bill of materials, SPDX in JSON."""
+        return self.image.with_suffix(".spdx.json")
+
+    @property
+    def manifest(self) -> Path:
+        """What Raspberry Pi Imager wants to know of it."""
+        return self.image.with_suffix(".rpi-imager-manifest")
+
+    @property
     def block_map(self) -> Path:
         """Which parts of the image a card needs, for bmaptool(1)."""
         return self.image.with_suffix(".bmap")

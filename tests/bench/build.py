@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.bench import acceleration, rebuild
+from tests.bench import acceleration, rebuild, stamp
 
-PARTS = (acceleration.measure, rebuild.measure)
+PARTS = (acceleration.measure, rebuild.measure, stamp.measure)
 
 
 def measure(folder: Path) -> None:

@@ -27,6 +27,10 @@ pytestmark = pytest.mark.build
 APPLIANCE = [sys.executable, "-m", "appliance"]
 CONFIG = (Path(__file__).parent.parent / "appliance/examples/gateway.yaml").read_text()
 CHANGED = CONFIG.replace("hostname: ipv6gw", "hostname: other")
+IMAGE = ["boot", "assemble"]
+PACKAGES = ["package_list", "sbom"]
+EDITED = [*IMAGE, "manifest"]
+"""What a change of appliance.yaml costs."""
 
 
 @pytest.fixture(scope="module")
@@ -177,13 +181,13 @@ def ran(events: list[dict[str, str]]) -> list[str]:
 
 
 def test_a_change_costs_what_changed(gateway_image: Path, tmp_path: Path) -> None:
-    assert ran(built(tmp_path)) == ["boot", "assemble"]
+    assert ran(built(tmp_path)) == [*IMAGE, *PACKAGES, "manifest"]
     assert ran(built(tmp_path)) == []
     sums = (tmp_path / "out/appliance-gateway-arm64.sha256").read_text()
     planned = built(tmp_path, "--plan", config=CHANGED)
-    assert [event["stage"] for event in planned if event["event"] == "planned"] == ["boot", "assemble"]
+    assert [event["stage"] for event in planned if event["event"] == "planned"] == EDITED
     assert (tmp_path / "out/appliance-gateway-arm64.sha256").read_text() == sums, "a plan changes nothing"
-    assert ran(built(tmp_path, config=CHANGED)) == ["boot", "assemble"]
+    assert ran(built(tmp_path, config=CHANGED)) == EDITED
     subprocess.run(
         ["sha256sum", "--check", "--strict", "appliance-gateway-arm64.sha256"], cwd=tmp_path / "out", check=True
     )
@@ -206,12 +210,15 @@ def test_killed_while_it_writes_the_next_build_finishes(gateway_image: Path, tmp
     child.send_signal(signal.SIGKILL)
     child.wait()
     assert image.stat().st_ino == before, "the old image is still there, complete"
-    assert ran(built(tmp_path, config=CHANGED)) == ["boot", "assemble"]
+    assert ran(built(tmp_path, config=CHANGED)) == EDITED
     assert sorted(file.name for file in image.parent.iterdir()) == [
         "appliance-gateway-arm64.bmap",
         "appliance-gateway-arm64.img",
         "appliance-gateway-arm64.img.zst",
+        "appliance-gateway-arm64.packages.txt",
+        "appliance-gateway-arm64.rpi-imager-manifest",
         "appliance-gateway-arm64.sha256",
+        "appliance-gateway-arm64.spdx.json",
     ]
 
 

@@ -1,0 +1,111 @@
+"""Writes what Raspberry Pi Imager wants to know of the image.
+
+The format is Imager's list of systems (doc/json-schema/os-list-schema.json in its sources, and doc/schema-notes.md;
+that of its version 2, which publishes it as os_list_imagingutility_v4.json).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+from image import boards, decompress, output
+from image.boards import BOARDS
+from image.recipe import Recipe
+from image.stage import Makes, Stage, Work, code_of
+from image.stages import package_list
+from image.stages.index import epoch
+
+TAGS = {"zero": "pi1-32bit", "zero2": "pi3-64bit", "3": "pi3-64bit", "4": "pi4-64bit", "5": "pi5-64bit"}
+"""What Imager's own list calls our boards, by their processors."""
+ARCHITECTURES = {"arm64": "armv8", "armv6": "armv6"}
+
+INIT_FORMATS = {"cloud-init": "cloudinit-rpi", "raspberrypi-sys-mods": "systemd"}
+"""The package that reads, on the first boot, what Imager's customisation wrote: and how that must be written then.
+
+The first that is installed counts: Raspberry Pi OS trixie has both. On an image without them nobody would read it, or
+worse: Debian's systemd would run Imager's script for another system, because cmdline.txt says so.
+"""
+UNCUSTOMISED = "none"
+
+PREFERRED = (".img.xz", ".img.zst", ".img")
+"""Which of the files Imager is given: not all of its versions can write .zst on all systems."""
+
+
+def stage(recipe: Recipe) -> Stage:
+    """Makes the .rpi-imager-manifest."""
+    inputs = {"kind": recipe.kind.name, "boards": boards.served(recipe.kind, recipe.base), "profile": recipe.profile}
+    code = code_of(__file__, boards, decompress, package_list)
+    return Stage("manifest", Makes.OUTPUT, ("index", "assemble", "package_list"), inputs, _make, code)
+
+
+def _make(work: Work) -> list[Path]:
+    recipe = work.recipe
+    devices = [_device(name) for name in boards.served(recipe.kind, recipe.base)]
+    document = {"imager": {"devices": devices}, "os_list": [_system(recipe, epoch(recipe, work.results))]}
+    with output.written(recipe.manifest) as temporary:
+        temporary.write_text(json.dumps(document, indent=1) + "\n")
+    return [recipe.manifest]
+
+
+def _system(recipe: Recipe, epoch_s: int) -> dict[str, object]:
+    digests = digests_of(recipe)
+    offered = recipe.output / next(name for suffix in PREFERRED for name in digests if name.endswith(suffix))
+    size, digest = _unpacked(recipe, offered, digests)
+    served = boards.served(recipe.kind, recipe.base)
+    models = ", ".join(BOARDS[name].models for name in served)
+    return {
+        "name": f"Appliance: {recipe.profile} ({recipe.kind.name})",
+        "description": f"For Raspberry Pi {models}. Its settings are in appliance.yaml on the card",
+        "icon": "",
+        "url": offered.absolute().as_uri(),
+        "extract_size": size,
+        "extract_sha256": digest,
+        "image_download_size": offered.stat().st_size,
+        "image_download_sha256": digests[offered.name],
+        "release_date": datetime.fromtimestamp(epoch_s, UTC).date().isoformat(),
+        "init_format": init_format(package_list.names(recipe)),
+        "devices": list(dict.fromkeys(TAGS[name] for name in served)),
+        "architecture": ARCHITECTURES[recipe.kind.name],
+    }
+
+
+def _unpacked(recipe: Recipe, offered: Path, digests: Mapping[str, str]) -> tuple[int, str]:
+    """How large the image is that is not compressed, and its SHA-256. Where it was not written, that takes seconds."""
+    if recipe.image.name in digests:
+        return recipe.image.stat().st_size, digests[recipe.image.name]
+    size, digest = 0, hashlib.sha256()
+    with ThreadPoolExecutor(1) as other:  # one core decompresses while another one hashes
+        hashed = other.submit(digest.update, b"")
+        for chunk in decompress.content(offered, lambda *_: None):
+            size += len(chunk)
+            hashed.result()
+            hashed = other.submit(digest.update, chunk)
+    return size, digest.hexdigest()
+
+
+def init_format(packages: set[str]) -> str:
+    """How Imager's customisation is to be written for an image with these packages."""
+    return next((name for package, name in INIT_FORMATS.items() if package in packages), UNCUSTOMISED)
+
+
+def digests_of(recipe: Recipe) -> Mapping[str, str]:
+    """The SHA-256 of each file in the list of checksums."""
+    return {name: digest for digest, name in (line.split() for line in recipe.checksums.read_text().splitlines())}
+
+
+def _device(board: str) -> dict[str, object]:
+    """A board to choose in Imager, which offers what has one of its tags; without one it offers nothing."""
+    models = f"Raspberry Pi {BOARDS[board].models}"
+    return {
+        "name": models,
+        "description": models,
+        "icon": "",
+        "tags": [TAGS[board]],
+        "matching_type": "exclusive",
+        "architecture": ARCHITECTURES[BOARDS[board].kind.name],
+    }
