@@ -32,7 +32,7 @@ def measure(folder: Path) -> None:
     images = sorted(file for file in (folder / "image").iterdir() if file.suffix in (".img", ".zst"))
     plain = folder / "plain.img"
     run(["zstd", "-q", "-d", "--sparse", images[-1], "-o", plain])
-    kind = run(["stat", "--file-system", "--format=%T", folder]).strip()
+    kind = run(["findmnt", "--noheadings", "--output=FSTYPE", "--target", folder]).strip()
     heading(f"an image of {plain.stat().st_size / 1e6:.0f} MB stamped for devices, on {kind}")
     for image in images:
         for number in DEVICES:
