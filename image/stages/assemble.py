@@ -88,8 +88,6 @@ def _put(number: int, content: bytes, at: int) -> None:
     end = at + len(content)
     while at < end:
         at += os.pwrite(number, content[-(end - at) :], at)
-    # Begins to bring it to the disk, without waiting for that; else `fsync` has it all to do at the end.
-    os.posix_fadvise(number, end - len(content), len(content), os.POSIX_FADV_DONTNEED)
 
 
 def _write_plain(file: Path, image: Sequence[Region]) -> str:
