@@ -38,7 +38,7 @@ from image.stages import (
     unpack,
     usb_device,
 )
-from image.store import Entry, Store
+from image.store import DamagedError, Entry, Key, Store
 
 Plan = Callable[[Recipe, Store], Sequence[Stage]]
 """What gives the stages of a build; it is asked when the store is ours alone."""
@@ -103,7 +103,7 @@ def make(plan: Plan, recipe: Recipe, store: Store, events: Events) -> None:
 
 def note_age(keys: Keys, events: Events) -> None:
     """Say so if old package lists are used."""
-    entry = keys.entry("index")
+    entry = keys.entry("index") if "index" in keys.stages else None
     if entry is None:
         return
     days = int((time.time() - (keys.store.tree(entry.key) / "date").stat().st_mtime) / DAY_S)
@@ -116,36 +116,72 @@ def _make_all(steps: Sequence[Stage], recipe: Recipe, store: Store, events: Even
     store.clean()
     output.clean(recipe.output)
     emulation.enable(recipe.kind.machine)
-    keys = Keys(steps, recipe, store)
-    forget_damaged(keys, events)
+    keys = _with_damage_repaired(steps, recipe, store, events)
+    _note_use(keys)
+    if removed := retention.trim(store, spared={*retention.needed(store), *keys.stored()}):
+        events.note(f"{len(removed)} results that were not used lately are removed from {store.folder}")
+
+
+def _with_damage_repaired(steps: Sequence[Stage], recipe: Recipe, store: Store, events: Events) -> Keys:
+    """Run what has to run; what turns out to be damaged while it is read is made again, once."""
+    repaired: set[Key] = set()
+    while True:
+        keys = Keys(steps, recipe, store)
+        forget_damaged(keys, events)
+        try:
+            _run(keys, events)
+        except DamagedError as error:
+            key = store.key_of_file(error.file)
+            entry = store.find(key)
+            if entry is None or key in repaired:
+                raise
+            repaired.add(key)
+            _forget(entry, store, events)
+        else:
+            return keys
+
+
+def _run(keys: Keys, events: Events) -> None:
+    recipe, store = keys.recipe, keys.store
     with ExitStack() as scratch, _full_disk_explained(recipe, store):
         scratch.callback(events.clear)  # an error is told by another process, which knows of no open line
         folders: dict[str, Path] = {}
-        for stage in steps:
+        for stage in keys.stages.values():
             if keys.fresh(stage.name):
                 events.cached(stage.name)
             else:
                 events.started(stage.name)
                 began = time.monotonic()
                 place = scratch.enter_context(store.workplace())
-                _make(stage, place, keys, folders, events)
+                with _interruption_told(stage, events):
+                    _make(stage, place, keys, folders, events)
                 seconds = time.monotonic() - began
                 events.finished(stage.name, seconds)
                 store.durations.note(stage.name, recipe.kind.name, seconds)
                 folders[stage.name] = place / "tree"
             if stage.makes in (Makes.FILES, Makes.ROOT):
                 folders[stage.name] = store.tree(keys.key(stage.name) or "")
-    _note_use(keys)
-    if removed := retention.trim(store, spared={*retention.needed(store), *keys.stored()}):
-        events.note(f"{len(removed)} results that were not used lately are removed from {store.folder}")
+
+
+@contextmanager
+def _interruption_told(stage: Stage, events: Events) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        events.note(f"stopped in {stage.name}; what was complete before is kept, and the next build goes on from there")
+        raise
 
 
 def forget_damaged(keys: Keys, events: Events) -> None:
     """What has lost something since it was stored is made again instead of being used."""
     while damaged := [entry for entry in keys.used() if not keys.store.is_whole(entry)]:
         for entry in damaged:
-            events.note(f"the stored result of {entry.stage} is damaged: it is made again")
-            keys.store.forget(entry.key)
+            _forget(entry, keys.store, events)
+
+
+def _forget(entry: Entry, store: Store, events: Events) -> None:
+    events.note(f"the stored result of {entry.stage} is damaged: it is made again")
+    store.forget(entry.key)
 
 
 def _note_use(keys: Keys) -> None:

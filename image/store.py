@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from appliance.errors import PermanentError
 from image import integrity
 from image.durations import Durations
 from image.output import written
@@ -54,6 +55,14 @@ class Entry:
     outline: str = ""
     """Another one means that something was lost; see `integrity`."""
     contents: str = ""
+
+
+class DamagedError(PermanentError):
+    """A stored result is not what was stored; found while it was read."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(f"{file} is damaged: it has changed since it was made", hint="have a look at the disk (dmesg)")
+        self.file = file
 
 
 class Store:
@@ -167,6 +176,10 @@ class Store:
         """Remove what is stored under `key`."""
         if (self.layers / key).exists():
             remove(self.layers / key)
+
+    def key_of_file(self, file: Path) -> Key:
+        """Of the result that a file belongs to."""
+        return file.relative_to(self.layers).parts[0]
 
     def made_output(self, image: Path, stage: str, key: Key) -> bool:
         """Whether the files that `stage` left beside `image` are still those that it made under `key`."""

@@ -1,0 +1,123 @@
+"""How stages are run: once, in turn, and again where their stored result turns out to be damaged."""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from appliance.errors import PermanentError
+from image import pieces
+from image.build import make
+from image.events import Events
+from image.pieces import PIECE_BYTES, Region
+from image.recipe import Recipe
+from image.stage import Makes, Stage, Work, code_of
+from image.store import Store
+
+pytestmark = pytest.mark.programs
+
+FIRST, SECOND = "first", "second"
+
+
+def made(*stages: Stage) -> Callable[[Recipe, Store], Sequence[Stage]]:
+    return lambda recipe, store: stages
+
+
+def stage(name: str, make: Callable[[Work], None], *needs: str, version: int = 0) -> Stage:
+    return Stage(name, Makes.FILES, needs, {"version": version}, make, code_of(__file__))
+
+
+def write(work: Work) -> None:
+    content = bytes(range(256)) * (2 * PIECE_BYTES // 256)
+    (work.result / "file").write_bytes(content)
+    pieces.write(pieces.region(work.result / "file").pieces, work.result / "pieces")
+
+
+def read(work: Work) -> None:
+    folder = work.results[FIRST]
+    region = Region(folder / "file", pieces.read(folder / "pieces"))
+    (work.result / "read").write_text(
+        "".join(piece.digest for at, piece in region.placed() if region.content(at, piece))
+    )
+
+
+def flip_a_bit(file: Path) -> None:
+    """As a disk does: no time and no size changes."""
+    known = file.stat()
+    with file.open("r+b") as opened:
+        opened.seek(PIECE_BYTES + 1)
+        opened.write(b"\xff")
+    os.utime(file, ns=(known.st_atime_ns, known.st_mtime_ns))
+
+
+def test_what_turns_out_to_be_damaged_is_made_again(recipe: Callable[..., Recipe], store: Store) -> None:
+    make(made(stage(FIRST, write)), recipe(), store, Events(io.StringIO()))
+    [first] = store.entries()
+    whole = (store.tree(first.key) / "file").read_bytes()
+    flip_a_bit(store.tree(first.key) / "file")
+    log = recipe().output / "log"
+    log.parent.mkdir()
+    with log.open("w") as told:
+        make(made(stage(FIRST, write), stage(SECOND, read, FIRST)), recipe(), store, Events(told))
+    assert [line.split(":")[0] for line in log.read_text().splitlines()] == [
+        f"{FIRST}",
+        f"{SECOND} …",
+        f"the stored result of {FIRST} is damaged",
+        f"{FIRST} …",
+        f"{FIRST}",
+        f"{SECOND} …",
+        f"{SECOND}",
+    ]
+    assert (store.tree(first.key) / "file").read_bytes() == whole
+
+
+def test_what_gets_damaged_again_and_again_is_an_error(recipe: Callable[..., Recipe], store: Store) -> None:
+    def damage(work: Work) -> None:
+        flip_a_bit(work.results[FIRST] / "file")
+        read(work)
+
+    with pytest.raises(PermanentError, match="has changed since it was made") as caught:
+        make(made(stage(FIRST, write), stage(SECOND, damage, FIRST)), recipe(), store, Events(io.StringIO()))
+    assert "the disk" in caught.value.hint
+
+
+def test_interrupted_it_says_where_it_stopped(recipe: Callable[..., Recipe], store: Store, tmp_path: Path) -> None:
+    def interrupted(work: Work) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(10)
+
+    with (tmp_path / "log").open("w") as told, pytest.raises(KeyboardInterrupt):
+        make(made(stage(FIRST, write), stage(SECOND, interrupted, FIRST)), recipe(), store, Events(told))
+    assert (tmp_path / "log").read_text().splitlines()[-1].startswith(f"stopped in {SECOND}; what was complete before")
+    assert [entry.stage for entry in store.entries()] == [FIRST]
+    assert list(store.work.iterdir()) == []
+
+
+def test_two_builds_of_one_cache_take_turns(recipe: Callable[..., Recipe], store: Store, tmp_path: Path) -> None:
+    def slow(work: Work) -> None:
+        with (tmp_path / "runs").open("a") as runs:
+            runs.write("began\n")
+            runs.flush()
+            time.sleep(1)
+            runs.write("ended\n")
+
+    def build(number: int) -> None:
+        with (tmp_path / f"log{number}").open("w") as told:
+            make(made(stage(FIRST, slow)), recipe(output=tmp_path / f"{number}"), store, Events(told))
+
+    both = [multiprocessing.get_context("fork").Process(target=build, args=(number,)) for number in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join(60)
+    assert [process.exitcode for process in both] == [0, 0]
+    assert (tmp_path / "runs").read_text() == "began\nended\n", "the other one takes its result"
+    told = [(tmp_path / f"log{number}").read_text() for number in range(2)]
+    assert sum("waiting for another build" in text for text in told) == 1
