@@ -11,10 +11,13 @@ from pathlib import Path
 
 from appliance.errors import InputError, PermanentError
 from appliance.model import Profile
-from image import emulation, namespaces, output, retention
+from image import output
 from image.boards import ARMV6, DEBIAN
+from image.cache import retention
+from image.cache.keys import Keys
+from image.cache.store import DamagedError, Entry, Key, Store
 from image.events import Events
-from image.keys import Keys
+from image.inside import emulation, namespaces
 from image.recipe import IMG, Recipe
 from image.stage import BESIDE, Makes, Stage, Work, layered
 from image.stages import (
@@ -38,7 +41,6 @@ from image.stages import (
     unpack,
     usb_device,
 )
-from image.store import DamagedError, Entry, Key, Store
 
 Plan = Callable[[Recipe, Store], Sequence[Stage]]
 """What gives the stages of a build; it is asked when the store is ours alone."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from appliance.errors import InputError
-from image import dpkg_status
 from image.boards import Kind
-from image.layout import FirstBoot
+from image.debian import dpkg_status
+from image.disk.layout import FirstBoot
 
 RELEASES = ("bookworm", "trixie")
 TOO_OLD = {"bullseye": "3.9"}

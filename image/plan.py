@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from image.build import note_age, stages
+from image.cache.keys import Keys
+from image.cache.store import Store
 from image.events import Events
-from image.keys import Keys
 from image.recipe import Recipe
-from image.store import Store
 
 
 def show(recipe: Recipe, store: Store, events: Events) -> None:

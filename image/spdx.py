@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from image.installed import Archive, Identity, Package, identity
+from image.debian.installed import Archive, Identity, Package, identity
 
 UNKNOWN = "NOASSERTION"
 DOCUMENT, IMAGE, DAEMON = "SPDXRef-DOCUMENT", "SPDXRef-image", "SPDXRef-appliance"

@@ -9,10 +9,10 @@ from enum import Enum
 from pathlib import Path
 from types import ModuleType
 
+from image.cache.store import Store
 from image.events import Events
-from image.mounts import stacked
+from image.inside.mounts import stacked
 from image.recipe import Recipe
-from image.store import Store
 
 
 class Makes(Enum):

@@ -13,13 +13,13 @@ from appliance.errors import PermanentError
 from appliance.model import Profile
 from appliance.starting import starting_config
 from image import boards
-from image.apt import OUT_OF_SYNC
 from image.build import build
+from image.cache.store import Store
 from image.cli.build import default_cache
+from image.debian.apt import OUT_OF_SYNC
 from image.events import Events
 from image.lab.tools import tools_drive
 from image.recipe import Recipe
-from image.store import Store
 
 PROJECT = Path(__file__).parent.parent
 OUTPUT = PROJECT / ".cache/test-images"

@@ -15,12 +15,12 @@ from appliance.starting import starting_config
 from image import boards
 from image.boards import BOARDS, DEBIAN
 from image.build import build
+from image.cache.store import Store
+from image.debian.packages import PROFILES
 from image.events import Events
 from image.output import check_writable
-from image.packages import PROFILES
 from image.plan import show
 from image.recipe import ENDINGS, Recipe
-from image.store import Store
 
 DESCRIPTION = """\
 Build an SD card image. What has not changed since the last build is not made again.

@@ -14,11 +14,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from appliance.errors import InputError, PermanentError
-from image import integrity, namespaces, retention
+from image.cache import integrity, retention
+from image.cache.retention import DAY_S
+from image.cache.store import Entry, Store
 from image.cli.build import default_cache
 from image.events import Events, duration
-from image.retention import DAY_S
-from image.store import Entry, Store
+from image.inside import namespaces
 
 DESCRIPTION = """\
 What builds keep, so that the next one costs only what changed. Removing any of it costs time, nothing else.

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.errors import InputError, PermanentError
-from image import partitions
 from image import run as door
-from image.layout import SECTOR_BYTES
+from image.disk import partitions
+from image.disk.layout import SECTOR_BYTES
 
 FAT_TYPES = {0x0B, 0x0C, 0x0E}
 """MBR partition types of FAT file systems."""

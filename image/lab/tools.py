@@ -8,14 +8,15 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from image import dpkg, ext4
 from image.build import make
+from image.cache.keys import Keys
+from image.cache.store import Store
+from image.debian import dpkg
+from image.disk import ext4
 from image.events import Events
-from image.keys import Keys
 from image.recipe import Recipe
 from image.stage import Makes, Stage, Work, code_of
 from image.stages import index
-from image.store import Store
 
 LABEL = "lab-tools"
 FILE = "tools.ext4"

@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from image import bmap, frames, layout, output, partitions, pieces
-from image.frames import FORMATS, Kept
-from image.pieces import Piece, Region
+from image import output
+from image.disk import bmap, frames, layout, partitions, pieces
+from image.disk.frames import FORMATS, Kept
+from image.disk.pieces import Piece, Region
 from image.recipe import IMG, Recipe
 from image.stage import Makes, Stage, Work, code_of
 from image.stages import boot, compress

@@ -6,12 +6,12 @@ import json
 import os
 
 from appliance import schema
-from image import fat, layout, partitions
+from image.cache.store import Store
+from image.disk import fat, layout, partitions
 from image.recipe import Recipe
 from image.stage import Makes, Stage, Work, code_of
 from image.stages import bootfs
 from image.stages.index import epoch
-from image.store import Store
 
 FILE = bootfs.FILE
 

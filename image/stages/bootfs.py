@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from image import fat, layout, pieces
+from image.disk import fat, layout, pieces
 from image.stage import Makes, Stage, Work, code_of
 from image.stages.index import epoch
 

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from appliance.errors import PermanentError
-from image import chroot, dpkg, dpkg_status, layout, packages, tidy
-from image.chroot import Chroot
+from image.debian import dpkg, dpkg_status, packages
+from image.disk import layout
+from image.inside import chroot, tidy
+from image.inside.chroot import Chroot
 from image.recipe import Recipe
 from image.stage import Makes, Stage, Work, code_of
 from image.stages import index, native

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from image import frames, pieces
-from image.frames import FORMATS, Kept
-from image.pieces import Piece, Region
+from image.disk import frames, pieces
+from image.disk.frames import FORMATS, Kept
+from image.disk.pieces import Piece, Region
 from image.stage import Makes, Stage, Work, code_of
 from image.stages import bootfs, rootfs
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from image import chroot, layout
+from image.cache.store import digest_of_files
+from image.disk import layout
+from image.inside import chroot
 from image.recipe import PROJECT
 from image.stage import Makes, Stage, Work, code_of
 from image.stages import native
-from image.store import digest_of_files
 
 LIBRARY = "usr/lib/appliance"
 PACKAGES = ("appliance", "firstboot")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.errors import InputError
-from image import elf
+from image.inside import elf
 from image.stage import Makes, Stage, Work, code_of
 from image.stages import index
 

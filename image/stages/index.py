@@ -9,8 +9,8 @@ from contextlib import ExitStack
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
-from image import apt, dpkg_status, sources
-from image.mounts import bound
+from image.debian import apt, dpkg_status, sources
+from image.inside.mounts import bound
 from image.recipe import SUITE, Recipe
 from image.stage import Makes, Stage, Work, code_of
 

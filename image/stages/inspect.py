@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from appliance.errors import InputError
-from image import boards, decompress, dpkg_status, ext4_files, fat, fingerprint, layout, partitions
+from image import boards, fingerprint
 from image.boards import Kind
-from image.layout import SECTOR_BYTES, Layout
+from image.debian import dpkg_status
+from image.disk import decompress, ext4_files, fat, layout, partitions
+from image.disk.layout import SECTOR_BYTES, Layout
 from image.recipe import Recipe
 from image.stage import Makes, Stage, Work, code_of
 from image.stages import fetch

@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-from image import boards, decompress, output
+from image import boards, output
 from image.boards import BOARDS
+from image.disk import decompress
 from image.recipe import Recipe
 from image.stage import Makes, Stage, Work, code_of
 from image.stages import package_list

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from image import apt, chroot, emulation, layout, native_tools, sources, tool_root
 from image.boards import DEBIAN
-from image.chroot import Chroot
+from image.debian import apt, native_tools, sources, tool_root
+from image.debian.tool_root import ToolRoot
+from image.disk import layout
+from image.inside import chroot, emulation
+from image.inside.chroot import Chroot
 from image.recipe import Recipe
 from image.stage import Makes, Stage, Work, code_of
 from image.stages import index
-from image.tool_root import ToolRoot
 
 NAME = "native"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from appliance.errors import PermanentError
 from image.boards import DEBIAN
+from image.cache.store import digest_of_files
 from image.recipe import PROJECT, Recipe
 from image.stage import Makes, Stage, Work, code_of
-from image.store import digest_of_files
 
 
 def stage(recipe: Recipe) -> Stage:

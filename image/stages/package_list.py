@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from image import installed, output
+from image import output
+from image.debian import installed
 from image.recipe import Recipe
 from image.stage import Makes, Stage, Work, code_of
 

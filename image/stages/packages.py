@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from appliance.errors import PermanentError
-from image import chroot, dpkg, dpkg_status, tidy
-from image.packages import PROFILES
+from image.debian import dpkg, dpkg_status
+from image.debian.packages import PROFILES
+from image.inside import chroot, tidy
 from image.recipe import Recipe
 from image.stage import Makes, Stage, Work, code_of
 from image.stages import native

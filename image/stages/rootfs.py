@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from image import devices, ext4, layout, pieces
-from image.mounts import mounted
+from image.disk import devices, ext4, layout, pieces
+from image.inside.mounts import mounted
 from image.stage import Makes, Stage, Work, code_of
 from image.stages import inspect
 from image.stages.index import epoch

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from image import copyright, installed, output, spdx
-from image.installed import Package
+from image import output, spdx
+from image.debian import copyright, installed
+from image.debian.installed import Package
 from image.stage import Makes, Stage, Work, code_of
 from image.stages.index import epoch
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from image import devices, ext4_files, fat, layout
-from image.layout import SECTOR_BYTES
+from image.disk import devices, ext4_files, fat, layout
+from image.disk.layout import SECTOR_BYTES
 from image.stage import Makes, Stage, Work, code_of
 from image.stages import inspect
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from image import config_txt, layout
+from image import config_txt
+from image.cache.store import digest_of_files
+from image.disk import layout
 from image.run import run
 from image.stage import Makes, Stage, Work, code_of
-from image.store import digest_of_files
 
 SOURCE = Path(__file__).parent.parent / "dwc2-overlay.dts"
 OVERLAY = "overlays/dwc2.dtbo"

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.errors import InputError, PermanentError
-from image import fat, partitions
-from image.layout import SECTOR_BYTES
+from image.disk import fat, partitions
+from image.disk.layout import SECTOR_BYTES
 from image.stages.bootfs import CONFIG
 from image.stamp.original import Original
 

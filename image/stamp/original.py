@@ -9,8 +9,8 @@ from pathlib import Path
 import zstandard
 
 from appliance.errors import InputError
-from image import decompress, partitions
-from image.layout import SECTOR_BYTES
+from image.disk import decompress, partitions
+from image.disk.layout import SECTOR_BYTES
 from image.stamp.frames import content, frames
 
 Progress = Callable[[int, int | None], None]

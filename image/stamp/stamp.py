@@ -15,12 +15,12 @@ from pathlib import Path
 from appliance import source
 from appliance.errors import ConfigError, InputError, PermanentError
 from appliance.source import TextNode
+from image.cache.store import remove
 from image.events import Events
 from image.stamp import device
 from image.stamp.blank import Blank, blank
 from image.stamp.device import Device, Shared
 from image.stamp.original import original
-from image.store import remove
 
 PREFIX = ".appliance-stamp-"
 

@@ -11,18 +11,19 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from image import chroot, emulation, namespaces, packages
 from image.build import build, stages
+from image.cache.keys import Keys
+from image.cache.store import Key, Store, remove
 from image.cli.build import default_cache
+from image.debian import packages
 from image.events import Events
-from image.keys import Keys
-from image.mounts import bind
+from image.inside import chroot, emulation, namespaces
+from image.inside.mounts import bind
 from image.recipe import Recipe
 from image.run import run
 from image.stage import layered
 from image.stages import bootstrap, index
 from image.stages import packages as customise
-from image.store import Key, Store, remove
 from tests.bench.shown import figure, heading
 from tests.image.both_ways import foundations, run_stages
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from appliance.model import Profile
 from appliance.starting import starting_config
 from image.build import build
+from image.cache.store import Store
 from image.cli.build import default_cache
 from image.events import Events
 from image.lab.guest import Guest
 from image.lab.laptop import Laptop
 from image.lab.tools import tools_drive
 from image.recipe import Recipe
-from image.store import Store
 from tests.bench import daemon, early_unit, throughput
 from tests.bench.shown import figure, heading
 from tests.vm.gadgets import plugged_in, plugged_in_again, wired

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from image.cache.store import remove
 from image.run import run
 from image.stamp.device import SHARED
-from image.store import remove
 from tests.bench.shown import figure, heading
 
 EXAMPLE = Path(__file__).parents[1] / "appliance" / "examples" / "gateway.yaml"

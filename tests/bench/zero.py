@@ -9,6 +9,7 @@ from pathlib import Path
 
 from firstboot.cable import BRIDGE
 from image.build import build
+from image.cache.store import Store
 from image.cli.build import default_cache
 from image.events import Events
 from image.lab.card import insert
@@ -16,7 +17,6 @@ from image.lab.guest import Guest
 from image.lab.home import home_lab
 from image.lab.qemu import booted
 from image.recipe import Recipe
-from image.store import Store
 from tests.bench import daemon, early_unit
 from tests.bench.shown import figure, heading
 from tests.vm.test_zero import CONFIG, PARAMETERS, READY_S, ZERO

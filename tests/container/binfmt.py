@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from image.emulation import entry
+from image.inside.emulation import entry
 
 FOLDER = Path("/proc/sys/fs/binfmt_misc")
 ENTRY = "qemu-aarch64-tests"

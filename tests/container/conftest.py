@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from image import partitions
-from image.layout import LINUX, SECTOR_BYTES
+from image.disk import partitions
+from image.disk.layout import LINUX, SECTOR_BYTES
 from tests.container.binfmt import arm64_runs
 from tests.container.daemon import docker
 

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from image import emulation
 from image.build import make
+from image.cache.keys import Keys
+from image.cache.store import Store
 from image.events import Events
-from image.keys import Keys
+from image.inside import emulation
 from image.recipe import Recipe
 from image.stage import BESIDE, Stage, Work
 from image.stages import index, native
-from image.store import Store
 
 
 def foundations(recipe: Recipe, store: Store, events: Events) -> dict[str, Path]:

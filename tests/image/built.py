@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from image import layout, partitions
+from image.cache.store import Store
+from image.disk import layout, partitions
 from image.events import Events
 from image.recipe import Recipe
 from image.stage import Work
 from image.stages import boot, bootfs
-from image.store import Store
 from tests.image.raspberry import TRIXIE, Raspberry
 
 EXAMPLES = Path(__file__).parent.parent / "appliance/examples"

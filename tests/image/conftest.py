@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from image.cache.store import Store
 from image.recipe import Recipe
-from image.store import Store
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any
 
 import ext4
 
-from image import partitions
-from image.layout import SECTOR_BYTES
+from image.disk import partitions
+from image.disk.layout import SECTOR_BYTES
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from image import ext4, fat, partitions
-from image.layout import SECTOR_BYTES, Layout
+from image.disk import ext4, fat, partitions
+from image.disk.layout import SECTOR_BYTES, Layout
 
 FSTAB = """\
 PARTUUID=4e2bb2ac-01  /{mount}  vfat  defaults          0  2

@@ -7,8 +7,8 @@ from pathlib import Path
 import zstandard
 
 from appliance import cli
-from image import fat, partitions
-from image.layout import SECTOR_BYTES
+from image.disk import fat, partitions
+from image.disk.layout import SECTOR_BYTES
 from image.run import run
 
 

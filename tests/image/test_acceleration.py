@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from image.build import stages
-from image.keys import Keys
+from image.cache.keys import Keys
+from image.cache.store import Entry, Store
 from image.recipe import Recipe
 from image.stages import native
-from image.store import Entry, Store
 
 CONCERNED = ("bootstrap", "packages", "daemon")
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from image.apt import Apt, digests, only_out_of_sync
+from image.cache.store import Store
 from image.cli.build import default_cache
+from image.debian.apt import Apt, digests, only_out_of_sync
 from image.events import Events
 from image.recipe import Recipe
-from image.store import Store
 from tests.image.both_ways import emulated, foundations
 
 SMALL = "netbase"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from appliance import cli
-from image.layout import SECTOR_BYTES
+from image.disk.layout import SECTOR_BYTES
 from image.run import run
 from tests.image.raspberry import TRIXIE, Raspberry
 

@@ -1,7 +1,7 @@
 """The proof that native tools change nothing: the same work done with them and emulated, compared name by name.
 
-Nothing is exempt. What a log says of the time does not get into an image (`image/tidy.py`), and what else would ask
-for the time is told the package lists' (SOURCE_DATE_EPOCH).
+Nothing is exempt. What a log says of the time does not get into an image (`image/inside/tidy.py`), and what else would
+ask for the time is told the package lists' (SOURCE_DATE_EPOCH).
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from image import namespaces
 from image.build import stages
+from image.cache.keys import Keys
+from image.cache.store import Key, Store
 from image.cli.build import default_cache
 from image.events import Events
-from image.keys import Keys
+from image.inside import namespaces
 from image.recipe import Recipe
 from image.stage import Stage, layered
 from image.stages import bootstrap, daemon, index, overlay, packages
-from image.store import Key, Store
 from tests.figures import Figure
 from tests.image.both_ways import emulated, foundations, run_stages
 from tests.image.sameness import differences

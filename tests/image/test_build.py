@@ -16,10 +16,12 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from image import ext4_files, fat, namespaces, partitions, sources
-from image.layout import DEBIAN, SECTOR_BYTES
+from image.cache.store import remove
+from image.debian import sources
+from image.disk import ext4_files, fat, partitions
+from image.disk.layout import DEBIAN, SECTOR_BYTES
+from image.inside import namespaces
 from image.run import run
-from image.store import remove
 from tests.image.contents import Node, contents
 
 pytestmark = pytest.mark.build

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from appliance.cli import main
+from image.cache.store import Store
 from image.run import run
-from image.store import Store
 from tests.image.test_retention import keep, kept
 
 pytestmark = pytest.mark.programs

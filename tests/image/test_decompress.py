@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from appliance.errors import InputError
-from image.decompress import decompress, kind_of
+from image.disk.decompress import decompress, kind_of
 
 IMAGE = random.Random(1).randbytes(300_000) + bytes(3 << 20) + random.Random(2).randbytes(70_001)
 

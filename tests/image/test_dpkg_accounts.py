@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from image import dpkg, namespaces, tool_root
-from image.chroot import ENVIRONMENT, Chroot
+from image.cache.store import Store
 from image.cli.build import default_cache
+from image.debian import dpkg, tool_root
+from image.debian.tool_root import ToolRoot
 from image.events import Events
+from image.inside import namespaces
+from image.inside.chroot import ENVIRONMENT, Chroot
 from image.recipe import Recipe
 from image.run import run
 from image.stages import native
-from image.store import Store
-from image.tool_root import ToolRoot
 from tests.image.both_ways import foundations
 
 pytestmark = pytest.mark.build

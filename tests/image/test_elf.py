@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from image.elf import Floats, not_for_armv6
+from image.inside.elf import Floats, not_for_armv6
 from tests.image.elves import (
     AARCH64,
     ARMEL,

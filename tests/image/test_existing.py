@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import ApplianceError, InputError
-from image import devices, ext4, ext4_files, namespaces
 from image.boards import ARM64, ARMV6, Kind
-from image.layout import SECTOR_BYTES, FirstBoot
+from image.disk import devices, ext4, ext4_files
+from image.disk.layout import SECTOR_BYTES, FirstBoot
+from image.inside import namespaces
 from image.run import run
 from image.stages.inspect import recognise
 from tests.image.raspberry import BOOKWORM, RASPBIAN, TRIXIE, UPGRADED, Raspberry

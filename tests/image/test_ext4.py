@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from image import ext4
+from image.disk import ext4
 
 pytestmark = pytest.mark.programs
 

@@ -7,8 +7,8 @@ import pytest
 
 from appliance.errors import InputError
 from image.boards import ARM64, ARMV6, Kind
+from image.disk.layout import FirstBoot
 from image.fingerprint import Found, System, identify
-from image.layout import FirstBoot
 
 DPKG = "Package: zlib1g\nArchitecture: armhf\n\nPackage: dpkg\nStatus: install ok installed\nArchitecture: arm64\n"
 FSTAB = (

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import InputError
-from image.elf import Floats
+from image.inside.elf import Floats
 from image.stages.guard import check, misfits
 from tests.image.elves import AARCH64, ARMEL, ARMHF, Elf
 

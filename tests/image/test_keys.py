@@ -13,14 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from image import build, packages, plan, sources
+from image import build, plan
+from image.cache.keys import Keys
+from image.cache.store import Entry, Store, digest_of_files
+from image.debian import packages, sources
+from image.debian.sources import Source
 from image.events import Events
-from image.keys import Keys
 from image.recipe import Recipe
-from image.sources import Source
 from image.stage import Makes
 from image.stages import overlay
-from image.store import Entry, Store, digest_of_files
 
 IMAGE = ["boot", "assemble"]
 PACKAGES = ["package_list", "sbom"]

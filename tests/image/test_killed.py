@@ -20,11 +20,11 @@ import pytest
 from appliance.model import Profile
 from appliance.starting import starting_config
 from image import build, output
+from image.cache.keys import STORED, Keys
+from image.cache.store import Store
 from image.cli.build import default_cache
-from image.keys import STORED, Keys
 from image.recipe import Recipe
 from image.stage import Makes
-from image.store import Store
 from tests.figures import Figure
 
 pytestmark = pytest.mark.build

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import PermanentError
-from image import pieces
 from image.build import make
+from image.cache.store import Store
+from image.disk import pieces
+from image.disk.pieces import PIECE_BYTES, Region
 from image.events import Events
-from image.pieces import PIECE_BYTES, Region
 from image.recipe import Recipe
 from image.stage import Makes, Stage, Work, code_of
-from image.store import Store
 
 pytestmark = pytest.mark.programs
 

@@ -16,11 +16,11 @@ import pytest
 import zstandard
 
 from image.boards import BOARDS, DEBIAN
+from image.cache.store import Store
 from image.events import Events
 from image.recipe import Recipe
 from image.stage import Work
 from image.stages import manifest
-from image.store import Store
 
 CONTENT = b"an image" * 12345
 PACKED: dict[str, Callable[[bytes], bytes]] = {".img": bytes, ".img.zst": zstandard.compress, ".img.xz": lzma.compress}

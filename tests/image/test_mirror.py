@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import InputError, PermanentError
-from image import sources
-from image.apt import Apt
+from image.debian import sources
+from image.debian.apt import Apt
 from tests.image import archive
 from tests.image.archive import ARCHITECTURE, SUITE, Fault, Handler, Mirror
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import InputError, PermanentError
-from image import namespaces
-from image.mounts import bound, mounted, stacked
+from image.inside import namespaces
+from image.inside.mounts import bound, mounted, stacked
 from image.run import run
 
 pytestmark = pytest.mark.programs

@@ -15,14 +15,14 @@ import pytest
 import zstandard
 
 from appliance.errors import PermanentError
-from image import ext4, frames, layout, partitions, pieces
+from image.cache.store import Entry, Store
+from image.disk import ext4, frames, layout, partitions, pieces
+from image.disk.layout import SECTOR_BYTES
 from image.events import Events
-from image.layout import SECTOR_BYTES
 from image.recipe import IMG, Recipe
 from image.run import run
 from image.stage import Makes, Work
 from image.stages import assemble, boot, bootfs, compress, inspect, rootfs
-from image.store import Entry, Store
 from tests.image.raspberry import TRIXIE
 
 pytestmark = pytest.mark.programs

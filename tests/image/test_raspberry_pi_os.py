@@ -17,18 +17,19 @@ import pytest
 
 from appliance.model import Profile
 from appliance.starting import starting_config
-from image import ext4_files, fat, namespaces, partitions
 from image.boards import ARM64
 from image.build import stages
+from image.cache.keys import Keys
+from image.cache.store import Store, remove
 from image.cli.build import default_cache
 from image.config_txt import COMMENT, DEVICE
-from image.keys import Keys
-from image.layout import SECTOR_BYTES
+from image.disk import ext4_files, fat, partitions
+from image.disk.layout import SECTOR_BYTES
+from image.inside import namespaces
 from image.recipe import Recipe
 from image.run import run
 from image.stage import layered
 from image.stages.inspect import recognise
-from image.store import Store, remove
 from tests.image import raspberry
 
 pytestmark = pytest.mark.build

@@ -9,12 +9,13 @@ import pytest
 
 from appliance.model import Profile
 from appliance.starting import starting_config
-from image import build, namespaces
+from image import build
+from image.cache.keys import Keys
+from image.cache.store import Store, remove
 from image.cli.build import default_cache
-from image.keys import Keys
+from image.inside import namespaces
 from image.recipe import Recipe
 from image.run import run
-from image.store import Store, remove
 
 pytestmark = pytest.mark.build
 

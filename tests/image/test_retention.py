@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from image import integrity, retention
-from image.retention import DAY_S
-from image.store import Entry, Store
+from image.cache import integrity, retention
+from image.cache.retention import DAY_S
+from image.cache.store import Entry, Store
 
 SIZE_BYTES = 1 << 20
 

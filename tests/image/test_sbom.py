@@ -14,11 +14,11 @@ from spdx_tools.spdx.model.relationship import RelationshipType
 from spdx_tools.spdx.parser.parse_anything import parse_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
-from image import copyright, installed
+from image.cache.store import Store
+from image.debian import copyright, installed
 from image.events import Events
 from image.recipe import Recipe
 from image.stages import package_list, sbom
-from image.store import Store
 from tests.image.built import Rooted
 
 STATUS = """\

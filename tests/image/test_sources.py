@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import InputError
-from image.sources import Row, Source, _passed_on, deb822, debian_sources, fetchable, host_sources
+from image.debian.sources import Row, Source, _passed_on, deb822, debian_sources, fetchable, host_sources
 
 MAIN, SECURITY = "http://mirror.test/debian/", "http://mirror.test/debian-security/"
 
@@ -89,7 +89,7 @@ def test_the_hosts_real_apt_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyP
     )
     (tmp_path / "apt.conf").write_text(f'Dir::Etc "{tmp_path}"; Dir::State "{tmp_path}";\n')
     monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
-    monkeypatch.setattr("image.sources._codename", lambda: "bookworm")
+    monkeypatch.setattr("image.debian.sources._codename", lambda: "bookworm")
     assert host_sources("trixie") == (Source("http://one.test/debian", ("trixie", "trixie-updates")),)
 
 

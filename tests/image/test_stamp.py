@@ -13,10 +13,10 @@ import pytest
 import zstandard
 
 from appliance import cli
-from image import decompress, fat, partitions
 from image.boards import ARM64
+from image.disk import decompress, fat, partitions
+from image.disk.layout import SECTOR_BYTES
 from image.lab.card import Card
-from image.layout import SECTOR_BYTES
 from image.run import run
 from image.stages.inspect import recognise
 from image.stamp.device import ALIGNMENT_BYTES, OWN, SHARED, SUMS

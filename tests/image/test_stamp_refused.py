@@ -16,7 +16,8 @@ import pytest
 import zstandard
 
 from appliance.errors import PermanentError
-from image import fat, output
+from image import output
+from image.disk import fat
 from image.stamp.device import OWN, SUMS
 from image.stamp.frames import frames
 from tests.image.built import EXAMPLES, Built, config

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import PermanentError
-from image import namespaces
-from image.mounts import bind
-from image.native_tools import PACKAGES, PACKAGES_OF, TOOLS
-from image.tool_root import MACHINES, ToolRoot
+from image.debian.native_tools import PACKAGES, PACKAGES_OF, TOOLS
+from image.debian.tool_root import MACHINES, ToolRoot
+from image.inside import namespaces
+from image.inside.mounts import bind
 
 AMD64 = MACHINES["x86_64"]
 

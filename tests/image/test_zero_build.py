@@ -15,18 +15,20 @@ import pytest
 from appliance.errors import InputError, PermanentError
 from appliance.model import Profile
 from appliance.starting import starting_config
-from image import apt, chroot, dpkg, emulation, ext4_files, fat, namespaces, sources
 from image.boards import ARMV6
 from image.build import stages
+from image.cache.keys import Keys
+from image.cache.store import Store, remove
 from image.cli.build import default_cache
 from image.config_txt import DEVICE
-from image.elf import Floats
-from image.keys import Keys
-from image.layout import DEBIAN, SECTOR_BYTES
+from image.debian import apt, dpkg, sources
+from image.disk import ext4_files, fat
+from image.disk.layout import DEBIAN, SECTOR_BYTES
+from image.inside import chroot, emulation, namespaces
+from image.inside.elf import Floats
 from image.recipe import SUITE, Recipe
 from image.stage import layered
 from image.stages import guard, usb_device
-from image.store import Store, remove
 from tests.image.contents import contents
 
 pytestmark = pytest.mark.build

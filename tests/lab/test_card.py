@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import InputError
-from image import fat, partitions
+from image.disk import fat, partitions
+from image.disk.layout import DEBIAN
 from image.lab.card import boot_files, firmware_settings, insert
-from image.layout import DEBIAN
 from image.run import run
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from image.cache.store import Store
 from image.cli.build import default_cache
 from image.events import Events
 from image.lab import guest, laptop
 from image.lab.machine import VIRT
 from image.lab.tools import SCRIPTS, tools_drive
 from image.run import run
-from image.store import Store
 
 COMMAND_LINE_BYTES = 2048
 """What an arm64 kernel takes (COMMAND_LINE_SIZE)."""

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from image import partitions
+from image.disk import partitions
+from image.disk.layout import SECTOR_BYTES
 from image.lab.cables import NIC
 from image.lab.card import Card
 from image.lab.guest import Guest
 from image.lab.machine import RASPI3B
 from image.lab.waiting import until
-from image.layout import SECTOR_BYTES
 from tests.lab import checks
 from tests.vm import on_the_pi
 from tests.vm.conftest import EXAMPLE, Booted, booting

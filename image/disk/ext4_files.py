@@ -18,7 +18,7 @@ from typing import Any
 import ext4
 
 from appliance.errors import InputError
-from image.devices import Device
+from image.disk.devices import Device
 
 NEEDS_RECOVERY = 0x4
 EXTENTS = 0x80000

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from image.chroot import Chroot
-from image.mounts import bound
+from image.debian.tool_root import IMAGE
+from image.inside.chroot import Chroot
+from image.inside.mounts import bound
 from image.run import run
-from image.tool_root import IMAGE
 
 ARCHIVES = "run/archives"
 """Where packages are seen in the image: on a tmpfs of ours."""

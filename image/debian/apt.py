@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.errors import InputError, PermanentError
-from image import sources
+from image.debian import sources
 from image.run import run
 
 OUT_OF_SYNC = "Mirror sync in progress?"

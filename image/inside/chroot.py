@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.errors import PermanentError
-from image.mounts import bound, mounted
+from image.debian.tool_root import ToolRoot
+from image.inside.mounts import bound, mounted
 from image.run import run
-from image.tool_root import ToolRoot
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 from appliance.errors import PermanentError
-from image import ext4
+from image.disk import ext4
 from image.run import run
 
 FILE = "devices.json"

@@ -17,8 +17,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from appliance.errors import PermanentError
-from image.mounts import bind, bound
-from image.native_tools import TOOLS, Tool
+from image.debian.native_tools import TOOLS, Tool
+from image.inside.mounts import bind, bound
 from image.run import run
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from image.store import Entry, Key, Store
+from image.cache.store import Entry, Key, Store
 
 DAY_S = 24 * 60 * 60
 UNUSED_S = 14 * DAY_S

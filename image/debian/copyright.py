@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from image.installed import paragraphs
+from image.debian.installed import paragraphs
 
 FORMAT = re.compile(r"https?://\S*/copyright-format/1\.0/?$")
 

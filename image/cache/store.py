@@ -27,8 +27,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from appliance.errors import PermanentError
-from image import integrity
-from image.durations import Durations
+from image.cache import integrity
+from image.cache.durations import Durations
 from image.output import written
 
 Key = str

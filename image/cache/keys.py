@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from image.cache.store import Entry, Key, Store, digest_of_files, key_of
 from image.recipe import Recipe
 from image.stage import Makes, Stage
-from image.store import Entry, Key, Store, digest_of_files, key_of
 
 STORED = (Makes.FILES, Makes.ROOT)
 """What is kept in the cache."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from image.pieces import Region
+from image.disk.pieces import Region
 
 NO_CHECKSUM = "0" * 64
 

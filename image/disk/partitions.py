@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.errors import InputError, PermanentError
-from image.layout import FAT32_LBA, LINUX, SECTOR_BYTES, Layout
+from image.disk.layout import FAT32_LBA, LINUX, SECTOR_BYTES, Layout
 from image.run import run
 
 FAT32_TYPES = (0x0B, FAT32_LBA)

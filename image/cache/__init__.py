@@ -1,0 +1,1 @@
+"""What builds keep: results under keys made from everything that went into them."""

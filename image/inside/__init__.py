@@ -1,0 +1,1 @@
+"""Running an image's programs on this machine: namespaces, mounts, emulation."""
