@@ -14,9 +14,11 @@ import pytest
 from image import run
 from image.recipe import PROJECT
 
-HIDING = (
-    'for file; do [ "$file" = -- ] && break; mount --bind /dev/null "$file" || exit 9; shift; done; shift; exec "$@"'
-)
+HIDING = """\
+for file; do [ "$file" = -- ] && break; mount --bind /dev/null "$file" || exit 9; shift; done
+mount -t tmpfs none /proc/sys/fs/binfmt_misc || exit 9  # the machine's table may have opened a program already
+shift; exec "$@"
+"""
 
 
 def started() -> set[str]:
@@ -41,10 +43,8 @@ def test_of_every_program_it_is_known_which_package_has_it() -> None:
     ("program", "package"), [("qemu-aarch64-static", "qemu-user-static"), ("apt-get", "apt"), ("mount", "mount")]
 )
 def test_a_build_says_which_package_has_what_is_missing(program: str, package: str, tmp_path: Path) -> None:
-    if program.startswith("qemu") and (
-        os.uname().machine == "aarch64" or Path("/proc/sys/fs/binfmt_misc/qemu-aarch64").exists()
-    ):
-        pytest.skip("this machine needs none, or its kernel has opened one already")
+    if program.startswith("qemu") and os.uname().machine == "aarch64":
+        pytest.skip("this machine needs none")
     found = shutil.which(program)
     assert found is not None
     arguments = ["build", "--cache", str(tmp_path / "cache"), "-o", str(tmp_path / "out")]
