@@ -15,8 +15,8 @@ from image import run
 from image.recipe import PROJECT
 
 HIDING = """\
-for file; do [ "$file" = -- ] && break; mount --bind /dev/null "$file" || exit 9; shift; done
 mount -t tmpfs none /proc/sys/fs/binfmt_misc || exit 9  # the machine's table may have opened a program already
+for file; do [ "$file" = -- ] && break; mount --bind /dev/null "$file" || exit 9; shift; done
 shift; exec "$@"
 """
 
