@@ -26,6 +26,7 @@ PACKAGES = {
     "apt-cache": "apt",
     "apt-config": "apt",
     "apt-get": "apt",
+    "apt-helper": "apt",
     "chroot": "coreutils",
     "cp": "coreutils",
     "debugfs": "e2fsprogs",

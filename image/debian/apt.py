@@ -6,9 +6,7 @@ Resolving and downloading are native; signatures are always checked, whatever th
 from __future__ import annotations
 
 import difflib
-import hashlib
 import re
-import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.errors import InputError, PermanentError
-from image.debian import sources
+from image.debian import archives, sources
+from image.debian.archives import Progress
 from image.run import run
 
 OUT_OF_SYNC = "Mirror sync in progress?"
@@ -39,6 +38,7 @@ class Apt:
     status: Path
     architectures: tuple[str, ...]
     log: Path
+    progress: Progress = lambda *_: None
 
     def update(self) -> list[str]:
         """Fetch the package lists, and return the suites of updates that a mirror's own inconsistency left out.
@@ -65,7 +65,7 @@ class Apt:
         Those that are there already are checked against the digests in the signed lists; apt itself looks at their
         size alone. Raises InputError for a package that does not exist or would need another one removed.
         """
-        (self.archives / "partial").mkdir(parents=True, exist_ok=True)
+        self.archives.mkdir(parents=True, exist_ok=True)
         self._cache.mkdir(parents=True, exist_ok=True)
         with self._configured() as config, tempfile.TemporaryDirectory() as empty:
             environment = {"APT_CONFIG": str(config)}
@@ -80,17 +80,12 @@ class Apt:
                     unknown_packages(error.message, lambda: self._names(environment))
                     or f"these packages cannot be installed: {error.message}"
                 ) from error
-            files = {self.archives / name: digest for name, digest in digests(listed).items()}
-            if lacking := [file for file, digest in files.items() if not _is_whole(file, digest)]:
-                for file in lacking:
-                    file.unlink(missing_ok=True)
-                try:
-                    run([*argv, "--download-only", *packages], env=environment, log=self.log)
-                except PermanentError as error:
-                    raise PermanentError(
-                        error.message, hint="if a file was not found, the package lists are old: build with --refresh"
-                    ) from error
-        return list(files)
+            wanted = archives.listed(listed)
+            if lacking := [one for one in wanted if not archives.is_whole(self.archives / one.name, one)]:
+                for one in lacking:
+                    (self.archives / one.name).unlink(missing_ok=True)
+                archives.fetch(lacking, self.archives, environment, self.log, self.progress)
+        return [self.archives / one.name for one in wanted]
 
     def _names(self, environment: Mapping[str, str]) -> list[str]:
         return run(["apt-cache", "pkgnames"], env=environment).split()
@@ -155,16 +150,3 @@ def unknown_packages(said: str, names: Callable[[], Sequence[str]]) -> str:
     near = {name: difflib.get_close_matches(name, known, n=3, cutoff=ALIKE) for name in dict.fromkeys(unknown)}
     told = (f"no package {name}" + (f" (there is {', '.join(alike)})" if alike else "") for name, alike in near.items())
     return "; ".join(told)
-
-
-def digests(listed: str) -> dict[str, str]:
-    """File names and their SHA-256 in the output of `apt-get --print-uris`: lines of 'URI' NAME SIZE SHA256:DIGEST."""
-    lines = [shlex.split(line) for line in listed.splitlines() if line.startswith("'")]
-    return {words[1]: words[3].removeprefix("SHA256:") for words in lines}
-
-
-def _is_whole(file: Path, digest: str) -> bool:
-    if not file.is_file():
-        return False
-    with file.open("rb") as reader:
-        return hashlib.file_digest(reader, "sha256").hexdigest() == digest

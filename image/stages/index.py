@@ -43,7 +43,7 @@ def packages_from(work: Work, status: Path) -> apt.Apt:
     """apt on the lists that this stage fetched."""
     folder = work.results["index"]
     architecture = (folder / ARCHITECTURE).read_text().strip()
-    return apt.Apt(folder, work.store.archives, status, (architecture,), work.log)
+    return apt.Apt(folder, work.store.archives, status, (architecture,), work.log, work.events.progress)
 
 
 def epoch(recipe: Recipe, results: Mapping[str, Path]) -> int:

@@ -57,7 +57,7 @@ def _make(work: Work) -> None:
         listed.mkdir(parents=True)
         (listed / index.SOURCES).write_text(sources.deb822(chosen))
         status.touch()
-        debian = apt.Apt(place, work.store.archives, status, (machine.debian,), work.log)
+        debian = apt.Apt(place, work.store.archives, status, (machine.debian,), work.log, work.events.progress)
         debian.update()
         packages = debian.download([*native_tools.PACKAGES, *native_tools.PACKAGES_OF[release]])
     architecture = (work.results["index"] / index.ARCHITECTURE).read_text().strip()

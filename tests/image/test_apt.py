@@ -6,7 +6,8 @@ import pytest
 
 from image.cache.store import Store
 from image.cli.build import default_cache
-from image.debian.apt import Apt, digests, only_out_of_sync
+from image.debian.apt import Apt, only_out_of_sync
+from image.debian.archives import Archive, listed
 from image.events import Events
 from image.recipe import Recipe
 from tests.image.both_ways import emulated, foundations
@@ -47,7 +48,7 @@ def test_only_updates_of_an_inconsistent_mirror_can_be_done_without(said: str, s
 
 def test_which_files_apt_lists_and_what_they_must_be() -> None:
     said = f"Reading package lists...\n'{WHERE}/pool/a_1%3a2_arm64.deb' a_1%253a2_arm64.deb 26 SHA256:0a1b\n"
-    assert digests(said) == {"a_1%253a2_arm64.deb": "0a1b"}
+    assert listed(said) == [Archive(f"{WHERE}/pool/a_1%3a2_arm64.deb", "a_1%253a2_arm64.deb", 26, "0a1b")]
 
 
 @pytest.mark.build

@@ -253,7 +253,7 @@ def test_a_full_cache_disk_is_said_and_leaves_nothing(gateway_image: Path, tmp_p
     assert "the disk is full" in done.stderr
     assert not (tmp_path / "out").exists()
     kept = [line for line in done.stdout.splitlines() if not line.startswith(("layers/", "logs/"))]
-    assert kept == ["lock", "mine.txt", "seal"], "what is complete stays, what is not is gone"
+    assert kept == ["durations.json", "lock", "mine.txt", "seal"], "what is complete stays, what is not is gone"
 
 
 def test_an_existing_image_of_full_size_stays_as_it_is_but_for_what_is_ours(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -58,6 +60,28 @@ def test_a_slow_mirror_is_waited_for(apt: Apt, mirror: Mirror) -> None:
     apt.update()
     mirror.faults[".deb"] = archive.slow
     assert names(apt.download(["dnsmasq"])) == ["dnsmasq", "dnsmasq-base"]
+
+
+def test_several_packages_come_at_once(apt: Apt, mirror: Mirror) -> None:
+    both = Barrier(2, timeout=10.0)
+
+    def together(handler: Handler, content: bytes) -> None:
+        both.wait()
+        handler.answer(content)
+
+    apt.update()
+    mirror.faults[".deb"] = together
+    assert names(apt.download(["dnsmasq"])) == ["dnsmasq", "dnsmasq-base"]
+
+
+def test_how_far_it_is_is_told(apt: Apt, mirror: Mirror) -> None:
+    told: list[tuple[str, int, int]] = []
+    apt.update()
+    mirror.faults[".deb"] = archive.slow
+    files = replace(apt, progress=lambda *progress: told.append(progress)).download(["dnsmasq"])
+    total = sum(file.stat().st_size for file in files)
+    assert told and {(what, of) for what, _, of in told} == {("downloaded", total)}
+    assert any(0 < done < total for _, done, _ in told)
 
 
 def test_what_breaks_off_goes_on_where_it_was(apt: Apt, mirror: Mirror) -> None:
