@@ -118,8 +118,11 @@ def _make_all(steps: Sequence[Stage], recipe: Recipe, store: Store, events: Even
     store.clean()
     output.clean(recipe.output)
     emulation.enable(recipe.kind.machine)
+    before = {entry.key for entry in store.entries()}
     keys = _with_damage_repaired(steps, recipe, store, events)
     _note_use(keys)
+    if before.issuperset(keys.stored()):
+        return  # nothing came, so nothing has to go
     if removed := retention.trim(store, spared={*retention.needed(store), *keys.stored()}):
         events.note(f"{len(removed)} results that were not used lately are removed from {store.folder}")
 

@@ -6,19 +6,17 @@ that of its version 2, which publishes it as os_list_imagingutility_v4.json).
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 from image import boards, output
 from image.boards import BOARDS
-from image.disk import decompress
+from image.disk import pieces
 from image.recipe import Recipe
 from image.stage import Makes, Stage, Work, code_of
-from image.stages import package_list
+from image.stages import assemble, package_list
 from image.stages.index import epoch
 
 TAGS = {"zero": "pi1-32bit", "zero2": "pi3-64bit", "3": "pi3-64bit", "4": "pi4-64bit", "5": "pi5-64bit"}
@@ -40,23 +38,24 @@ PREFERRED = (".img.xz", ".img.zst", ".img")
 def stage(recipe: Recipe) -> Stage:
     """Makes the .rpi-imager-manifest."""
     inputs = {"kind": recipe.kind.name, "boards": boards.served(recipe.kind, recipe.base), "profile": recipe.profile}
-    code = code_of(__file__, boards, decompress, package_list)
-    return Stage("manifest", Makes.OUTPUT, ("index", "assemble", "package_list"), inputs, _make, code)
+    code = code_of(__file__, boards, assemble, pieces, package_list)
+    needs = ("index", "inspect", "bootfs", "rootfs", "boot", "assemble", "package_list")
+    return Stage("manifest", Makes.OUTPUT, needs, inputs, _make, code)
 
 
 def _make(work: Work) -> list[Path]:
     recipe = work.recipe
     devices = [_device(name) for name in boards.served(recipe.kind, recipe.base)]
-    document = {"imager": {"devices": devices}, "os_list": [_system(recipe, epoch(recipe, work.results))]}
+    document = {"imager": {"devices": devices}, "os_list": [_system(work)]}
     with output.written(recipe.manifest) as temporary:
         temporary.write_text(json.dumps(document, indent=1) + "\n")
     return [recipe.manifest]
 
 
-def _system(recipe: Recipe, epoch_s: int) -> dict[str, object]:
-    digests = digests_of(recipe)
+def _system(work: Work) -> dict[str, object]:
+    recipe, digests = work.recipe, digests_of(work.recipe)
     offered = recipe.output / next(name for suffix in PREFERRED for name in digests if name.endswith(suffix))
-    size, digest = _unpacked(recipe, offered, digests)
+    size, digest = _unpacked(work, digests)
     served = boards.served(recipe.kind, recipe.base)
     models = ", ".join(BOARDS[name].models for name in served)
     return {
@@ -68,25 +67,17 @@ def _system(recipe: Recipe, epoch_s: int) -> dict[str, object]:
         "extract_sha256": digest,
         "image_download_size": offered.stat().st_size,
         "image_download_sha256": digests[offered.name],
-        "release_date": datetime.fromtimestamp(epoch_s, UTC).date().isoformat(),
+        "release_date": datetime.fromtimestamp(epoch(recipe, work.results), UTC).date().isoformat(),
         "init_format": init_format(package_list.names(recipe)),
         "devices": list(dict.fromkeys(TAGS[name] for name in served)),
         "architecture": ARCHITECTURES[recipe.kind.name],
     }
 
 
-def _unpacked(recipe: Recipe, offered: Path, digests: Mapping[str, str]) -> tuple[int, str]:
-    """How large the image is that is not compressed, and its SHA-256. Where it was not written, that takes seconds."""
-    if recipe.image.name in digests:
-        return recipe.image.stat().st_size, digests[recipe.image.name]
-    size, digest = 0, hashlib.sha256()
-    with ThreadPoolExecutor(1) as other:  # one core decompresses while another one hashes
-        hashed = other.submit(digest.update, b"")
-        for chunk in decompress.content(offered, lambda *_: None):
-            size += len(chunk)
-            hashed.result()
-            hashed = other.submit(digest.update, chunk)
-    return size, digest.hexdigest()
+def _unpacked(work: Work, digests: Mapping[str, str]) -> tuple[int, str]:
+    """How large the image is that is not compressed, and its SHA-256."""
+    image = assemble.regions(work)
+    return sum(region.size for region in image), digests.get(work.recipe.image.name) or assemble.unpacked(image)
 
 
 def init_format(packages: set[str]) -> str:
