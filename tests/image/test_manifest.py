@@ -17,10 +17,11 @@ import zstandard
 
 from image.boards import BOARDS, DEBIAN
 from image.cache.store import Store
+from image.disk import pieces
 from image.events import Events
 from image.recipe import Recipe
 from image.stage import Work
-from image.stages import manifest
+from image.stages import assemble, manifest
 
 CONTENT = b"an image" * 12345
 PACKED: dict[str, Callable[[bytes], bytes]] = {".img": bytes, ".img.zst": zstandard.compress, ".img.xz": lzma.compress}
@@ -64,8 +65,11 @@ SCHEMA = {
 
 
 @pytest.fixture
-def written(store: Store, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+def written(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """The manifest that the stage writes beside an image."""
+    plain = tmp_path / "plain"
+    plain.write_bytes(CONTENT)
+    monkeypatch.setattr(assemble, "regions", lambda _: [pieces.region(plain)])
 
     def make(packages: str = "bash", files: tuple[str, ...] = (".img", ".img.zst"), **fields: str) -> dict[str, Any]:
         recipe = Recipe(config=b"", output=tmp_path / "a folder", **fields)  # type: ignore[arg-type]
