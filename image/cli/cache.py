@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import re
 import sys
 import time
@@ -20,6 +21,7 @@ from image.cache.store import Entry, Store
 from image.cli.build import default_cache
 from image.events import Events, duration
 from image.inside import namespaces
+from image.output import check_writable
 
 DESCRIPTION = """\
 What builds keep, so that the next one costs only what changed. Removing any of it costs time, nothing else.
@@ -63,6 +65,10 @@ def run(arguments: argparse.Namespace) -> int:
     store = Store(arguments.cache.absolute())
     _check(arguments, store)
     events = Events()
+    if arguments.action == "show" and not os.access(store.folder, os.W_OK):  # and no build can change it meanwhile
+        _show(store, as_json=arguments.json)
+        return 0
+    check_writable(store.folder, "--cache")
     with store.locked(lambda: events.note(f"waiting for a build that uses {store.folder}")):
         if arguments.action == "trim":  # whoever is no root owns what lies in there only inside
             namespaces.inside(lambda: _trim(store, arguments.older_than, arguments.to))

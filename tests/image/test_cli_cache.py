@@ -10,6 +10,8 @@ import pytest
 
 from appliance.cli import main
 from image.cache.store import Store
+from image.inside import namespaces
+from image.inside.mounts import bound
 from image.run import run
 from tests.image.test_retention import keep, kept
 
@@ -80,3 +82,23 @@ def test_what_it_cannot_mean_is_refused(
 
 def test_the_help_teaches_by_examples(capsys: pytest.CaptureFixture[str]) -> None:
     assert "appliance cache trim --to 5G" in run([sys.executable, "-m", "appliance", "cache", "--help"])
+
+
+def test_of_a_disk_that_cannot_be_written_it_shows_what_is_there_and_does_no_more(
+    store: Store, capfd: pytest.CaptureFixture[str]
+) -> None:
+    keep(store, "whole")
+
+    def look() -> None:
+        with bound(store.folder, store.folder, read_only=True):
+            for words in (["cache"], ["cache", "verify"], ["cache", "trim", "--to", "0"], ["build"]):
+                print(words, main([*words, "--cache", str(store.folder)]), flush=True)
+
+    namespaces.inside(look)
+    told, errors = capfd.readouterr()
+    assert "['cache'] 0" in told and "1 result," in told
+    for words in (["cache", "verify"], ["cache", "trim", "--to", "0"], ["build"]):
+        assert f"{words} 2" in told
+    assert errors.count("cannot be written") == errors.count("Read-only file system") == 3
+    assert errors.count("hint: give another folder with --cache") == 3
+    assert kept(store) == {"whole"}
