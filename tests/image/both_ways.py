@@ -13,22 +13,33 @@ from pathlib import Path
 from image.build import make
 from image.cache.keys import Keys
 from image.cache.store import Store
+from image.disk import layout
 from image.events import Events
 from image.inside import emulation
-from image.recipe import Recipe
-from image.stage import BESIDE, Stage, Work
+from image.recipe import SUITE, Recipe
+from image.stage import BESIDE, Makes, Stage, Work, code_of
 from image.stages import index, native
 
 
-def foundations(recipe: Recipe, store: Store, events: Events) -> dict[str, Path]:
+def foundations(recipe: Recipe, store: Store, events: Events, release: str = SUITE) -> dict[str, Path]:
     """Package lists and, unless everything is to be emulated, native tools: from the store, or made for it."""
 
     def plan(recipe: Recipe, _store: Store) -> Sequence[Stage]:
-        return (index.for_debian(recipe), *native.stages(recipe))
+        others = (inspected(release),) if release != SUITE else ()
+        return (index.for_debian(recipe), *others, *native.stages(recipe))
 
     make(plan, recipe, store, events)
     keys = Keys(plan(recipe, store), recipe, store)
     return {name: store.tree(keys.key(name) or "") for name in keys.stages}
+
+
+def inspected(release: str) -> Stage:
+    """What is found out of a base of another release than that of the `debian` base."""
+
+    def make(work: Work) -> None:
+        layout.write(replace(layout.DEBIAN, release=release), work.result)
+
+    return Stage("inspect", Makes.FILES, (), {"release": release}, make, code_of(__file__, layout))
 
 
 def run_stages(

@@ -19,7 +19,7 @@ from image.cache.store import Key, Store
 from image.cli.build import default_cache
 from image.events import Events
 from image.inside import namespaces
-from image.recipe import Recipe
+from image.recipe import SUITE, Recipe
 from image.stage import Stage, layered
 from image.stages import bootstrap, daemon, index, overlay, packages
 from tests.figures import Figure
@@ -31,22 +31,24 @@ pytestmark = pytest.mark.build
 Plan = Callable[[Recipe], Sequence[Stage]]
 
 WHOLE_BASE = "APPLIANCE_WHOLE_BASE"
-"""In the environment: compare the whole base as well, one of which is then made emulated. That takes 10 minutes."""
+"""In the environment: compare whole bases as well, which are then made emulated too. Each takes 10 minutes and more."""
 
 
 def customise(recipe: Recipe) -> Sequence[Stage]:
     return packages.stage(recipe), overlay.stage(recipe), daemon.stage()
 
 
-def make_a_base(recipe: Recipe) -> Sequence[Stage]:
-    return (bootstrap.stage(recipe),)
+def make_all(recipe: Recipe) -> Sequence[Stage]:
+    return bootstrap.stage(recipe), *customise(recipe)
 
 
-def compare(recipe: Recipe, base: Sequence[Key], plan: Plan, figure: Figure, folder: Path) -> list[str]:
+def compare(
+    recipe: Recipe, base: Sequence[Key], plan: Plan, figure: Figure, folder: Path, *, release: str = SUITE
+) -> list[str]:
     """Run the plan's stages on a base both ways, and return what differs."""
     store, found = Store(default_cache()), folder / "found.json"
     ways = {"native": recipe, "emulated": emulated(recipe)}
-    results = {name: foundations(way, store, Events()) for name, way in ways.items()}
+    results = {name: foundations(way, store, Events(), release) for name, way in ways.items()}
     assert [name for name in ways if "native" in results[name]] == ["native"]
 
     def both() -> None:
@@ -85,5 +87,11 @@ def test_customising_a_base_of_the_zero_is_the_same(zero_image: Path, figure: Fi
 
 
 @pytest.mark.skipif(WHOLE_BASE not in os.environ, reason=f"takes 10 minutes: set {WHOLE_BASE}")
-def test_a_whole_base_is_the_same(figure: Figure, tmp_path: Path) -> None:
-    assert compare(Recipe(config=b""), [], make_a_base, figure, tmp_path) == []
+@pytest.mark.parametrize(("board", "release"), [("4", "trixie"), ("4", "bookworm"), ("zero", "trixie")])
+def test_a_whole_base_is_the_same(
+    board: str, release: str, figure: Figure, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of bookworm as well, which an image of Raspberry Pi OS may be of."""
+    monkeypatch.setattr(index, "SUITE", release)
+    recipe = Recipe(config=b"", profile="gadget", board=board)
+    assert compare(recipe, [], make_all, figure, tmp_path, release=release) == []
