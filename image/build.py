@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,6 +20,7 @@ from image.cache.store import DamagedError, Entry, Key, Store
 from image.events import Events
 from image.inside import emulation, namespaces
 from image.recipe import IMG, Recipe
+from image.run import require
 from image.stage import BESIDE, Makes, Stage, Work, layered
 from image.stages import (
     assemble,
@@ -44,6 +46,21 @@ from image.stages import (
 
 Plan = Callable[[Recipe, Store], Sequence[Stage]]
 """What gives the stages of a build; it is asked when the store is ours alone."""
+
+PROGRAMS = (
+    "apt-get",
+    "cp",
+    "debugfs",
+    "dpkg-deb",
+    "dumpe2fs",
+    "mattrib",
+    "mcopy",
+    "mke2fs",
+    "mkfs.fat",
+    "mount",
+    "sfdisk",
+)
+"""What every build needs, the last of them after minutes."""
 
 DAY_S = 24 * 60 * 60
 OLD_LISTS_DAYS = 7
@@ -92,8 +109,9 @@ def make(plan: Plan, recipe: Recipe, store: Store, events: Events) -> None:
 
     Raises InputError or PermanentError; then no result is half-written.
     """
-    store.prepare()
-    with store.locked(lambda: events.note(f"waiting for another build that uses {store.folder}")):
+    with _full_disk_explained(recipe, store), ExitStack() as ours:
+        store.prepare()
+        ours.enter_context(store.locked(lambda: events.note(f"waiting for another build that uses {store.folder}")))
         steps = plan(recipe, store)
         keys = Keys(steps, recipe, store)
         note_age(keys, events)
@@ -108,15 +126,21 @@ def note_age(keys: Keys, events: Events) -> None:
     entry = keys.entry("index") if "index" in keys.stages else None
     if entry is None:
         return
-    days = int((time.time() - (keys.store.tree(entry.key) / "date").stat().st_mtime) / DAY_S)
+    try:
+        made_at = (keys.store.tree(entry.key) / "date").stat().st_mtime
+    except FileNotFoundError:  # damaged: it will be made again
+        return
+    days = int((time.time() - made_at) / DAY_S)
     if days >= OLD_LISTS_DAYS:
         events.note(f"the package lists are {days} days old; --refresh (make: REFRESH=1) fetches new ones")
 
 
 def _make_all(steps: Sequence[Stage], recipe: Recipe, store: Store, events: Events) -> None:
     """Run what has to run. In namespaces of our own."""
+    require(*PROGRAMS)
     store.clean()
     output.clean(recipe.output)
+    tempfile.tempdir = str(store.work)  # where the next build clears up
     emulation.enable(recipe.kind.machine)
     before = {entry.key for entry in store.entries()}
     keys = _with_damage_repaired(steps, recipe, store, events)
@@ -151,21 +175,31 @@ def _run(keys: Keys, events: Events) -> None:
     with ExitStack() as scratch, _full_disk_explained(recipe, store):
         scratch.callback(events.clear)  # an error is told by another process, which knows of no open line
         folders: dict[str, Path] = {}
+        took: dict[str, float] = {}
+        scratch.callback(lambda: store.durations.note(recipe.kind.name, took))
         for stage in keys.stages.values():
             if keys.fresh(stage.name):
                 events.cached(stage.name)
             else:
                 events.started(stage.name)
+                if stage.makes is Makes.OUTPUT:
+                    _remove_outdated(keys)
                 began = time.monotonic()
                 place = scratch.enter_context(store.workplace())
                 with _interruption_told(stage, events):
                     _make(stage, place, keys, folders, events)
-                seconds = time.monotonic() - began
-                events.finished(stage.name, seconds)
-                store.durations.note(stage.name, recipe.kind.name, seconds)
+                took[stage.name] = time.monotonic() - began
+                events.finished(stage.name, took[stage.name])
                 folders[stage.name] = place / "tree"
             if stage.makes in (Makes.FILES, Makes.ROOT):
                 folders[stage.name] = store.tree(keys.key(stage.name) or "")
+
+
+def _remove_outdated(keys: Keys) -> None:
+    """What lies beside an image goes before another one comes: a build that is stopped leaves nothing wrong."""
+    for name, file in keys.recipe.beside.items():
+        if name in keys.stages and not keys.fresh(name):
+            file.unlink(missing_ok=True)
 
 
 @contextmanager

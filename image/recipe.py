@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,6 +83,11 @@ class Recipe:
         return self.image.with_suffix(".bmap")
 
     @property
+    def beside(self) -> Mapping[str, Path]:
+        """What lies beside the image, by the stage that makes it."""
+        return {"package_list": self.package_list, "sbom": self.sbom, "manifest": self.manifest}
+
+    @property
     def files(self) -> tuple[Path, ...]:
-        """Everything that a build may leave in the output folder."""
-        return (*map(self.file, ENDINGS), self.checksums, self.block_map)
+        """The image in all formats, and what is only right for exactly that image."""
+        return (*map(self.file, ENDINGS), self.checksums, self.block_map, self.manifest)

@@ -165,6 +165,14 @@ def search_path(path: str) -> str:
     return ":".join([*folders, *(f for f in ("/usr/sbin", "/sbin", "/usr/bin", "/bin") if f not in folders)])
 
 
+def require(*programs: str) -> None:
+    """Raise InputError if one of them is not installed: before hours of work, not after."""
+    path = search_path(os.environ.get("PATH", ""))
+    for program in programs:
+        if shutil.which(program, path=path) is None:
+            raise missing(program)
+
+
 def missing(program: str) -> InputError:
     """The error for a program that is not installed, with the package that has it."""
     name = Path(program).name

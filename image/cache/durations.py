@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from image.output import written
@@ -18,9 +19,11 @@ class Durations:
         """How long a stage took for this kind of image; None if that is not known."""
         return self._read().get(_name(stage, kind))
 
-    def note(self, stage: str, kind: str, seconds: float) -> None:
-        """Remember it."""
-        known = {**self._read(), _name(stage, kind): round(seconds, 3)}
+    def note(self, kind: str, seconds: Mapping[str, float]) -> None:
+        """Remember how long stages took, by their names."""
+        if not seconds:
+            return
+        known = self._read() | {_name(stage, kind): round(took, 3) for stage, took in seconds.items()}
         with written(self._file) as file:
             file.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
 

@@ -13,17 +13,21 @@ _DIGEST_BYTES = 16
 
 
 def outline(folder: Path) -> str:
-    """A digest of names, kinds, modes, sizes, times and link targets: tells what was lost, cut off, or written to.
+    """A digest of all but content: tells what was lost, cut off, or written to.
 
-    What is in the files is not read. Owners are left out: from outside of a build's namespaces they look different.
+    Names, kinds, modes, owners, extended attributes (capabilities among them), sizes, times and link targets. Only in
+    a build's namespaces: from outside, owners and attributes look different.
     """
     digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
     for path, known in _nodes(os.fsencode(folder)):
-        told = [path, b"%o" % known.st_mode]
+        file = os.path.join(os.fsencode(folder), path)  # noqa: PTH118
+        told = [path, b"%o %d %d" % (known.st_mode, known.st_uid, known.st_gid)]
+        for name in sorted(os.listxattr(file, follow_symlinks=False)):
+            told += [os.fsencode(name), os.getxattr(file, name, follow_symlinks=False)]
         if stat.S_ISREG(known.st_mode):
             told += [b"%d" % known.st_size, b"%d" % known.st_mtime_ns]
         elif stat.S_ISLNK(known.st_mode):
-            told.append(os.readlink(os.path.join(os.fsencode(folder), path)))  # noqa: PTH115, PTH118
+            told.append(os.readlink(file))  # noqa: PTH115
         digest.update(b"\0".join(told) + b"\n")
     return digest.hexdigest()
 

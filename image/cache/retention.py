@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
 from image.cache.store import Entry, Key, Store
 
@@ -20,10 +18,9 @@ FULL_BYTES = 20 * 10**9
 def needed(store: Store) -> set[Key]:
     """The results that an image was made from which is still there, as it was made."""
     found: set[Key] = set()
-    for record in store.outputs.glob("*.json"):
-        made = json.loads(record.read_text())
-        if all(Path(file).exists() for file in made["files"]):
-            found.update(made.get("layers", ()))
+    for _, files, layers in store.made_outputs():
+        if all(file.exists() for file in files):
+            found.update(layers)
     return found
 
 
@@ -37,8 +34,8 @@ def trim(
     removed = list(_trim(store, unused_s, to_bytes, spared))
     for entry in removed:
         store.forget(entry.key)
-    for record in store.outputs.glob("*.json"):  # of outputs that are gone: all would be made again anyway
-        if not all(Path(file).exists() for file in json.loads(record.read_text())["files"]):
+    for record, files, _ in store.made_outputs():  # of outputs that are gone: all would be made again anyway
+        if not files or not all(file.exists() for file in files):
             record.unlink()
     return removed
 

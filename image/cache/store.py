@@ -8,6 +8,7 @@ durations.json         how long each stage took
 logs/                  what each stage's programs said the last time
 outputs/               which keys made the files that lie in output folders
 work/                  unfinished things; whatever is in there when a build starts is a dead build's
+CACHEDIR.TAG           says that this is a cache: to backup programs, and to us, who delete in no other folder
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TypedDict
 
-from appliance.errors import PermanentError
+from appliance.errors import InputError, PermanentError
+from image import output
 from image.cache import integrity
 from image.cache.durations import Durations
 from image.output import written
@@ -39,6 +42,10 @@ STRANGER = "another version's"
 """Stands for the stage of a result that cannot be read."""
 
 KEPT = ("tree", "beside")
+
+TAG = "CACHEDIR.TAG"
+SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n"
+"""See the Cache Directory Tagging Specification."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +86,33 @@ class Store:
         self.durations = Durations(folder / "durations.json")
         self._new_seal = secrets.token_bytes(SEAL_BYTES)
 
+    def check(self) -> None:
+        """Raise InputError if the folder is somebody else's: builds delete in it."""
+        if self.folder.is_dir() and any(self.folder.iterdir()) and not self._is_ours():
+            raise InputError(
+                f"{self.folder} is not a cache: something else is in it",
+                hint=f"give an empty folder with --cache, such as {self.folder / 'appliance-cache'}",
+            )
+
     def prepare(self) -> None:
-        """Make the folders; only their owner may look into them."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.folder.chmod(0o700)
+        """Make the folders; only their owner may look into them. Raises InputError if it is no cache of ours."""
+        self.check()
+        if not self._is_tagged():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.chmod(0o700)
+            (self.folder / TAG).write_text(f"{SIGNATURE}# Of `appliance build`: it can be deleted at any time.\n")
         for folder in (self.layers, self.archives, self.downloads, self.work, self.outputs, self.logs):
             folder.mkdir(exist_ok=True)
+
+    def _is_tagged(self) -> bool:
+        try:
+            return (self.folder / TAG).read_text().startswith(SIGNATURE)
+        except FileNotFoundError:
+            return False
+
+    def _is_ours(self) -> bool:
+        """Caches had no tag at first, but always this."""
+        return self._is_tagged() or (self.folder / "seal").is_file()
 
     @contextmanager
     def locked(self, waiting: Callable[[], None]) -> Iterator[None]:
@@ -104,6 +132,8 @@ class Store:
         """Remove what builds left behind that were killed."""
         for leftover in self.work.iterdir():
             remove(leftover)
+        for folder in (self.folder, self.outputs):
+            output.clean(folder)
 
     @contextmanager
     def workplace(self) -> Iterator[Path]:
@@ -125,16 +155,18 @@ class Store:
 
     def entries(self) -> list[Entry]:
         """Everything that is stored."""
-        found = [self.find(layer.name) for layer in self.layers.iterdir()]
-        return [entry for entry in found if entry is not None]
+        return [entry for layer in self._folders() if (entry := self.find(layer.name)) is not None]
 
     def strangers(self) -> list[Entry]:
         """What lies there and cannot be read: stored by another version of this program, or damaged."""
-        folders = [layer for layer in self.layers.iterdir() if self.find(layer.name) is None]
+        folders = [layer for layer in self._folders() if self.find(layer.name) is None]
         return [
             Entry(STRANGER, folder.name, folder.name, 0.0, disk_bytes=integrity.disk_bytes(folder))
             for folder in folders
         ]
+
+    def _folders(self) -> list[Path]:
+        return [path for path in self.layers.iterdir() if path.is_dir() and not path.is_symlink()]
 
     def is_whole(self, entry: Entry, *, to_the_byte: bool = False) -> bool:
         """Whether a result is what was stored; with `to_the_byte`, all of it is read."""
@@ -173,9 +205,10 @@ class Store:
         folder.rename(self.layers / entry.key)
 
     def forget(self, key: Key) -> None:
-        """Remove what is stored under `key`."""
+        """Remove what is stored under `key`, all at once: who is killed while it goes leaves nothing half."""
         if (self.layers / key).exists():
-            remove(self.layers / key)
+            with self.workplace() as place:
+                (self.layers / key).rename(place / key)
 
     def key_of_file(self, file: Path) -> Key:
         """Of the result that a file belongs to."""
@@ -183,13 +216,17 @@ class Store:
 
     def made_output(self, image: Path, stage: str, key: Key) -> bool:
         """Whether the files that `stage` left beside `image` are still those that it made under `key`."""
+        made = _recorded(self._record(image, stage))
         try:
-            made = json.loads(self._record(image, stage).read_text())
-            return bool(
-                made["key"] == key and all(_state(Path(file)) == state for file, state in made["files"].items())
-            )
+            return made["key"] == key and all(_state(Path(file)) == state for file, state in made["files"].items())
         except FileNotFoundError:
             return False
+
+    def made_outputs(self) -> Iterator[tuple[Path, list[Path], list[Key]]]:
+        """Of each stage that left files beside an image: the record of it, the files, and the results in them."""
+        for record in self.outputs.glob("*.json"):
+            made = _recorded(record)
+            yield record, [Path(file) for file in made["files"]], made["layers"]
 
     def note_output(self, image: Path, stage: str, key: Key, files: Sequence[Path], layers: Sequence[Key] = ()) -> None:
         """Remember that `stage` made `files`, which lie beside `image`, under `key`, from the results `layers`."""
@@ -229,6 +266,23 @@ class Store:
 def _of_kept(digest: Callable[[Path], str], folder: Path) -> str:
     """A digest of all that a result consists of."""
     return " ".join(digest(folder / name) for name in KEPT if (folder / name).is_dir())
+
+
+class _Record(TypedDict):
+    """What is remembered of the files that a stage left beside an image."""
+
+    key: Key
+    files: dict[str, list[int]]
+    layers: list[Key]
+
+
+def _recorded(record: Path) -> _Record:
+    """What a record says; nothing where there is none, or a damaged one."""
+    try:
+        made = json.loads(record.read_text())
+        return _Record(key=str(made["key"]), files=dict(made["files"]), layers=list(made["layers"]))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return _Record(key="", files={}, layers=[])
 
 
 def _state(file: Path) -> list[int]:

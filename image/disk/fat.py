@@ -73,7 +73,8 @@ def read(file: Path, offset_bytes: int, into: Path) -> None:
     except PermanentError as error:
         if os.strerror(errno.ENOSPC) in error.message:
             raise
-        message = f"the first partition of {file} cannot be read: {error.message}"
+        said = error.message.partition("\n")[2].strip()  # without the command
+        message = f"the first partition of {file} cannot be read: {said}"
         raise InputError(message, hint="download the image again") from error
 
 

@@ -29,6 +29,9 @@ PR_SET_PDEATHSIG = 1
 
 ERRORS = {error.__name__: error for error in (ApplianceError, InputError, TemporaryError, PermanentError)}
 
+UMASK = 0o022
+"""Whatever the user's is: modes of files that are made in an image follow from it."""
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -94,6 +97,7 @@ def _first_process(function: Callable[[], None], reports: IO[str]) -> NoReturn:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # process 1 has no default actions
     try:
+        os.umask(UMASK)
         run(["mount", "--make-rprivate", "/"])
         function()
         told: dict[str, object] = {"done": True}

@@ -29,10 +29,10 @@ def stage(recipe: Recipe) -> Stage:
 def _make(work: Work) -> list[Path]:
     recipe, image = work.recipe, regions(work)
     with ExitStack() as opened:
-        # They have appliance.yaml in them, so they are for their owner alone.
+        # They have appliance.yaml in them, or what guesses at it can be checked with: they are for their owner alone.
         files = {end: opened.enter_context(output.written(recipe.file(end), private=True)) for end in recipe.formats}
-        sums = opened.enter_context(output.written(recipe.checksums))
-        block_map = opened.enter_context(output.written(recipe.block_map))
+        sums = opened.enter_context(output.written(recipe.checksums, private=True))
+        block_map = opened.enter_context(output.written(recipe.block_map, private=True))
         with ThreadPoolExecutor(len(files)) as writers:
             digests = writers.map(lambda ending: _write(ending, files[ending], image, work), files)
             named = [(digest, recipe.file(ending).name) for ending, digest in zip(files, digests, strict=True)]

@@ -47,7 +47,7 @@ def _make(work: Work) -> list[Path]:
     recipe = work.recipe
     devices = [_device(name) for name in boards.served(recipe.kind, recipe.base)]
     document = {"imager": {"devices": devices}, "os_list": [_system(work)]}
-    with output.written(recipe.manifest) as temporary:
+    with output.written(recipe.manifest, private=True) as temporary:
         temporary.write_text(json.dumps(document, indent=1) + "\n")
     return [recipe.manifest]
 

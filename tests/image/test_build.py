@@ -246,14 +246,15 @@ def test_a_full_output_disk_is_said_and_leaves_nothing(share: float, gateway_ima
 
 
 def test_a_full_cache_disk_is_said_and_leaves_nothing(gateway_image: Path, tmp_path: Path) -> None:
-    cache = tmp_path / "cache"
+    disk = tmp_path / "disk"
     base = gateway_image.with_suffix(".img.zst")
-    done = on_a_small_disk(400, cache, "-o", tmp_path / "out", "--cache", cache, "--base", base)
+    done = on_a_small_disk(400, disk, "-o", tmp_path / "out", "--cache", disk / "cache", "--base", base)
     assert done.returncode == 2
     assert "the disk is full" in done.stderr
     assert not (tmp_path / "out").exists()
-    kept = [line for line in done.stdout.splitlines() if not line.startswith(("layers/", "logs/"))]
-    assert kept == ["durations.json", "lock", "mine.txt", "seal"], "what is complete stays, what is not is gone"
+    kept = [line for line in done.stdout.splitlines() if not line.startswith(("cache/layers/", "cache/logs/"))]
+    names = ("CACHEDIR.TAG", "durations.json", "lock", "seal")
+    assert kept == [*(f"cache/{name}" for name in names), "mine.txt"], "what is complete stays, what is not is gone"
 
 
 def test_an_existing_image_of_full_size_stays_as_it_is_but_for_what_is_ours(

@@ -183,8 +183,8 @@ def test_a_result_that_lost_something_is_made_again_and_only_that(recipe: Callab
 
 
 def test_a_plan_says_how_long_it_will_take(recipe: Callable[..., Recipe], store: Store) -> None:
-    store.durations.note("boot", "arm64", 150.0)
-    store.durations.note("assemble", "armv6", 1.0)
+    store.durations.note("arm64", {"boot": 150.0})
+    store.durations.note("armv6", {"assemble": 1.0})
     pretend_built(recipe(), store)
     told = io.StringIO()
     plan.show(recipe(config=b"hostname: other\n"), store, Events(told))

@@ -121,3 +121,22 @@ def test_two_builds_of_one_cache_take_turns(recipe: Callable[..., Recipe], store
     assert (tmp_path / "runs").read_text() == "began\nended\n", "the other one takes its result"
     told = [(tmp_path / f"log{number}").read_text() for number in range(2)]
     assert sum("waiting for another build" in text for text in told) == 1
+
+
+def test_what_lies_beside_an_image_goes_before_another_one_comes(recipe: Callable[..., Recipe], store: Store) -> None:
+    def output(name: str, *needs: str, version: int = 0) -> Stage:
+        def write_it(work: Work) -> list[Path]:
+            if version:
+                raise KeyboardInterrupt
+            file = work.recipe.beside.get(name, work.recipe.image)
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(name)
+            return [file]
+
+        return Stage(name, Makes.OUTPUT, needs, {"version": version}, write_it, code_of(__file__))
+
+    others = (output("package_list"), output("manifest", "assemble"))
+    make(made(output("assemble"), *others), recipe(), store, Events(io.StringIO()))
+    with pytest.raises(KeyboardInterrupt):
+        make(made(output("assemble", version=1), *others), recipe(), store, Events(io.StringIO()))
+    assert set(recipe().output.iterdir()) == {recipe().image, recipe().package_list}

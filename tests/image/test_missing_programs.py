@@ -40,7 +40,8 @@ def test_of_every_program_it_is_known_which_package_has_it() -> None:
 
 @pytest.mark.programs
 @pytest.mark.parametrize(
-    ("program", "package"), [("qemu-aarch64-static", "qemu-user-static"), ("apt-get", "apt"), ("mount", "mount")]
+    ("program", "package"),
+    [("qemu-aarch64-static", "qemu-user-static"), ("apt-get", "apt"), ("mount", "mount"), ("mkfs.fat", "dosfstools")],
 )
 def test_a_build_says_which_package_has_what_is_missing(program: str, package: str, tmp_path: Path) -> None:
     if program.startswith("qemu") and os.uname().machine == "aarch64":

@@ -134,3 +134,12 @@ def test_mounts_unwind_after_an_error(tmp_path: Path) -> None:
         assert not list((tmp_path / "target").iterdir())
 
     namespaces.inside(work)
+
+
+def test_modes_do_not_follow_from_the_users_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        namespaces.inside((tmp_path / "hosts").touch)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "hosts").stat().st_mode & 0o777 == 0o644

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.errors import InputError
 from image.cache import integrity, retention
 from image.cache.retention import DAY_S
 from image.cache.store import Entry, Store
@@ -133,3 +134,67 @@ def test_holes_and_hard_links_take_no_space(tmp_path: Path) -> None:
     with (tmp_path / "hole").open("wb") as file:
         file.truncate(1 << 30)
     assert SIZE_BYTES <= integrity.disk_bytes(tmp_path) < 2 * SIZE_BYTES
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize(
+    "change",
+    [lambda folder: os.chown(folder, 65534, 0), lambda folder: os.setxattr(folder, "user.overlay.opaque", b"y")],
+    ids=["owner", "attribute"],
+)
+def test_owners_and_attributes_are_looked_at_as_well(store: Store, change: Callable[[Path], None]) -> None:
+    """Capabilities of files are attributes, and of a folder, what it hides in the layer below."""
+    entry = keep(store, "a")
+    assert store.is_whole(entry)
+    change(store.tree("a") / "etc")
+    assert not store.is_whole(entry)
+
+
+def test_a_record_of_outputs_that_is_damaged_is_none(store: Store, tmp_path: Path) -> None:
+    image = tmp_path / "appliance.img"
+    image.touch()
+    store.note_output(image, "assemble", "key", [image], ["base"])
+    [record] = store.outputs.iterdir()
+    for text in ("", "[]", '{"key": "key"}'):
+        record.write_text(text)
+        assert not store.made_output(image, "assemble", "key")
+        assert retention.needed(store) == set()
+    retention.trim(store)
+    assert not record.exists()
+
+
+def test_what_is_no_result_is_left_alone(store: Store) -> None:
+    keep(store, "a")
+    (store.layers / "note.txt").write_text("mine")
+    assert [entry.key for entry in [*store.entries(), *store.strangers()]] == ["a"]
+
+
+def test_who_is_killed_while_a_result_goes_leaves_none(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    keep(store, "a")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("image.cache.store.remove", killed)
+        store.forget("a")
+    assert list(store.layers.iterdir()) == [] and len(list(store.work.iterdir())) == 1
+    store.clean()
+    assert list(store.work.iterdir()) == []
+
+
+def test_somebody_elses_folder_is_no_cache(tmp_path: Path) -> None:
+    mine = tmp_path / "work/thesis"
+    mine.mkdir(parents=True)
+    mode = tmp_path.stat().st_mode
+    with pytest.raises(InputError, match="is not a cache") as caught:
+        Store(tmp_path).prepare()
+    assert "--cache" in caught.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == ["work"] and tmp_path.stat().st_mode == mode
+
+
+def test_a_cache_is_tagged_as_one(store: Store) -> None:
+    assert (store.folder / "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55")
+    (store.work / "left").mkdir()
+    store.prepare()
+    store.clean()
+    assert list(store.work.iterdir()) == []
