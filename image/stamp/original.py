@@ -32,8 +32,9 @@ class Original:
 def original(image: Path, plain: Path, progress: Progress) -> Original:
     """Open an image file, compressed or not; the file `plain` is made for its content if it is.
 
-    Frames are not looked into that are behind the FAT partition and can be taken as they are: each has a checksum,
-    which whoever decompresses it looks at. Raises InputError for what is damaged or no image.
+    Frames are not looked into that are behind the FAT partition and can be taken as they are: they were compared with
+    the checksum beside the image, if it has one, and whoever decompresses them looks at their own. Raises InputError
+    for what is damaged or no image.
     """
     packed = decompress.kind_of(image)
     if not packed:

@@ -17,7 +17,7 @@ from appliance.errors import ConfigError, InputError, PermanentError
 from appliance.source import TextNode
 from image.cache.store import remove
 from image.events import Events
-from image.stamp import device
+from image.stamp import checksum, device
 from image.stamp.blank import Blank, blank
 from image.stamp.device import Device, Shared
 from image.stamp.original import original
@@ -86,6 +86,7 @@ def _device(
 def _prepared(image: Path, room_bytes: int, work: Path, events: Events) -> Blank:
     began, plain = time.monotonic(), work / "image.img"
     events.started("open")
+    checksum.check(image)
     try:
         found = original(image, plain, lambda done, total: events.progress("decompressed", done, total))
         prepared = blank(found, work, room_bytes)

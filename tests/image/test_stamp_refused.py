@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from image.stamp.device import OWN, SUMS
 from image.stamp.frames import frames
 from tests.image.built import EXAMPLES, Built, config
 from tests.image.raspberry import TRIXIE
-from tests.image.stamping import in_frames, stamped
+from tests.image.stamping import in_frames, stamped, whole
 
 pytestmark = pytest.mark.programs
 
@@ -104,6 +105,43 @@ def test_what_is_no_image_is_refused(
     assert f"error: {tmp_path / 'given.img'} {said}" in told
     assert "hint: " in told
     assert not list((tmp_path / "out").iterdir() if (tmp_path / "out").exists() else ())
+
+
+def changed_behind_the_fat_partition(image: Path, file: Path) -> int:
+    """Write the image in frames, its checksum beside it; then change one byte of a frame that is copied as it is."""
+    file.write_bytes(in_frames(image))
+    sums = f"{'0' * 64}  other.img\n{sha256(file.read_bytes()).hexdigest()}  {file.name}\n"
+    file.with_name("given.sha256").write_text(sums)
+    at = frames(file)[-1].at + 100
+    with file.open("r+b") as writer:
+        writer.seek(at)
+        [byte] = writer.read(1)
+        writer.seek(at)
+        writer.write(bytes([byte ^ 1]))
+    return at
+
+
+def test_an_image_that_is_not_what_its_checksum_says_is_refused(
+    image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    packed = tmp_path / "given.img.zst"
+    changed_behind_the_fat_partition(image, packed)
+    assert stamped(packed, tmp_path, config("pi")) == 2
+    told = capsys.readouterr().err
+    assert f"error: {packed} is not what given.sha256 beside it says: it is damaged, or was changed" in told
+    assert "hint: build it again" in told
+    assert list((tmp_path / "out").iterdir()) == []
+    packed.write_bytes(in_frames(image))
+    assert stamped(packed, tmp_path, config("pi")) == 0
+
+
+def test_where_no_checksum_tells_what_is_copied_keeps_that_of_its_frames(image: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "given.img.zst"
+    changed_behind_the_fat_partition(image, packed)
+    packed.with_name("given.sha256").write_text(f"{'0' * 64}  other.img.zst\n")
+    assert stamped(packed, tmp_path, config("pi")) == 0
+    with pytest.raises(PermanentError, match="zstd"):
+        whole(tmp_path / "out/pi", tmp_path)
 
 
 def test_an_image_that_is_not_ours_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
