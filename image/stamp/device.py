@@ -16,6 +16,7 @@ import zstandard
 
 from appliance.errors import InputError
 from image import output
+from image.stamp.exchange import exchange
 
 LEVEL = 3
 CHUNK_BYTES = 1 << 20
@@ -51,8 +52,8 @@ class Shared:
 def folder_of(target: Path, own: bytes, shared: Shared, work: Path) -> int:
     """Make a device's folder `target` out of its own beginning, compressed, and the shared rest.
 
-    An older one is replaced as a whole. `work` is an empty folder on the same file system. Returns the bytes of disk
-    that are taken anew.
+    An older one is replaced in one step: whenever that is broken off, one of the two is there, and whole. `work` is an
+    empty folder on the same file system, where the older one is left. Returns the bytes of disk that are taken anew.
     """
     new = work / "new"
     new.mkdir()
@@ -63,8 +64,9 @@ def folder_of(target: Path, own: bytes, shared: Shared, work: Path) -> int:
         temporary.write_text(f"{hashlib.sha256(own).hexdigest()}  {OWN}\n{shared.sha256}  {SHARED}\n")
     taken = sum((new / name).stat().st_blocks * 512 for name in (OWN, SUMS))
     if target.exists():
-        target.rename(work / "old")
-    new.rename(target)
+        _replace(target, new)
+    else:
+        new.rename(target)
     return taken
 
 
@@ -144,6 +146,18 @@ def _skipped(size: int) -> bytes:
         return b""
     content = size - 8 if size >= 8 else size - 8 + ALIGNMENT_BYTES
     return struct.pack("<II", SKIPPED, content) + bytes(content)
+
+
+def _replace(target: Path, new: Path) -> None:
+    try:
+        exchange(new, target)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EXDEV):  # EXDEV: as some stacked ones say it
+            raise
+        raise InputError(
+            f"{target} is on a file system that cannot replace a folder in one step: {error.strerror}",
+            hint="remove it, or give another folder with --output",
+        ) from error
 
 
 def _link(source: Path, target: Path) -> None:
