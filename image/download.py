@@ -38,14 +38,16 @@ class _OnlyHttps(urllib.request.HTTPRedirectHandler):
 def download(
     url: str, sha256: str, folder: Path, progress: Progress, sleep: Callable[[float], None] = time.sleep
 ) -> Path:
-    """The file at `url`, kept in `folder` under its digest; what is there is not fetched again.
+    """The file at `url`, kept in `folder` under its digest; what is there and whole is not fetched again.
 
     Raises InputError if there is no such file or it is not what the digest says, TemporaryError if it
     broke off; then the next call continues.
     """
     finished, partial = folder / sha256, folder / f"{sha256}.part"
     if finished.exists():
-        return finished
+        if _digest(finished) == sha256:
+            return finished
+        finished.unlink()  # damaged since
     fruitless = 0
     while True:
         had = _size(partial)

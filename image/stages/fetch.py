@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from appliance.errors import InputError
 from image import download
+from image.cache.store import DamagedError
 from image.recipe import Recipe
 from image.stage import Makes, Stage, Work, code_of
 
+NAME = "fetch"
 FILE = "base"
+"""A link to it: it has gigabytes, and is not copied."""
+KNOWN = "known.json"
+"""What it was: its digest, and its state when that was taken."""
 
 
 def stage(recipe: Recipe) -> Stage:
     """Gets the base; its digest stands for it from here on."""
-    inputs = {"base": recipe.base, "sha256": recipe.base_sha256, "file": _state(recipe)}
+    base = recipe.base if is_address(recipe.base) else str(Path(recipe.base).absolute())
+    inputs = {"base": base, "sha256": recipe.base_sha256, "file": _checked(recipe)}
     code = code_of(__file__, download)
-    return Stage("fetch", Makes.FILES, (), inputs, _make, code, tells_digest=True)
+    return Stage(NAME, Makes.FILES, (), inputs, _make, code, tells_digest=True)
 
 
 def is_address(base: str) -> bool:
@@ -26,7 +35,28 @@ def is_address(base: str) -> bool:
     return re.match(r"[a-z]+://", base) is not None
 
 
-def _state(recipe: Recipe) -> list[int]:
+@contextmanager
+def reading(work: Work) -> Iterator[Path]:
+    """The base's file for the block. Errors in the block name it as the user did.
+
+    Raises DamagedError if it is not what was fetched any more: the build then fetches it again.
+    """
+    link = work.results[NAME] / FILE
+    known = json.loads((work.results[NAME] / KNOWN).read_text())
+    if _state(link) != known["state"]:
+        raise DamagedError(link)
+    file = link.resolve()
+    try:
+        yield file
+    except InputError as error:
+        if _digest(link) != known["sha256"]:  # a disk's damage, which changes no time
+            raise DamagedError(link) from error
+        raise InputError(error.message.replace(str(file), work.recipe.base), hint=error.hint) from error
+    if _state(link) != known["state"]:
+        raise DamagedError(link)
+
+
+def _checked(recipe: Recipe) -> list[int]:
     """What changes when the file changes. Raises InputError for a base that cannot be."""
     if is_address(recipe.base):
         if not recipe.base.startswith("https://"):
@@ -38,8 +68,7 @@ def _state(recipe: Recipe) -> list[int]:
     if not file.is_file():
         what = "is not a file" if file.exists() else "does not exist"
         raise InputError(f"the base {file} {what}", hint="give `debian`, an image file, or its https address")
-    known = file.stat()
-    return [known.st_size, known.st_mtime_ns]
+    return _state(file)
 
 
 def _make(work: Work) -> str:
@@ -48,15 +77,32 @@ def _make(work: Work) -> str:
         file = download.download(
             base, expected, work.store.downloads, lambda done, total: work.events.progress("downloaded", done, total)
         )
-        digest = expected
+        state, digest = _state(file), expected
     else:
         file = Path(base).absolute()
+        state = _state(file)
         try:
-            with file.open("rb") as reader:
-                digest = hashlib.file_digest(reader, "sha256").hexdigest()
+            digest = _digest(file)
         except OSError as error:
             raise InputError(f"the base {file} cannot be read: {error.strerror}", hint="see `ls -l`") from error
+        if _state(file) != state:
+            raise InputError(f"{file} was written to while it was read", hint="build again when all of it is there")
         if expected and digest != expected:
             raise InputError(f"{file} is not the file that was meant: its SHA-256 is {digest}, not {expected}")
     (work.result / FILE).symlink_to(file)
+    (work.result / KNOWN).write_text(json.dumps({"sha256": digest, "state": state}) + "\n")
     return digest
+
+
+def _state(file: Path) -> list[int]:
+    """What changes when somebody writes to a file, or puts another in its place: no program can set its ctime."""
+    try:
+        known = file.stat()
+    except OSError:  # it is gone
+        return []
+    return [known.st_size, known.st_mtime_ns, known.st_ctime_ns]
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as reader:
+        return hashlib.file_digest(reader, "sha256").hexdigest()

@@ -17,7 +17,9 @@ from image.recipe import Recipe
 from image.stage import Makes, Stage, Work, code_of
 from image.stages import fetch
 
+NAME = "inspect"
 FILE = "base.img"
+"""Only of a base that is compressed."""
 ROOT_BYTES = "root_bytes"
 """How large the base's root partition is."""
 
@@ -26,28 +28,37 @@ def stage(recipe: Recipe) -> Stage:
     """Makes a plain image file of the base, and says how it is laid out."""
     modules = (boards, decompress, dpkg_status, ext4_files, fat, fingerprint, layout, partitions)
     code = code_of(__file__, *modules)
-    return Stage("inspect", Makes.FILES, ("fetch",), {"kind": recipe.kind.name}, _make, code)
+    return Stage(NAME, Makes.FILES, (fetch.NAME,), {"kind": recipe.kind.name}, _make, code)
 
 
 def _make(work: Work) -> None:
-    source, image = (work.results["fetch"] / fetch.FILE).resolve(), work.result / FILE
-    if decompress.kind_of(source):
-        decompress.decompress(source, image, lambda done, total: work.events.progress("decompressed", done, total))
-    else:
-        image.symlink_to(source)
-    with by_the_users_name(image, work):
+    with fetch.reading(work) as source:
+        if decompress.kind_of(source):
+            unpacked = work.result / FILE
+            decompress.decompress(
+                source, unpacked, lambda done, total: work.events.progress("decompressed", done, total)
+            )
+    with plain(work, work.result) as image:
         found = recognise(image, work.recipe.kind)
+        root_bytes = partitions.read_table(image).root_sectors * SECTOR_BYTES
     layout.write(found, work.result)
-    root_bytes = partitions.read_table(image).root_sectors * SECTOR_BYTES
     (work.result / ROOT_BYTES).write_text(f"{root_bytes}\n")
     work.events.note(f"base: {found.release}, first boot by {found.first_boot}")
 
 
 @contextmanager
-def by_the_users_name(image: Path, work: Work) -> Iterator[None]:
-    """Errors in the block are about the file that the user gave, not about `image` in the cache."""
+def plain(work: Work, result: Path) -> Iterator[Path]:
+    """The plain image file for the block: in this stage's `result`, or the base itself where that is one.
+
+    Errors in the block are about the file that the user gave, not about one in the cache.
+    """
+    image = result / FILE
+    if not image.exists():
+        with fetch.reading(work) as base:
+            yield base
+        return
     try:
-        yield
+        yield image
     except InputError as error:
         raise InputError(error.message.replace(str(image), work.recipe.base), hint=error.hint) from error
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from image.disk import devices, ext4_files, fat, layout
 from image.disk.layout import SECTOR_BYTES
 from image.stage import Makes, Stage, Work, code_of
-from image.stages import inspect
+from image.stages import fetch, inspect
 
 
 def stage() -> Stage:
     """Makes the lowest layer out of an image."""
-    return Stage("unpack", Makes.ROOT, ("inspect",), {}, _make, code_of(__file__, ext4_files, fat, devices, layout))
+    needs = (fetch.NAME, inspect.NAME)
+    return Stage("unpack", Makes.ROOT, needs, {}, _make, code_of(__file__, ext4_files, fat, devices, layout))
 
 
 def _make(work: Work) -> None:
-    about, image = layout.of(work.results), work.results["inspect"] / inspect.FILE
+    about = layout.of(work.results)
     boot = work.result / about.boot_mount
-    with inspect.by_the_users_name(image, work):
+    with inspect.plain(work, work.results[inspect.NAME]) as image:
         with ext4_files.opened(image, about.root_start * SECTOR_BYTES) as root:
             nodes = root.extract(work.result)
         boot.mkdir(parents=True, exist_ok=True)

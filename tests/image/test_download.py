@@ -120,6 +120,13 @@ def test_what_is_there_already_is_not_fetched_again(server: Server, trusted: Non
     assert [file.name for file in tmp_path.iterdir()] == [SHA256]
 
 
+def test_what_was_damaged_since_is_fetched_again(server: Server, trusted: None, tmp_path: Path) -> None:
+    (tmp_path / SHA256).write_bytes(CONTENT[:-1] + b"?")
+    assert fetch(server, tmp_path) == CONTENT
+    assert fetch(server, tmp_path) == CONTENT
+    assert server.ranges == [None]
+
+
 def test_it_continues_where_it_broke_off(server: Server, trusted: None, tmp_path: Path) -> None:
     server.break_after = [2_000_000, 1_000_000]
     assert fetch(server, tmp_path) == CONTENT

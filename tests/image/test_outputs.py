@@ -22,7 +22,7 @@ from image.events import Events
 from image.recipe import IMG, Recipe
 from image.run import run
 from image.stage import Makes, Work
-from image.stages import assemble, boot, bootfs, compress, inspect, rootfs
+from image.stages import assemble, boot, bootfs, compress, fetch, inspect, rootfs
 from tests.image.raspberry import TRIXIE
 
 pytestmark = pytest.mark.programs
@@ -229,7 +229,8 @@ def test_the_size_of_a_bases_root_partition_is_noted(built: Built, tmp_path: Pat
     work.result.mkdir()
     image, folder = tmp_path / "raspios.img", tmp_path / "fetch"
     folder.mkdir()
-    (folder / "base").symlink_to(image)
-    inspect.stage(work.recipe).make(replace(work, results={"fetch": folder}))
+    work = replace(work, recipe=replace(work.recipe, base=str(image)), results={fetch.NAME: folder})
+    fetch.stage(work.recipe).make(replace(work, result=folder))
+    inspect.stage(work.recipe).make(work)
     noted = int((work.result / inspect.ROOT_BYTES).read_text())
     assert noted == partitions.read_table(image).root_sectors * SECTOR_BYTES
