@@ -22,6 +22,7 @@ HELPER = "/usr/lib/apt/apt-helper"
 CONNECTIONS = 6
 """As many as browsers open to one server. apt-get has one, which is often slower than the line."""
 LOOK_S = 0.05
+MOST_NAMED = 3
 HINT = "if a file was not found, the package lists are old: build with --refresh"
 
 
@@ -36,9 +37,19 @@ class Archive:
 
 
 def listed(said: str) -> list[Archive]:
-    """Those in the output of `apt-get --print-uris`: lines of 'URI' NAME SIZE SHA256:DIGEST."""
-    lines = [shlex.split(line) for line in said.splitlines() if line.startswith("'")]
-    return [Archive(uri, name, int(size), digest.removeprefix("SHA256:")) for uri, name, size, digest in lines]
+    """Those in the output of `apt-get --print-uris`: lines of 'URI' NAME SIZE SHA256:DIGEST.
+
+    Raises PermanentError for one of which the signed lists have another digest, or none.
+    """
+    return [_archive(line) for line in said.splitlines() if line.startswith("'")]
+
+
+def _archive(line: str) -> Archive:
+    uri, name, size, *digests = shlex.split(line)
+    if len(digests) != 1 or not digests[0].startswith("SHA256:"):
+        hint = f"nothing proves that it is what was meant; it would come from {uri}"
+        raise PermanentError(f"the package lists have no SHA-256 of {name}", hint=hint)
+    return Archive(uri, name, int(size), digests[0].removeprefix("SHA256:"))
 
 
 def fetch(archives: Sequence[Archive], folder: Path, env: Mapping[str, str], log: Path, progress: Progress) -> None:
@@ -48,6 +59,7 @@ def fetch(archives: Sequence[Archive], folder: Path, env: Mapping[str, str], log
     """
     partial, total = folder / "partial", sum(archive.size for archive in archives)
     partial.mkdir(parents=True, exist_ok=True)
+    _forget_others(archives, partial)
     with tempfile.TemporaryDirectory() as said:
         logs = [Path(said, str(number)) for number in range(CONNECTIONS)]
         with ExitStack() as helpers:
@@ -62,8 +74,8 @@ def fetch(archives: Sequence[Archive], folder: Path, env: Mapping[str, str], log
     for archive in archives:
         if is_whole(partial / archive.name, archive):
             (partial / archive.name).rename(folder / archive.name)
-    if any(not (folder / archive.name).exists() for archive in archives):
-        raise PermanentError(_why(told), hint=HINT)
+    if missing := [archive.name for archive in archives if not (folder / archive.name).exists()]:
+        raise PermanentError(why(told, missing), hint=f"{HINT}; more is in {log}")
 
 
 def is_whole(file: Path, archive: Archive) -> bool:
@@ -91,10 +103,28 @@ def _argv(share: Sequence[Archive], partial: Path) -> list[str]:
 
 
 def _arrived(archives: Sequence[Archive], partial: Path) -> int:
-    files = (partial / archive.name for archive in archives)
-    return sum(file.stat().st_size for file in files if file.exists())
+    return sum(_size(partial / archive.name) for archive in archives)
 
 
-def _why(told: str) -> str:
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # not yet, or apt-helper has just renamed it
+        return 0
+
+
+def _forget_others(archives: Sequence[Archive], partial: Path) -> None:
+    """Of what earlier runs left, only what is wanted now can be gone on with; apt keeps what was wrong as .FAILED."""
+    names = {archive.name for archive in archives}
+    for file in partial.iterdir():
+        if file.name not in names:
+            file.unlink()
+
+
+def why(told: str, missing: Sequence[str]) -> str:
+    """What to say of archives that did not come: apt's reasons, or their names where it was killed and has none."""
     reasons = re.findall(r"^E: (.*)$", told, re.MULTILINE)
+    if not reasons:
+        more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+        reasons = [", ".join(missing[:MOST_NAMED]) + more + " (apt-helper says nothing of why)"]
     return "\n  ".join(["packages could not be downloaded:", *dict.fromkeys(reasons)])

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from appliance.errors import PermanentError
 from image.cache.store import Store
 from image.cli.build import default_cache
 from image.debian.apt import Apt, only_out_of_sync
-from image.debian.archives import Archive, listed
+from image.debian.archives import Archive, listed, why
 from image.events import Events
 from image.recipe import Recipe
 from tests.image.both_ways import emulated, foundations
@@ -49,6 +50,18 @@ def test_only_updates_of_an_inconsistent_mirror_can_be_done_without(said: str, s
 def test_which_files_apt_lists_and_what_they_must_be() -> None:
     said = f"Reading package lists...\n'{WHERE}/pool/a_1%3a2_arm64.deb' a_1%253a2_arm64.deb 26 SHA256:0a1b\n"
     assert listed(said) == [Archive(f"{WHERE}/pool/a_1%3a2_arm64.deb", "a_1%253a2_arm64.deb", 26, "0a1b")]
+
+
+@pytest.mark.parametrize("digest", ["", "MD5Sum:0a1b", "SHA512:0a1b"])
+def test_a_package_without_a_sha256_in_the_lists_is_named(digest: str) -> None:
+    with pytest.raises(PermanentError, match=r"no SHA-256 of a_1_all\.deb"):
+        listed(f"'{WHERE}/pool/a_1_all.deb' a_1_all.deb 26 {digest}\n")
+
+
+def test_what_did_not_come_is_named_where_apt_says_nothing() -> None:
+    assert "a.deb, b.deb (" in why("", ["a.deb", "b.deb"])
+    assert "c.deb and 2 more (" in why("", ["a.deb", "b.deb", "c.deb", "d.deb", "e.deb"])
+    assert why("E: 404\nE: 404\n", ["a.deb"]).splitlines()[1:] == ["  404"]
 
 
 @pytest.mark.build

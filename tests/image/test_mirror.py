@@ -10,7 +10,7 @@ from threading import Barrier
 import pytest
 
 from appliance.errors import InputError, PermanentError
-from image.debian import sources
+from image.debian import archives, sources
 from image.debian.apt import Apt
 from tests.image import archive
 from tests.image.archive import ARCHITECTURE, SUITE, Fault, Handler, Mirror
@@ -93,6 +93,33 @@ def test_what_breaks_off_goes_on_where_it_was(apt: Apt, mirror: Mirror) -> None:
     mirror.faults["manager_1_arm64.deb"] = once
     assert names(apt.download(["network-manager"])) == ["network-manager"]
     assert len([path for path in mirror.asked if path.endswith(".deb")]) == 2
+
+
+def test_of_what_earlier_runs_left_only_what_is_wanted_stays(apt: Apt, mirror: Mirror) -> None:
+    partial = apt.archives / "partial"
+    apt.update()
+    mirror.faults["manager_1_arm64.deb"] = archive.other
+    with pytest.raises(PermanentError):
+        apt.download(["network-manager"])
+    assert [file.suffix for file in partial.iterdir()] == [".FAILED"]
+    mirror.faults.clear()
+    (partial / "older_1_all.deb").touch()
+    apt.download(["network-manager"])
+    assert list(partial.iterdir()) == []
+
+
+def test_when_apts_helper_is_killed_it_is_said_what_is_missing(
+    apt: Apt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = tmp_path / "apt-helper"
+    killed.write_text("#!/bin/sh\nkill -KILL $$\n")
+    killed.chmod(0o755)
+    monkeypatch.setattr(archives, "HELPER", str(killed))
+    apt.update()
+    with pytest.raises(PermanentError) as caught:
+        apt.download(["network-manager"])
+    assert "network-manager_1_arm64.deb" in caught.value.message
+    assert str(apt.log) in caught.value.hint
 
 
 @pytest.mark.parametrize("fault", [archive.half, archive.silent, archive.other], ids=lambda fault: fault.__name__)
