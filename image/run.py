@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from appliance.errors import InputError, PermanentError
+from image.environment import given
 
 Child = subprocess.Popen[bytes]
 """A program that runs beside us: `pid`, `poll()`, `wait()`, `stdin`, `stdout`."""
@@ -111,7 +112,7 @@ def start(
 
     Raises InputError if it is not installed.
     """
-    environment = {**os.environ, "LC_ALL": "C", **(env or {})}
+    environment = given(os.environ, env or {})
     environment["PATH"] = search_path(environment.get("PATH", ""))
     words = [os.fspath(word) for word in argv]
     program = shutil.which(words[0], path=environment["PATH"])

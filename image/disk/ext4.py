@@ -20,7 +20,7 @@ FEATURES = (
     "none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,flex_bg,sparse_super,large_file,"
     "dir_nlink,extra_isize,metadata_csum"
 )
-"""Those of Raspberry Pi OS (mke2fs's own with ^64bit,^huge_file), spelled out: the host's mke2fs.conf has no say."""
+"""Those of Raspberry Pi OS (mke2fs's own with ^64bit,^huge_file), spelled out."""
 
 
 def size_for(tree: Path, free_bytes: int) -> tuple[int, int]:
@@ -54,7 +54,7 @@ def make(file: Path, tree: Path, *, size_bytes: int, inodes: int, label: str, uu
             *("-E", f"hash_seed={uuid},lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0"),
             *("-L", label, "-U", uuid, "-d", tree, file),
         ],
-        env=present(epoch),
+        env={**present(epoch), "MKE2FS_CONFIG": os.devnull},  # what is not said above is built in, on every host
     )
 
 

@@ -13,6 +13,16 @@ from pathlib import Path
 from appliance.errors import InputError, PermanentError
 from image.run import run
 
+SETTINGS = {
+    "MTOOLS_DOTTED_DIR": "0",
+    "MTOOLS_FAT_COMPATIBILITY": "0",
+    "MTOOLS_LOWER_CASE": "0",
+    "MTOOLS_NAME_NUMERIC_TAIL": "1",
+    "MTOOLS_NO_VFAT": "0",
+    "MTOOLS_SKIP_CHECK": "0",
+}
+"""mtools' own defaults, see mtools(5): the environment counts more than the host's files."""
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -126,5 +136,6 @@ def _forget_where_to_go_on(file: Path) -> None:
 
 
 def _environment(epoch: int | None = None) -> dict[str, str]:
-    """FAT times are local times."""
-    return {"TZ": "UTC"} | ({} if epoch is None else {"SOURCE_DATE_EPOCH": str(epoch)})
+    """FAT times are local times. No ~/.mtoolsrc is read, and what /etc/mtools.conf says does not count."""
+    fixed = {"TZ": "UTC", "HOME": "/nonexistent", **SETTINGS}
+    return fixed if epoch is None else {**fixed, "SOURCE_DATE_EPOCH": str(epoch)}
