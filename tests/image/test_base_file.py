@@ -16,6 +16,8 @@ from appliance.errors import InputError
 from image import download
 from image.build import make
 from image.cache.store import Store
+from image.disk import layout
+from image.disk.layout import Layout
 from image.events import Events
 from image.recipe import Recipe
 from image.stage import Stage
@@ -82,14 +84,14 @@ def test_written_to_between_two_stages_it_is_begun_again(
     recipe: Callable[..., Recipe], store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base, other = image(TRIXIE, tmp_path / "a"), image(BOOKWORM, tmp_path / "b")
-    write = inspect.layout.write
+    write = layout.write
 
-    def written(*arguments: object) -> None:
-        write(*arguments)  # type: ignore[arg-type]
+    def written(found: Layout, folder: Path) -> None:
+        write(found, folder)
         if other.exists():
             other.replace(base)
 
-    monkeypatch.setattr(inspect.layout, "write", written)
+    monkeypatch.setattr(layout, "write", written)
     assert taken_apart(recipe(base=str(base)), store) == "bookworm"
 
 
