@@ -21,7 +21,7 @@ from image.events import Events
 from image.inside import emulation, namespaces
 from image.recipe import IMG, Recipe
 from image.run import require
-from image.stage import BESIDE, Makes, Stage, Work, layered
+from image.stage import BESIDE, Makes, Stage, Work, clamp_times, layered
 from image.stages import (
     assemble,
     boot,
@@ -116,7 +116,7 @@ def make(plan: Plan, recipe: Recipe, store: Store, events: Events) -> None:
         keys = Keys(steps, recipe, store)
         note_age(keys, events)
         if not all(keys.fresh(stage.name) for stage in steps):
-            namespaces.inside(lambda: _make_all(steps, recipe, store, events))
+            namespaces.inside(lambda: _make_all(keys, events))
         else:
             _note_use(keys)
 
@@ -135,15 +135,16 @@ def note_age(keys: Keys, events: Events) -> None:
         events.note(f"the package lists are {days} days old; --refresh (make: REFRESH=1) fetches new ones")
 
 
-def _make_all(steps: Sequence[Stage], recipe: Recipe, store: Store, events: Events) -> None:
+def _make_all(keys: Keys, events: Events) -> None:
     """Run what has to run. In namespaces of our own."""
     require(*PROGRAMS)
+    recipe, store = keys.recipe, keys.store
     store.clean()
     output.clean(recipe.output)
     tempfile.tempdir = str(store.work)  # where the next build clears up
     emulation.enable(recipe.kind.machine)
     before = {entry.key for entry in store.entries()}
-    keys = _with_damage_repaired(steps, recipe, store, events)
+    _with_damage_repaired(keys, events)
     _note_use(keys)
     if before.issuperset(keys.stored()):
         return  # nothing came, so nothing has to go
@@ -151,23 +152,22 @@ def _make_all(steps: Sequence[Stage], recipe: Recipe, store: Store, events: Even
         events.note(f"{len(removed)} results that were not used lately are removed from {store.folder}")
 
 
-def _with_damage_repaired(steps: Sequence[Stage], recipe: Recipe, store: Store, events: Events) -> Keys:
+def _with_damage_repaired(keys: Keys, events: Events) -> None:
     """Run what has to run; what turns out to be damaged while it is read is made again, once."""
     repaired: set[Key] = set()
     while True:
-        keys = Keys(steps, recipe, store)
         forget_damaged(keys, events)
         try:
             _run(keys, events)
         except DamagedError as error:
-            key = store.key_of_file(error.file)
-            entry = store.find(key)
+            key = keys.store.key_of_file(error.file)
+            entry = keys.store.find(key)
             if entry is None or key in repaired:
                 raise
             repaired.add(key)
-            _forget(entry, store, events)
+            _forget(entry, keys, events)
         else:
-            return keys
+            return
 
 
 def _run(keys: Keys, events: Events) -> None:
@@ -215,12 +215,12 @@ def forget_damaged(keys: Keys, events: Events) -> None:
     """What has lost something since it was stored is made again instead of being used."""
     while damaged := [entry for entry in keys.used() if not keys.store.is_whole(entry)]:
         for entry in damaged:
-            _forget(entry, keys.store, events)
+            _forget(entry, keys, events)
 
 
-def _forget(entry: Entry, store: Store, events: Events) -> None:
+def _forget(entry: Entry, keys: Keys, events: Events) -> None:
     events.note(f"the stored result of {entry.stage} is damaged: it is made again")
-    store.forget(entry.key)
+    keys.forget(entry)
 
 
 def _note_use(keys: Keys) -> None:
@@ -239,23 +239,16 @@ def _make(stage: Stage, place: Path, keys: Keys, folders: dict[str, Path], event
         beside = place / BESIDE
         beside.mkdir()
         made = stage.make(Work(keys.recipe, store, events, log, result, beside, folders, roots))
+    if not keys.holds(stage.name):
+        raise InputError(f"files that {stage.name} reads were changed while it ran", hint="build again")
     if stage.makes is Makes.ROOT and "index" in folders:
-        _clamp_times(place / "tree", index.epoch(keys.recipe, folders))
+        clamp_times(place / "tree", index.epoch(keys.recipe, folders))
     if stage.makes in (Makes.FILES, Makes.ROOT):
         store.keep(place, Entry(stage.name, key, str(made or key), round(time.monotonic() - began, 3)))
         keys.renewed.discard(stage.name)
     if stage.makes is Makes.OUTPUT:
         assert isinstance(made, Sequence)
         store.note_output(keys.recipe.image, stage.name, key, [Path(file) for file in made], keys.stored())
-
-
-def _clamp_times(tree: Path, epoch: int) -> None:
-    """No file is newer than `epoch`: the same inputs give the same bytes, whenever they are built."""
-    for folder, folders, files in os.walk(tree, topdown=False):
-        for name in (*files, *folders):
-            path = Path(folder, name)
-            if path.lstat().st_mtime > epoch:
-                os.utime(path, (epoch, epoch), follow_symlinks=False)
 
 
 @contextmanager

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from types import ModuleType
 
 from image.cache.store import Store
 from image.events import Events
@@ -74,18 +74,14 @@ class Stage:
     """Everything else that its result depends on, as JSON can hold it."""
     make: Callable[[Work], Made]
     """Makes the result."""
-    code: tuple[Path, ...]
-    """The source files whose change may change the result."""
+    code: str
+    """A digest of the source code whose change may change the result; see `image.cache.code`."""
     sees_root: bool = False
     """Whether it depends on the root file system as it is when the stage begins; of course so for Makes.ROOT."""
     tells_digest: bool = False
     """Whether `make` returns a digest of the result, which then stands for it in the keys of what needs it."""
-
-
-def code_of(*modules: str | ModuleType) -> tuple[Path, ...]:
-    """The source files of modules, and of the one whose `__file__` is given."""
-    files = [module if isinstance(module, str) else module.__file__ for module in modules]
-    return tuple(Path(file) for file in files if file is not None)
+    reads: Callable[[], Mapping[str, object]] = dict
+    """What stands for the files that are not code and that `make` reads: they must not change while it does."""
 
 
 @contextmanager
@@ -101,3 +97,12 @@ def layered(store: Store, keys: Sequence[str], place: Path) -> Iterator[Path]:
     lowers = [f"layers/{key}/tree" for key in keys]
     with stacked(store.folder, lowers, relative / "tree", relative / "work", place / "root") as root:
         yield root
+
+
+def clamp_times(tree: Path, epoch: int) -> None:
+    """No file is newer than `epoch`: the same inputs give the same bytes, whenever they are built."""
+    for folder, folders, files in os.walk(tree, topdown=False):
+        for name in (*files, *folders):
+            path = Path(folder, name)
+            if path.lstat().st_mtime > epoch:
+                os.utime(path, (epoch, epoch), follow_symlinks=False)

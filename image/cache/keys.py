@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from image.cache.store import Entry, Key, Store, digest_of_files, key_of
+from image.cache.store import Entry, Key, Store, key_of
 from image.recipe import Recipe
 from image.stage import Makes, Stage
 
@@ -15,7 +15,7 @@ STORED = (Makes.FILES, Makes.ROOT)
 class Keys:
     """The keys of one build's stages.
 
-    A stage's key is made from its inputs, its source code, and what stands for the stages it needs:
+    A stage's key is made from its inputs, what it reads, its source code, and what stands for the stages it needs:
     the digest of their results where they tell one, else their keys.
     """
 
@@ -26,6 +26,7 @@ class Keys:
         self.renewed = {"index"} if recipe.refresh else set()
         """Stages whose stored result is not to be used."""
         self._keys: dict[str, Key] = {}
+        self._reads = {stage.name: stage.reads() for stage in stages}
 
     def key(self, name: str) -> Key | None:
         """The key of a stage's result; None while a result that it depends on has still to be made."""
@@ -37,7 +38,8 @@ class Keys:
             inputs = {
                 "stage": name,
                 "inputs": stage.inputs,
-                "code": digest_of_files(*stage.code),
+                "reads": self._reads[name],
+                "code": stage.code,
                 "needs": standing,
                 "epoch": self.recipe.epoch,
             }
@@ -58,6 +60,16 @@ class Keys:
             key = self.key(name)
             return key is not None and self.store.made_output(self.recipe.image, name, key)
         return self.entry(name) is not None
+
+    def holds(self, name: str) -> bool:
+        """Whether what a stage reads is still what its key was made from."""
+        return self.stages[name].reads() == self._reads[name]
+
+    def forget(self, entry: Entry) -> None:
+        """Remove a stored result. It is made again of what its stage reads by then, and may have another digest."""
+        self.store.forget(entry.key)
+        self._reads[entry.stage] = self.stages[entry.stage].reads()
+        self._keys.clear()
 
     def stored(self) -> list[Key]:
         """The keys of all results of this build that the store has."""

@@ -38,6 +38,9 @@ Key = str
 
 SEAL_BYTES = 32
 
+FORMAT = 1
+"""Of entries, and of what `integrity` makes of results: one of another format is another version's, and not damaged."""
+
 STRANGER = "another version's"
 """Stands for the stage of a result that cannot be read."""
 
@@ -149,6 +152,8 @@ class Store:
         """What is stored under `key`."""
         try:
             fields = json.loads((self.layers / key / "entry.json").read_text())
+            if fields["format"] != FORMAT:
+                return None
             return Entry(**{name: fields[name] for name in Entry.__dataclass_fields__})
         except (FileNotFoundError, ValueError, KeyError, TypeError):  # or damaged, or another version's
             return None
@@ -200,7 +205,8 @@ class Store:
             outline=_of_kept(integrity.outline, folder),
             contents=_of_kept(integrity.contents, folder),
         )
-        (folder / "entry.json").write_text(json.dumps(asdict(stored), indent=1) + "\n")
+        fields = {"format": FORMAT, **asdict(stored)}
+        (folder / "entry.json").write_text(json.dumps(fields, indent=1) + "\n")
         self.forget(entry.key)
         folder.rename(self.layers / entry.key)
 

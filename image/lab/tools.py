@@ -9,14 +9,17 @@ import shutil
 from pathlib import Path
 
 from image.build import make
+from image.cache.code import code_of
 from image.cache.keys import Keys
-from image.cache.store import Store
+from image.cache.store import Store, digest_of_files
 from image.debian import dpkg
 from image.disk import ext4
 from image.events import Events
 from image.recipe import Recipe
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
 from image.stages import index
+
+CODE = code_of(__file__)
 
 LABEL = "lab-tools"
 FILE = "tools.ext4"
@@ -57,11 +60,14 @@ def tools_drive(store: Store, events: Events) -> Path:
 
 def stages(recipe: Recipe, _store: Store) -> tuple[Stage, ...]:
     """Package lists, the same as those of an image; the drive, out of packages whose scripts are not run."""
-    code = (*code_of(__file__, dpkg, ext4), *SCRIPTS)
     return (
         index.for_debian(recipe),
-        Stage("tools", Makes.FILES, ("index",), {"packages": PACKAGES}, _make, code),
+        Stage("tools", Makes.FILES, ("index",), {"packages": PACKAGES}, _make, CODE, reads=_reads),
     )
+
+
+def _reads() -> dict[str, str]:
+    return {script.name: digest_of_files(script) for script in SCRIPTS}
 
 
 def _make(work: Work) -> None:

@@ -10,20 +10,22 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from image import output
-from image.disk import bmap, frames, layout, partitions, pieces
+from image.cache.code import code_of
+from image.disk import bmap, layout, partitions, pieces
 from image.disk.frames import FORMATS, Kept
 from image.disk.pieces import Piece, Region
 from image.recipe import IMG, Recipe
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
 from image.stages import boot, compress
+
+CODE = code_of(__file__)
 
 
 def stage(recipe: Recipe) -> Stage:
     """Makes the output."""
-    code = code_of(__file__, bmap, frames, layout, output, partitions, pieces)
     packed = [compress.name(ending) for ending in recipe.formats if ending != IMG]
     needs = ("inspect", "bootfs", "rootfs", *packed, "boot")
-    return Stage("assemble", Makes.OUTPUT, needs, {"formats": recipe.formats}, _make, code)
+    return Stage("assemble", Makes.OUTPUT, needs, {"formats": recipe.formats}, _make, CODE)
 
 
 def _make(work: Work) -> list[Path]:

@@ -6,12 +6,15 @@ import json
 import os
 
 from appliance import schema
+from image.cache.code import code_of
 from image.cache.store import Store
-from image.disk import fat, layout, partitions
+from image.disk import fat, partitions
 from image.recipe import Recipe
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
 from image.stages import bootfs
 from image.stages.index import epoch
+
+CODE = code_of(__file__)
 
 FILE = bootfs.FILE
 
@@ -19,8 +22,7 @@ FILE = bootfs.FILE
 def stage(recipe: Recipe, store: Store) -> Stage:
     """Makes the first partition's content."""
     inputs = {"config": store.sealed(recipe.config), "schema": schema.document()}
-    code = code_of(__file__, fat, layout, partitions)
-    return Stage("boot", Makes.SCRATCH, ("index", "inspect", "bootfs"), inputs, _make, code)
+    return Stage("boot", Makes.SCRATCH, ("index", "inspect", "bootfs"), inputs, _make, CODE)
 
 
 def _make(work: Work) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from image.cache.code import code_of
 from image.disk import fat, layout, pieces
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
 from image.stages.index import epoch
+
+CODE = code_of(__file__)
 
 FILE = "bootfs.fat"
 PIECES = "pieces.json"
@@ -18,8 +21,7 @@ OURS = (CONFIG, SCHEMA)
 
 def stage() -> Stage:
     """Makes the first partition's content as far as it is no secret: appliance.yaml is not in it yet."""
-    code = code_of(__file__, fat, layout, pieces)
-    return Stage("bootfs", Makes.FILES, ("index", "inspect"), {}, _make, code, sees_root=True)
+    return Stage("bootfs", Makes.FILES, ("index", "inspect"), {}, _make, CODE, sees_root=True)
 
 
 def _make(work: Work) -> None:

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from appliance.errors import PermanentError
+from image.cache.code import code_of
 from image.debian import dpkg, dpkg_status, packages
 from image.disk import layout
-from image.inside import chroot, tidy
+from image.inside import tidy
 from image.inside.chroot import Chroot
 from image.recipe import Recipe
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
 from image.stages import index, native
 from image.stages.index import packages_from
+
+CODE = code_of(__file__)
 
 ESSENTIAL = ("?essential", "base-files", "base-passwd")
 REQUIRED = "?priority(required)"
@@ -74,8 +77,7 @@ def stage(recipe: Recipe) -> Stage:
         "architecture": architecture,
         "environment": dict(recipe.kind.environment),
     }
-    code = code_of(__file__, dpkg, dpkg_status, chroot, layout, tidy)
-    return Stage("bootstrap", Makes.ROOT, ("index", native.NAME), inputs, _make, code)
+    return Stage("bootstrap", Makes.ROOT, ("index", native.NAME), inputs, _make, CODE)
 
 
 def _make(work: Work) -> None:

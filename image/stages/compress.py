@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from image.disk import frames, pieces
+from image.cache.code import code_of
+from image.disk import pieces
 from image.disk.frames import FORMATS, Kept
 from image.disk.pieces import Piece, Region
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
 from image.stages import bootfs, rootfs
+
+CODE = code_of(__file__)
 
 
 def name(ending: str) -> str:
@@ -19,8 +22,7 @@ def name(ending: str) -> str:
 def stage(ending: str) -> Stage:
     """Makes the frames of the file systems, without appliance.yaml: what has it is in no cache."""
     inputs = {"settings": FORMATS[ending].settings}
-    code = code_of(__file__, frames, pieces)
-    return Stage(name(ending), Makes.FILES, ("bootfs", "rootfs"), inputs, partial(_make, ending), code)
+    return Stage(name(ending), Makes.FILES, ("bootfs", "rootfs"), inputs, partial(_make, ending), CODE)
 
 
 def file_systems(work: Work) -> list[Region]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from image.cache.code import code_of
 from image.cache.store import digest_of_files
 from image.disk import layout
-from image.inside import chroot
 from image.recipe import PROJECT
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
 from image.stages import native
+
+CODE = code_of(__file__)
 
 LIBRARY = "usr/lib/appliance"
 PACKAGES = ("appliance", "firstboot")
@@ -18,8 +20,8 @@ PACKAGES = ("appliance", "firstboot")
 
 def stage() -> Stage:
     """Adds the daemon."""
-    inputs = {str(file): digest_of_files(PROJECT / file) for file in sources()}
-    return Stage("daemon", Makes.ROOT, ("index", "inspect", native.NAME), inputs, _make, code_of(__file__, chroot))
+    needs = ("index", "inspect", native.NAME)
+    return Stage("daemon", Makes.ROOT, needs, {}, _make, CODE, reads=_reads)
 
 
 def sources() -> list[Path]:
@@ -27,6 +29,10 @@ def sources() -> list[Path]:
     found = [file for package in PACKAGES for file in (PROJECT / package).rglob("*.py")]
     found += [file for file in (PROJECT / "firstboot/templates").rglob("*") if file.is_file()]
     return sorted(file.relative_to(PROJECT) for file in found if "__pycache__" not in file.parts)
+
+
+def _reads() -> dict[str, str]:
+    return {str(file): digest_of_files(PROJECT / file) for file in sources()}
 
 
 def _make(work: Work) -> None:

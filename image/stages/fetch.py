@@ -7,13 +7,17 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from appliance.errors import InputError
 from image import download
+from image.cache.code import code_of
 from image.cache.store import DamagedError
 from image.recipe import Recipe
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
+
+CODE = code_of(__file__)
 
 NAME = "fetch"
 FILE = "base"
@@ -24,10 +28,9 @@ KNOWN = "known.json"
 
 def stage(recipe: Recipe) -> Stage:
     """Gets the base; its digest stands for it from here on."""
-    base = recipe.base if is_address(recipe.base) else str(Path(recipe.base).absolute())
-    inputs = {"base": base, "sha256": recipe.base_sha256, "file": _checked(recipe)}
-    code = code_of(__file__, download)
-    return Stage(NAME, Makes.FILES, (), inputs, _make, code, tells_digest=True)
+    inputs = {"base": _name(recipe), "sha256": recipe.base_sha256}
+    reads = partial(_reads, recipe)
+    return Stage(NAME, Makes.FILES, (), inputs, _make, CODE, tells_digest=True, reads=reads)
 
 
 def is_address(base: str) -> bool:
@@ -56,19 +59,23 @@ def reading(work: Work) -> Iterator[Path]:
         raise DamagedError(link)
 
 
-def _checked(recipe: Recipe) -> list[int]:
-    """What changes when the file changes. Raises InputError for a base that cannot be."""
+def _name(recipe: Recipe) -> str:
+    return recipe.base if is_address(recipe.base) else str(Path(recipe.base).absolute())
+
+
+def _reads(recipe: Recipe) -> dict[str, list[int]]:
+    """What changes when the base's file changes. Raises InputError for a base that cannot be."""
     if is_address(recipe.base):
         if not recipe.base.startswith("https://"):
             raise InputError(f"{recipe.base} is not an https address", hint="download it yourself, and give the file")
         if not recipe.base_sha256:
             raise InputError("an address needs the SHA-256 of the file", hint=f"--base {recipe.base}#sha256=HEX")
-        return []
+        return {}
     file = Path(recipe.base)
     if not file.is_file():
         what = "is not a file" if file.exists() else "does not exist"
         raise InputError(f"the base {file} {what}", hint="give `debian`, an image file, or its https address")
-    return _state(file)
+    return {"file": _state(file)}
 
 
 def _make(work: Work) -> str:

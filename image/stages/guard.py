@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.errors import InputError
+from image.cache.code import code_of
 from image.inside import elf
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
 from image.stages import index
+
+CODE = code_of(__file__)
 
 FLOATS = {"armel": elf.Floats.SOFT, "armhf": elf.Floats.HARD}
 """How each architecture, as Debian calls it, passes floating-point arguments."""
@@ -38,7 +41,7 @@ class Misfit:
 
 def stage() -> Stage:
     """Looks at everything that is in the root file system."""
-    return Stage("guard", Makes.FILES, ("index",), {}, _make, code_of(__file__, elf), sees_root=True)
+    return Stage("guard", Makes.FILES, ("index",), {}, _make, CODE, sees_root=True)
 
 
 def _make(work: Work) -> None:

@@ -9,10 +9,13 @@ from contextlib import ExitStack
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+from image.cache.code import code_of
 from image.debian import apt, dpkg_status, sources
 from image.inside.mounts import bound
 from image.recipe import SUITE, Recipe
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
+
+CODE = code_of(__file__)
 
 KEYRINGS = Path("/usr/share/keyrings")
 SOURCES = "debian.sources"
@@ -24,12 +27,12 @@ ARCHITECTURE = "architecture"
 def for_debian(recipe: Recipe) -> Stage:
     """The lists of the archive that a `debian` base is made from."""
     inputs = {"sources": sources.deb822(chosen_sources(recipe)), "architecture": recipe.kind.debian}
-    return Stage("index", Makes.FILES, (), inputs, _make_debian, _code(), tells_digest=True)
+    return Stage("index", Makes.FILES, (), inputs, _make_debian, CODE, tells_digest=True)
 
 
 def for_image() -> Stage:
     """The lists of the archives that an existing image is configured for, checked with its own keys."""
-    return Stage("index", Makes.FILES, (), {}, _make_of_image, _code(), sees_root=True, tells_digest=True)
+    return Stage("index", Makes.FILES, (), {}, _make_of_image, CODE, sees_root=True, tells_digest=True)
 
 
 def chosen_sources(recipe: Recipe) -> tuple[sources.Source, ...]:
@@ -92,7 +95,3 @@ def _update(work: Work, architectures: tuple[str, ...]) -> str:
     ]
     (work.result / "date").write_text(f"{max(dates, default=0)}\n")
     return hashlib.sha256(b"".join(file.read_bytes() for file in lists)).hexdigest()
-
-
-def _code() -> tuple[Path, ...]:
-    return code_of(__file__, apt, dpkg_status, sources)

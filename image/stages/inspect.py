@@ -8,14 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from appliance.errors import InputError
-from image import boards, fingerprint
+from image import fingerprint
 from image.boards import Kind
-from image.debian import dpkg_status
+from image.cache.code import code_of
 from image.disk import decompress, ext4_files, fat, layout, partitions
 from image.disk.layout import SECTOR_BYTES, Layout
 from image.recipe import Recipe
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
 from image.stages import fetch
+
+CODE = code_of(__file__)
 
 NAME = "inspect"
 FILE = "base.img"
@@ -26,9 +28,7 @@ ROOT_BYTES = "root_bytes"
 
 def stage(recipe: Recipe) -> Stage:
     """Makes a plain image file of the base, and says how it is laid out."""
-    modules = (boards, decompress, dpkg_status, ext4_files, fat, fingerprint, layout, partitions)
-    code = code_of(__file__, *modules)
-    return Stage(NAME, Makes.FILES, (fetch.NAME,), {"kind": recipe.kind.name}, _make, code)
+    return Stage(NAME, Makes.FILES, (fetch.NAME,), {"kind": recipe.kind.name}, _make, CODE)
 
 
 def _make(work: Work) -> None:

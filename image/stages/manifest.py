@@ -13,11 +13,13 @@ from pathlib import Path
 
 from image import boards, output
 from image.boards import BOARDS
-from image.disk import pieces
+from image.cache.code import code_of
 from image.recipe import Recipe
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
 from image.stages import assemble, package_list
 from image.stages.index import epoch
+
+CODE = code_of(__file__)
 
 TAGS = {"zero": "pi1-32bit", "zero2": "pi3-64bit", "3": "pi3-64bit", "4": "pi4-64bit", "5": "pi5-64bit"}
 """What Imager's own list calls our boards, by their processors."""
@@ -38,9 +40,8 @@ PREFERRED = (".img.xz", ".img.zst", ".img")
 def stage(recipe: Recipe) -> Stage:
     """Makes the .rpi-imager-manifest."""
     inputs = {"kind": recipe.kind.name, "boards": boards.served(recipe.kind, recipe.base), "profile": recipe.profile}
-    code = code_of(__file__, boards, assemble, pieces, package_list)
     needs = ("index", "inspect", "bootfs", "rootfs", "boot", "assemble", "package_list")
-    return Stage("manifest", Makes.OUTPUT, needs, inputs, _make, code)
+    return Stage("manifest", Makes.OUTPUT, needs, inputs, _make, CODE)
 
 
 def _make(work: Work) -> list[Path]:

@@ -10,14 +10,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from image.boards import DEBIAN
+from image.cache.code import code_of
+from image.cache.store import digest_of_files
 from image.debian import apt, native_tools, sources, tool_root
 from image.debian.tool_root import ToolRoot
 from image.disk import layout
 from image.inside import chroot, emulation
 from image.inside.chroot import Chroot
 from image.recipe import Recipe
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
 from image.stages import index
+
+CODE = code_of(__file__)
 
 NAME = "native"
 
@@ -28,9 +32,8 @@ def stages(recipe: Recipe) -> tuple[Stage, ...]:
     if machine is None or not recipe.accelerate or emulation.is_native(recipe.kind.machine):
         return ()
     inputs = {"host": machine.debian}
-    code = code_of(__file__, apt, native_tools, sources, tool_root)
     # The image's package lists stand for the release's state: the tools are renewed with them.
-    return (Stage(NAME, Makes.FILES, ("index", "inspect"), inputs, _make, code),)
+    return (Stage(NAME, Makes.FILES, ("index", "inspect"), inputs, _make, CODE, tells_digest=True),)
 
 
 @contextmanager
@@ -47,7 +50,7 @@ def _of(work: Work) -> ToolRoot | None:
     return ToolRoot(work.results[NAME], machine) if machine and NAME in work.results else None
 
 
-def _make(work: Work) -> None:
+def _make(work: Work) -> str:
     machine = tool_root.host()
     assert machine is not None  # else there is no such stage
     recipe, release = work.recipe, layout.of(work.results).release
@@ -58,7 +61,9 @@ def _make(work: Work) -> None:
         (listed / index.SOURCES).write_text(sources.deb822(chosen))
         status.touch()
         debian = apt.Apt(place, work.store.archives, status, (machine.debian,), work.log, work.events.progress)
-        debian.update()
+        for suite in debian.update():
+            work.events.note(f"{suite} is left out for the native tools: its package lists do not fit its Release file")
         packages = debian.download([*native_tools.PACKAGES, *native_tools.PACKAGES_OF[release]])
     architecture = (work.results["index"] / index.ARCHITECTURE).read_text().strip()
     tool_root.make(work.result, packages, machine, architecture)
+    return digest_of_files(*packages)

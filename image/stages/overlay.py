@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import shutil
 import stat
+from functools import partial
 from pathlib import Path
 
 from appliance.errors import PermanentError
 from image.boards import DEBIAN
+from image.cache.code import code_of
 from image.cache.store import digest_of_files
 from image.recipe import PROJECT, Recipe
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
+
+CODE = code_of(__file__)
 
 
 def stage(recipe: Recipe) -> Stage:
     """Adds the static files."""
-    inputs = {tree.name: digest_of_files(tree) for tree in trees(recipe)}
-    return Stage("overlay", Makes.ROOT, (), inputs, _make, code_of(__file__))
+    reads = partial(_reads, recipe)
+    return Stage("overlay", Makes.ROOT, (), {}, _make, CODE, reads=reads)
 
 
 def trees(recipe: Recipe) -> list[Path]:
     """The folders whose content is copied, in that order."""
     names = ["debian"] if recipe.base == DEBIAN else []
     return [PROJECT / "overlays" / name for name in (*names, "base", recipe.profile)]
+
+
+def _reads(recipe: Recipe) -> dict[str, str]:
+    return {tree.name: digest_of_files(tree) for tree in trees(recipe)}
 
 
 def copy_tree(tree: Path, root: Path) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from image import output
+from image.cache.code import code_of
 from image.debian import installed
 from image.recipe import Recipe
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
+
+CODE = code_of(__file__)
 
 
 def stage() -> Stage:
     """Makes the .packages.txt."""
-    return Stage("package_list", Makes.OUTPUT, (), {}, _make, code_of(__file__, installed), sees_root=True)
+    return Stage("package_list", Makes.OUTPUT, (), {}, _make, CODE, sees_root=True)
 
 
 def names(recipe: Recipe) -> set[str]:

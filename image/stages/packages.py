@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from appliance.errors import PermanentError
+from image.cache.code import code_of
 from image.debian import dpkg, dpkg_status
 from image.debian.packages import PROFILES
-from image.inside import chroot, tidy
+from image.inside import tidy
 from image.recipe import Recipe
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
 from image.stages import native
 from image.stages.index import packages_from
+
+CODE = code_of(__file__)
 
 
 def stage(recipe: Recipe) -> Stage:
     """Adds packages to the base."""
     inputs = {"packages": PROFILES[recipe.profile]}
-    code = code_of(__file__, dpkg, dpkg_status, chroot, tidy)
-    return Stage("packages", Makes.ROOT, ("index", native.NAME), inputs, _make, code)
+    return Stage("packages", Makes.ROOT, ("index", native.NAME), inputs, _make, CODE)
 
 
 def _make(work: Work) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from image.cache.code import code_of
 from image.disk import devices, ext4, layout, pieces
 from image.inside.mounts import mounted
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
 from image.stages import inspect
 from image.stages.index import epoch
+
+CODE = code_of(__file__)
 
 FREE_BYTES = 256 << 20
 """What is free on the image as it is; on its first boot it grows to the card."""
@@ -21,8 +24,7 @@ PIECES = "pieces.json"
 def stage() -> Stage:
     """Makes the second partition's content."""
     inputs = {"free_bytes": FREE_BYTES}
-    code = code_of(__file__, ext4, devices, layout, pieces)
-    return Stage("rootfs", Makes.FILES, ("index", "inspect", "unpack"), inputs, _make, code, sees_root=True)
+    return Stage("rootfs", Makes.FILES, ("index", "inspect", "unpack"), inputs, _make, CODE, sees_root=True)
 
 
 def size(work: Work, root: Path) -> tuple[int, int]:

@@ -6,16 +6,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from image import output, spdx
+from image.cache.code import code_of
 from image.debian import copyright, installed
 from image.debian.installed import Package
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
 from image.stages.index import epoch
+
+CODE = code_of(__file__)
 
 
 def stage() -> Stage:
     """Makes the .spdx.json."""
-    code = code_of(__file__, copyright, installed, spdx)
-    return Stage("sbom", Makes.OUTPUT, ("index",), {}, _make, code, sees_root=True)
+    return Stage("sbom", Makes.OUTPUT, ("index",), {}, _make, CODE, sees_root=True)
 
 
 def _make(work: Work) -> list[Path]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from image.cache.code import code_of
 from image.disk import devices, ext4_files, fat, layout
 from image.disk.layout import SECTOR_BYTES
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
 from image.stages import fetch, inspect
+
+CODE = code_of(__file__)
 
 
 def stage() -> Stage:
     """Makes the lowest layer out of an image."""
     needs = (fetch.NAME, inspect.NAME)
-    return Stage("unpack", Makes.ROOT, needs, {}, _make, code_of(__file__, ext4_files, fat, devices, layout))
+    return Stage("unpack", Makes.ROOT, needs, {}, _make, CODE)
 
 
 def _make(work: Work) -> None:

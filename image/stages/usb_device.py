@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from image import config_txt
+from image.cache.code import code_of
 from image.cache.store import digest_of_files
 from image.disk import layout
 from image.run import run
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
+
+CODE = code_of(__file__)
 
 SOURCE = Path(__file__).parent.parent / "dwc2-overlay.dts"
 OVERLAY = "overlays/dwc2.dtbo"
@@ -21,9 +24,11 @@ KEPT = "etc/default/raspi-firmware-custom"
 
 def stage() -> Stage:
     """Changes what the firmware reads."""
-    inputs = {"overlay": digest_of_files(SOURCE)}
-    code = code_of(__file__, config_txt, layout)
-    return Stage("usb_device", Makes.ROOT, ("inspect",), inputs, _make, code)
+    return Stage("usb_device", Makes.ROOT, ("inspect",), {}, _make, CODE, reads=_reads)
+
+
+def _reads() -> dict[str, str]:
+    return {"overlay": digest_of_files(SOURCE)}
 
 
 def _make(work: Work) -> None:

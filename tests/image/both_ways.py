@@ -11,14 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from image.build import make
+from image.cache.code import code_of
 from image.cache.keys import Keys
 from image.cache.store import Store
 from image.disk import layout
 from image.events import Events
 from image.inside import emulation
 from image.recipe import SUITE, Recipe
-from image.stage import BESIDE, Makes, Stage, Work, code_of
+from image.stage import BESIDE, Makes, Stage, Work
 from image.stages import index, native
+
+CODE = code_of(__file__)
 
 
 def foundations(recipe: Recipe, store: Store, events: Events, release: str = SUITE) -> dict[str, Path]:
@@ -39,7 +42,7 @@ def inspected(release: str) -> Stage:
     def make(work: Work) -> None:
         layout.write(replace(layout.DEBIAN, release=release), work.result)
 
-    return Stage("inspect", Makes.FILES, (), {"release": release}, make, code_of(__file__, layout))
+    return Stage("inspect", Makes.FILES, (), {"release": release}, make, CODE)
 
 
 def run_stages(

@@ -26,13 +26,14 @@ def named(recipe: Recipe, store: Store) -> list[str]:
 
 
 def keys_of(recipe: Recipe, store: Store) -> dict[str, str | None]:
-    """Of everything up to the daemon, as if the package lists were there."""
+    """Of everything up to the daemon, as if the package lists and the tools were there."""
     steps = stages(recipe, store)
-    index = Keys(steps, recipe, store).key("index")
-    assert index is not None
-    with store.workplace() as place:
-        (place / "tree").mkdir()
-        store.keep(place, Entry("index", index, "digest", 1.0))
+    for stage in [stage for stage in steps if stage.tells_digest]:
+        key = Keys(steps, recipe, store).key(stage.name)
+        assert key is not None
+        with store.workplace() as place:
+            (place / "tree").mkdir()
+            store.keep(place, Entry(stage.name, key, "digest", 1.0))
     keys = Keys(steps, recipe, store)
     return {stage.name: keys.key(stage.name) for stage in steps if stage.name in ("index", *CONCERNED)}
 

@@ -71,7 +71,7 @@ def test_what_does_not_fit_is_refused(words: list[str], said: str, tmp_path: Pat
 )
 def test_a_base_that_cannot_be_is_refused(words: list[str], said: str) -> None:
     with pytest.raises(InputError, match=said) as caught:
-        fetch.stage(recipe_of(arguments(*words)))
+        fetch.stage(recipe_of(arguments(*words))).reads()
     assert caught.value.hint
 
 

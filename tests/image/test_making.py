@@ -8,18 +8,19 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from appliance.errors import PermanentError
+from appliance.errors import InputError, PermanentError
 from image.build import make
 from image.cache.store import Store
 from image.disk import pieces
 from image.disk.pieces import PIECE_BYTES, Region
 from image.events import Events
 from image.recipe import Recipe
-from image.stage import Makes, Stage, Work, code_of
+from image.stage import Makes, Stage, Work
 
 pytestmark = pytest.mark.programs
 
@@ -31,7 +32,7 @@ def made(*stages: Stage) -> Callable[[Recipe, Store], Sequence[Stage]]:
 
 
 def stage(name: str, make: Callable[[Work], None], *needs: str, version: int = 0) -> Stage:
-    return Stage(name, Makes.FILES, needs, {"version": version}, make, code_of(__file__))
+    return Stage(name, Makes.FILES, needs, {"version": version}, make, "")
 
 
 def write(work: Work) -> None:
@@ -133,10 +134,46 @@ def test_what_lies_beside_an_image_goes_before_another_one_comes(recipe: Callabl
             file.write_text(name)
             return [file]
 
-        return Stage(name, Makes.OUTPUT, needs, {"version": version}, write_it, code_of(__file__))
+        return Stage(name, Makes.OUTPUT, needs, {"version": version}, write_it, "")
 
     others = (output("package_list"), output("manifest", "assemble"))
     make(made(output("assemble"), *others), recipe(), store, Events(io.StringIO()))
     with pytest.raises(KeyboardInterrupt):
         make(made(output("assemble", version=1), *others), recipe(), store, Events(io.StringIO()))
     assert set(recipe().output.iterdir()) == {recipe().image, recipe().package_list}
+
+
+def test_what_was_made_of_files_that_changed_meanwhile_is_not_kept(
+    recipe: Callable[..., Recipe], store: Store, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("as the build began")
+
+    def save(work: Work) -> None:
+        if file.read_text() == "as the build began":
+            file.write_text("as its editor saved it")
+        (work.result / "file").write_text(file.read_text())
+
+    def reading() -> Callable[[Recipe, Store], Sequence[Stage]]:
+        return made(replace(stage(FIRST, save), reads=lambda: {"file": file.read_text()}))
+
+    with pytest.raises(InputError, match=f"files that {FIRST} reads were changed while it ran"):
+        make(reading(), recipe(), store, Events(io.StringIO()))
+    assert store.entries() == []
+    make(reading(), recipe(), store, Events(io.StringIO()))
+    [first] = store.entries()
+    assert (store.tree(first.key) / "file").read_text() == "as its editor saved it"
+
+
+def test_what_needs_a_result_is_made_again_when_that_tells_another_digest(
+    recipe: Callable[..., Recipe], store: Store
+) -> None:
+    """As tools do: with newer package lists they may be others, or the same."""
+
+    def stages(lists: int, tools: str) -> Callable[[Recipe, Store], Sequence[Stage]]:
+        telling = Stage("tools", Makes.FILES, (), {"lists": lists}, lambda work: tools, "", tells_digest=True)
+        return made(telling, stage(FIRST, write, "tools"))
+
+    for lists, tools, results in ((1, "old", 1), (2, "old", 1), (3, "new", 2)):
+        make(stages(lists, tools), recipe(), store, Events(io.StringIO()))
+        assert len(store.results(FIRST)) == results

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -123,7 +124,9 @@ def test_a_bit_that_fell_over_is_seen_by_reading(store: Store) -> None:
 
 def test_an_entry_that_cannot_be_read_is_none(store: Store) -> None:
     keep(store, "key")
-    for text in ("", "{", "[]", '{"stage": "packages", "key": "key"}'):
+    entry = json.loads((store.layers / "key/entry.json").read_text())
+    others = [{**entry, "format": entry["format"] + 1}, {**entry, "format": None}, {"stage": "packages", "key": "key"}]
+    for text in ("", "{", "[]", *map(json.dumps, others)):
         (store.layers / "key/entry.json").write_text(text)
         assert store.find("key") is None and store.entries() == []
 
