@@ -16,6 +16,7 @@ from image import boards
 from image.boards import BOARDS, DEBIAN
 from image.build import build
 from image.cache.store import Store
+from image.debian import sources
 from image.debian.packages import PROFILES
 from image.events import Events
 from image.output import check_writable
@@ -71,7 +72,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--sha256", default="", metavar="HEX", help="the SHA-256 that the base's file must have")
     parser.add_argument(
-        "--mirror", default="", metavar="URL", help="the Debian archive to use (default: this machine's)"
+        "--mirror",
+        default="",
+        metavar="URL",
+        help="the Debian archive to use (default: this machine's); with an image as the base, for our own tools alone",
     )
     parser.add_argument(
         "--no-accelerate",
@@ -153,11 +157,9 @@ def _check_base(base: str, sha256: str, mirror: str) -> None:
         raise InputError("--sha256 is for a base that is one file", hint="leave it out, or give --base FILE")
     if sha256 and not re.fullmatch(r"[0-9a-f]{64}", sha256):
         raise InputError(f"{sha256!r} is not a SHA-256", hint="it has 64 digits from 0 to 9 and a to f")
-    if mirror and base != DEBIAN:
-        message = "--mirror is for the base `debian`: an image says itself where its packages come from"
-        raise InputError(message, hint="leave --mirror or --base out")
     if mirror and not re.match(r"https?://[^/]", mirror):
         raise InputError(f"{mirror} is not the address of a mirror", hint="--mirror https://HOST/debian")
+    sources.public(mirror)
 
 
 def default_cache() -> Path:

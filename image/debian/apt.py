@@ -134,11 +134,12 @@ class Apt:
 def only_out_of_sync(said: str) -> list[str]:
     """The suites that failed, if all of them are suites of updates whose mirror has lists of another time.
 
-    Everything else, and a release itself, is an error: empty then. What did fit is there to be used.
+    Everything else is an error, a release itself and its security updates above all: empty then. What did fit is there
+    to be used.
     """
     failed = re.findall(r"^E: Failed to fetch \S*/dists/(\S+?)/\S+ +(.*)$", said, re.MULTILINE)
     every = said.count("E: Failed to fetch ")
-    excused = {suite for suite, why in failed if OUT_OF_SYNC in why and suite.endswith(("-updates", "-security"))}
+    excused = {suite for suite, why in failed if OUT_OF_SYNC in why and suite.endswith("-updates")}
     return sorted(excused) if failed and len(failed) == every and excused == {suite for suite, _ in failed} else []
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from appliance.errors import InputError
 from image.run import run
@@ -29,7 +30,7 @@ LOCAL = ("cdrom:", "file:", "copy:")
 NO_LISTS = "/nonexistent/"
 
 TIMEOUT_S = 30
-HINT = "give one with --mirror URL, or start from an existing image with --base FILE"
+HINT = "give one with --mirror URL"
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,24 @@ def debian_sources(suite: str, listed: Sequence[Row], codename: str) -> tuple[So
     return tuple(chosen)
 
 
+def public(uri: str) -> str:
+    """An archive's address, which everybody may read: it gets into the image. Raises InputError with a password."""
+    host = urlsplit(uri).netloc
+    if "@" in host:
+        raise InputError(
+            f"the address of the archive {host.rpartition('@')[2]} has a user or password in it, "
+            "which would be in the image for everybody to read",
+            hint="put them into /etc/apt/auth.conf.d (see apt_auth.conf(5)), and the address without them here",
+        )
+    return uri
+
+
 def fetchable(uri: str) -> str:
     """`uri`, if it is an http(s) address; of a list of mirrors (apt-transport-mirror(1)), the first that is one.
 
-    Raises InputError for anything else.
+    Raises InputError for anything else, and for an address with a password.
     """
-    scheme, _, rest = uri.partition(":")
+    scheme, _, rest = public(uri).partition(":")
     if scheme in ("http", "https"):
         return uri
     try:
@@ -116,7 +129,7 @@ def fetchable(uri: str) -> str:
     found = next((word for word in words if word.startswith(("http://", "https://"))), None)
     if found is None:
         raise InputError(f"the list of mirrors {uri} has no http or https address", hint=HINT)
-    return found.rstrip("/")
+    return public(found.rstrip("/"))
 
 
 def _origin(lists: Path, packages: str, component: str) -> str:

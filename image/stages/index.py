@@ -26,7 +26,7 @@ ARCHITECTURE = "architecture"
 
 def for_debian(recipe: Recipe) -> Stage:
     """The lists of the archive that a `debian` base is made from."""
-    inputs = {"sources": sources.deb822(chosen_sources(recipe)), "architecture": recipe.kind.debian}
+    inputs = {"sources": sources.deb822(chosen_sources(recipe, SUITE)), "architecture": recipe.kind.debian}
     return Stage("index", Makes.FILES, (), inputs, _make_debian, CODE, tells_digest=True)
 
 
@@ -35,11 +35,11 @@ def for_image() -> Stage:
     return Stage("index", Makes.FILES, (), {}, _make_of_image, CODE, sees_root=True, tells_digest=True)
 
 
-def chosen_sources(recipe: Recipe) -> tuple[sources.Source, ...]:
-    """What a `debian` base is made from: the mirror that was given, or the host's."""
+def chosen_sources(recipe: Recipe, release: str) -> tuple[sources.Source, ...]:
+    """Where Debian's packages come from: the mirror that was given, or the host's."""
     if recipe.mirror:
-        return (sources.Source(recipe.mirror.rstrip("/"), (SUITE, f"{SUITE}-updates")),)
-    return sources.host_sources(SUITE)
+        return (sources.Source(recipe.mirror.rstrip("/"), (release, f"{release}-updates")),)
+    return sources.host_sources(release)
 
 
 def packages_from(work: Work, status: Path) -> apt.Apt:
@@ -57,7 +57,7 @@ def epoch(recipe: Recipe, results: Mapping[str, Path]) -> int:
 def _make_debian(work: Work) -> str:
     folder = work.result / "etc/apt/sources.list.d"
     folder.mkdir(parents=True)
-    (work.result / SOURCES).write_text(sources.deb822(chosen_sources(work.recipe)))
+    (work.result / SOURCES).write_text(sources.deb822(chosen_sources(work.recipe, SUITE)))
     shutil.copy(work.result / SOURCES, folder)
     if work.recipe.mirror:
         work.events.note("with --mirror, the image has no archive of security updates configured")

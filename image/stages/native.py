@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from image.boards import DEBIAN
 from image.cache.code import code_of
 from image.cache.store import digest_of_files
 from image.debian import apt, native_tools, sources, tool_root
@@ -31,7 +30,7 @@ def stages(recipe: Recipe) -> tuple[Stage, ...]:
     machine = tool_root.host()
     if machine is None or not recipe.accelerate or emulation.is_native(recipe.kind.machine):
         return ()
-    inputs = {"host": machine.debian}
+    inputs = {"host": machine.debian, "mirror": recipe.mirror}
     # The image's package lists stand for the release's state: the tools are renewed with them.
     return (Stage(NAME, Makes.FILES, ("index", "inspect"), inputs, _make, CODE, tells_digest=True),)
 
@@ -54,11 +53,10 @@ def _make(work: Work) -> str:
     machine = tool_root.host()
     assert machine is not None  # else there is no such stage
     recipe, release = work.recipe, layout.of(work.results).release
-    chosen = index.chosen_sources(recipe) if recipe.base == DEBIAN else sources.host_sources(release)
     with work.store.workplace() as place:
         listed, status = place / "etc/apt/sources.list.d", place / "status"
         listed.mkdir(parents=True)
-        (listed / index.SOURCES).write_text(sources.deb822(chosen))
+        (listed / index.SOURCES).write_text(sources.deb822(index.chosen_sources(recipe, release)))
         status.touch()
         debian = apt.Apt(place, work.store.archives, status, (machine.debian,), work.log, work.events.progress)
         for suite in debian.update():

@@ -28,18 +28,21 @@ def failed(suite: str, why: str) -> str:
 @pytest.mark.parametrize(
     ("said", "suites"),
     [
-        (failed("trixie-security", SYNC), ["trixie-security"]),
-        (failed("trixie-updates", SYNC) + failed("trixie-security", SYNC), ["trixie-security", "trixie-updates"]),
+        (failed("trixie-updates", SYNC), ["trixie-updates"]),
+        (failed("trixie-updates", SYNC) + failed("bookworm-updates", SYNC), ["bookworm-updates", "trixie-updates"]),
+        (failed("trixie-security", SYNC), []),
+        (failed("trixie-updates", SYNC) + failed("trixie-security", SYNC), []),
         (failed("trixie", SYNC), []),
-        (failed("trixie-security", SYNC) + failed("trixie", SYNC), []),
-        (failed("trixie-security", GONE), []),
-        (failed("trixie-security", SYNC) + failed("trixie-updates", GONE), []),
-        (failed("trixie-security", SYNC) + f"E: Failed to fetch {WHERE}/other\n", []),
+        (failed("trixie-updates", SYNC) + failed("trixie", SYNC), []),
+        (failed("trixie-updates", GONE), []),
+        (failed("trixie-updates", SYNC) + failed("bookworm-updates", GONE), []),
+        (failed("trixie-updates", SYNC) + f"E: Failed to fetch {WHERE}/other\n", []),
         ("E: The repository is not signed.\n", []),
         ("", []),
     ],
     ids=[
-        *("one", "both", "the release itself", "the release as well", "not there", "not there as well"),
+        *("one", "two", "security", "security as well", "the release itself", "the release as well"),
+        *("not there", "not there as well"),
         *("something else as well", "no signature", "nothing"),
     ],
 )

@@ -84,7 +84,7 @@ def test_a_base_that_cannot_be_is_refused(words: list[str], said: str) -> None:
         (["--sha256", SHA256], "for a base that is one file"),
         (["--mirror", "ftp://a.test/debian"], "is not the address of a mirror"),
         (["--mirror", "a.test/debian"], "is not the address of a mirror"),
-        (["--mirror", "http://a.test/debian", "--base", "raspios.img"], "is for the base `debian`"),
+        (["--mirror", "https://me:secret@a.test/debian"], "the archive a.test has a user or password in it"),
     ],
 )
 def test_an_option_that_would_be_ignored_is_refused(words: list[str], said: str) -> None:

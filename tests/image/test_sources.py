@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from appliance.errors import InputError
 from image.debian.sources import Row, Source, _passed_on, deb822, debian_sources, fetchable, host_sources
+from image.recipe import Recipe
+from image.stages import index
 
 MAIN, SECURITY = "http://mirror.test/debian/", "http://mirror.test/debian-security/"
 
@@ -68,6 +71,22 @@ def test_of_a_list_of_mirrors_the_first_address_is_taken(tmp_path: Path) -> None
     (tmp_path / "debian.list").write_text("file:/srv/debian\nhttps://one.test/debian\tpriority:1\nhttp://two.test/\n")
     assert fetchable(f"mirror+file:{tmp_path}/debian.list/") == "https://one.test/debian"
     assert fetchable(f"mirror+file://{tmp_path}/debian.list") == "https://one.test/debian"
+
+
+def test_an_archive_with_a_password_in_its_address_is_refused(tmp_path: Path) -> None:
+    """The address gets into the image, whoever else reads that; and it is not told again."""
+    (tmp_path / "debian.list").write_text("https://me:secret@one.test/debian\n")
+    for uri in ("https://me:secret@one.test/debian", f"mirror+file:{tmp_path}/debian.list"):
+        with pytest.raises(InputError, match=r"the archive one\.test has a user or password in it") as caught:
+            fetchable(uri)
+        assert "auth.conf.d" in caught.value.hint
+        assert "secret" not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_mirror_that_was_given_is_the_native_tools_as_well(recipe: Callable[..., Recipe]) -> None:
+    """Also with an image as the base, whose release may be another, on a computer that has no Debian archive."""
+    chosen = index.chosen_sources(recipe(base="raspios.img", mirror="https://a.test/debian/"), "bookworm")
+    assert chosen == (Source("https://a.test/debian", ("bookworm", "bookworm-updates")),)
 
 
 @pytest.mark.parametrize("uri", ["tor+http://a.test/debian", "ftp://a.test/debian", "mirror+file:/no/such.list"])
