@@ -148,6 +148,7 @@ def _make_all(keys: Keys, events: Events) -> None:
     _note_use(keys)
     if before.issuperset(keys.stored()):
         return  # nothing came, so nothing has to go
+    retention.trim_downloads(store)
     if removed := retention.trim(store, spared={*retention.needed(store), *keys.stored()}):
         events.note(f"{len(removed)} results that were not used lately are removed from {store.folder}")
 

@@ -22,10 +22,8 @@ def written(path: Path, *, private: bool = False) -> Iterator[Path]:
     If it is `private`, only its owner may read it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    number, name = tempfile.mkstemp(prefix=PREFIX, suffix=SUFFIX, dir=path.parent)
-    temporary = Path(name)
+    number, temporary = _begun(path.parent)
     try:
-        fcntl.flock(number, fcntl.LOCK_EX)  # tells `clean` that somebody is at work on it
         yield temporary
         mask = os.umask(0)
         os.umask(mask)
@@ -38,6 +36,16 @@ def written(path: Path, *, private: bool = False) -> Iterator[Path]:
     finally:
         temporary.unlink(missing_ok=True)
         os.close(number)
+
+
+def _begun(folder: Path) -> tuple[int, Path]:
+    """A new temporary file, open, with a lock that tells `clean` that somebody is at work on it."""
+    while True:
+        number, name = tempfile.mkstemp(prefix=PREFIX, suffix=SUFFIX, dir=folder)
+        fcntl.flock(number, fcntl.LOCK_EX)
+        if os.fstat(number).st_nlink:
+            return number, Path(name)
+        os.close(number)  # another build's `clean` was there first
 
 
 def check_writable(folder: Path, option: str) -> None:

@@ -40,6 +40,20 @@ def trim(
     return removed
 
 
+def trim_downloads(store: Store, *, unused_s: float = UNUSED_S) -> int:
+    """Remove packages and base images that nobody used for so long. Returns how many bytes of the disk they took.
+
+    A base image that a stored result leads to is used.
+    """
+    used = {link.resolve() for link in store.layers.glob("*/tree/*") if link.is_symlink()}
+    removed = 0
+    for file in (*store.archives.glob("**/*"), *store.downloads.glob("*")):
+        if file.is_file() and file.resolve() not in used and file.stat().st_mtime < time.time() - unused_s:
+            removed += file.stat().st_blocks * 512
+            file.unlink()
+    return removed
+
+
 def _trim(store: Store, unused_s: float, to_bytes: int, spared: Collection[Key]) -> Iterator[Entry]:
     entries = sorted([*store.entries(), *store.strangers()], key=store.used_at)
     too_much = sum(entry.disk_bytes for entry in entries) - to_bytes

@@ -26,7 +26,8 @@ from image.output import check_writable
 DESCRIPTION = """\
 What builds keep, so that the next one costs only what changed. Removing any of it costs time, nothing else.
 
-By themselves, builds remove what no image was made from that is still there, after two weeks unused or above 20 GB.
+By themselves, builds remove what no image was made from that is still there, after two weeks unused or above 20 GB;
+and what was downloaded, after two weeks unused.
 """
 
 EXAMPLES = """\
@@ -154,6 +155,8 @@ def _trim(store: Store, older_than: float | None, to: str | None) -> None:
     to_bytes = sys.maxsize if to is None else size(to)
     removed = retention.trim(store, unused_s=unused_s, to_bytes=to_bytes)
     print(f"{_count(len(removed))} removed: {_size(sum(entry.disk_bytes for entry in removed))}")
+    if downloads := retention.trim_downloads(store, unused_s=unused_s):
+        print(f"packages and base images removed: {_size(downloads)}")
 
 
 def _verify(store: Store, events: Events) -> None:

@@ -6,6 +6,7 @@ Resolving and downloading are native; signatures are always checked, whatever th
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -85,7 +86,10 @@ class Apt:
                 for one in lacking:
                     (self.archives / one.name).unlink(missing_ok=True)
                 archives.fetch(lacking, self.archives, environment, self.log, self.progress)
-        return [self.archives / one.name for one in wanted]
+        files = [self.archives / one.name for one in wanted]
+        for file in files:
+            os.utime(file)  # when it was last used: `image.cache.retention` goes by that
+        return files
 
     def _names(self, environment: Mapping[str, str]) -> list[str]:
         return run(["apt-cache", "pkgnames"], env=environment).split()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fcntl
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,22 @@ def test_what_a_killed_build_left_is_removed_but_not_what_another_is_making(tmp_
         fcntl.flock(held, fcntl.LOCK_EX)
         clean(tmp_path)
     assert sorted(tmp_path.iterdir()) == [alive, users]
+
+
+def test_what_another_build_clears_up_before_it_is_held_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, began = tempfile.mkstemp, []
+
+    def interrupted(*, prefix: str, suffix: str, dir: Path) -> tuple[int, str]:
+        number, name = begin(prefix=prefix, suffix=suffix, dir=dir)
+        began.append(Path(name))
+        if len(began) == 1:
+            clean(tmp_path)
+        return number, name
+
+    monkeypatch.setattr(tempfile, "mkstemp", interrupted)
+    with written(tmp_path / "image") as temporary:
+        temporary.write_text("new")
+    assert len(began) == 2
+    assert [file.name for file in tmp_path.iterdir()] == ["image"]

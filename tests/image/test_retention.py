@@ -66,6 +66,24 @@ def test_results_of_an_image_that_is_there_are_needed(store: Store, tmp_path: Pa
     assert list(store.outputs.iterdir()) == []
 
 
+def test_downloads_that_nobody_used_for_two_weeks_go(store: Store) -> None:
+    """But no base image that a result leads to, which would be damaged without it."""
+    partial = store.archives / "partial"
+    partial.mkdir()
+    then = time.time() - 15 * DAY_S
+    for folder, name in ((store.archives, "old.deb"), (partial, "half.deb"), (store.downloads, "old.img")):
+        (folder / name).write_bytes(os.urandom(SIZE_BYTES))
+        os.utime(folder / name, (then, then))
+    for folder, name in ((store.archives, "new.deb"), (store.downloads, "used.img")):
+        (folder / name).touch()
+    keep(store, "key")
+    (store.tree("key") / "base").symlink_to(store.downloads / "used.img")
+    os.utime(store.downloads / "used.img", (then, then))
+    assert retention.trim_downloads(store) >= 3 * SIZE_BYTES
+    assert [file.name for file in store.archives.glob("**/*.deb")] == ["new.deb"]
+    assert [file.name for file in store.downloads.iterdir()] == ["used.img"]
+
+
 def test_what_another_version_left_goes_when_it_is_old(store: Store) -> None:
     for name, days_ago in (("old", 15.0), ("recent", 1.0)):
         (store.layers / name).mkdir()
