@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from appliance.errors import PermanentError
@@ -12,6 +13,7 @@ from image.debian import dpkg, dpkg_status, packages
 from image.disk import layout
 from image.inside import tidy
 from image.inside.chroot import Chroot
+from image.inside.mounts import bound
 from image.recipe import Recipe
 from image.stage import Makes, Stage, Work
 from image.stages import index, native
@@ -93,7 +95,7 @@ def _make(work: Work) -> None:
         dpkg.configure(inside)
         dpkg.unpack([package for package in everything if package not in essential], inside)
         dpkg.configure(inside, env={"INITRD": "No"})  # once, when everything that goes into it is there
-        with inside.lent():
+        with inside.lent(), _modules_in_memory(inside):
             _make_bootable(inside)
             _add_user(inside)
     _write_sources(work)
@@ -134,6 +136,23 @@ def _first_things_first(essential: Sequence[Path]) -> list[Path]:
     """base-files makes the symbolic links that others' files go through; base-passwd the users they belong to."""
     first = ("base-files_", "base-passwd_")
     return sorted(essential, key=lambda file: (not file.name.startswith(first), file.name))
+
+
+@contextmanager
+def _modules_in_memory(inside: Chroot) -> Iterator[None]:
+    """The kernel's modules on a tmpfs: on ext4, an emulated 32-bit dracut-install misses most of them, silently.
+
+    It reads folders by functions that have 32 bits for a place in a folder. For the kernel, the emulator is a program
+    of 64 bits, which gets ext4's hashes as places; what does not fit ends the folder. A tmpfs counts from one.
+    """
+    if inside.tools is not None:
+        yield
+        return
+    modules, copy = inside.root / "usr/lib/modules", inside.root / "run/modules"
+    shutil.copytree(modules, copy, symlinks=True)
+    with bound(copy, modules):
+        yield
+    shutil.rmtree(copy)
 
 
 def _make_bootable(inside: Chroot) -> None:
