@@ -30,7 +30,6 @@ from image.stages import (
     compress,
     daemon,
     fetch,
-    guard,
     index,
     inspect,
     manifest,
@@ -80,7 +79,7 @@ def stages(recipe: Recipe, store: Store) -> tuple[Stage, ...]:
         daemon.stage(),  # our Python packages
         overlay.stage(recipe),  # our static files: below nothing that takes long
         *((usb_device.stage(),) if recipe.profile == Profile.GADGET else ()),  # config.txt
-        *((guard.stage(),) if recipe.kind is ARMV6 else ()),  # refuses what the processor cannot run
+        *(_guard() if recipe.kind is ARMV6 else ()),  # refuses what the processor cannot run
         rootfs.stage(),  # ext4
         bootfs.stage(),  # FAT
         *(compress.stage(ending) for ending in recipe.formats if ending != IMG),  # both, piece by piece
@@ -90,6 +89,12 @@ def stages(recipe: Recipe, store: Store) -> tuple[Stage, ...]:
         sbom.stage(),  # .spdx.json
         manifest.stage(recipe),  # .rpi-imager-manifest
     )
+
+
+def _guard() -> tuple[Stage, ...]:
+    from image.stages import guard  # noqa: PLC0415 (slow to load, and most builds need none)
+
+    return (guard.stage(),)
 
 
 def build(recipe: Recipe, store: Store, events: Events) -> None:

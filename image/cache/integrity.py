@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 _DIGEST_BYTES = 16
+_BLOCK_BYTES = 1 << 22
 
 
 def outline(folder: Path) -> str:
@@ -33,12 +36,19 @@ def outline(folder: Path) -> str:
 
 
 def contents(folder: Path) -> str:
-    """A digest of what is in the files, with their names."""
-    files = [path for path, known in _nodes(os.fsencode(folder)) if stat.S_ISREG(known.st_mode)]
+    """A digest of what is in the files, with their names. Whether zeros are stored, or are a hole, is all the same."""
+    blocks = [
+        (path, start)
+        for path, known in _nodes(os.fsencode(folder))
+        if stat.S_ISREG(known.st_mode)
+        for start in range(0, max(known.st_size, 1), _BLOCK_BYTES)
+    ]
     digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for path, of_file in zip(files, threads.map(lambda path: _of_file(folder, path), files), strict=True):
-            digest.update(path + b"\0" + of_file)
+        for (path, start), of_block in zip(
+            blocks, threads.map(lambda block: _of_block(folder, *block), blocks), strict=True
+        ):
+            digest.update(b"%b\0%d\0%b" % (path, start, of_block))
     return digest.hexdigest()
 
 
@@ -48,9 +58,28 @@ def disk_bytes(folder: Path) -> int:
     return 512 * sum(blocks.values())
 
 
-def _of_file(folder: Path, path: bytes) -> bytes:
-    with open(os.path.join(os.fsencode(folder), path), "rb") as file:  # noqa: PTH118, PTH123 (names may be no text)
-        return hashlib.file_digest(file, "blake2b").digest()
+def _of_block(folder: Path, path: bytes, start: int) -> bytes:
+    with open(os.path.join(os.fsencode(folder), path), "rb", buffering=0) as file:  # noqa: PTH118, PTH123 (no text)
+        size = min(_BLOCK_BYTES, os.fstat(file.fileno()).st_size - start)
+        if _is_hole(file.fileno(), start, size):
+            return _of_zeros(size)
+        return hashlib.sha256(os.pread(file.fileno(), size, start)).digest()
+
+
+def _is_hole(number: int, start: int, size: int) -> bool:
+    if size <= 0:
+        return False
+    try:
+        return os.lseek(number, start, os.SEEK_DATA) >= start + size
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return True
+
+
+@cache
+def _of_zeros(size: int) -> bytes:
+    return hashlib.sha256(bytes(size)).digest()
 
 
 def _nodes(folder: bytes, below: bytes = b"") -> Iterator[tuple[bytes, os.stat_result]]:

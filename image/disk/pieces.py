@@ -117,8 +117,11 @@ def data_end(file: Path) -> int:
 
 @contextmanager
 def all_cores() -> Iterator[ThreadPoolExecutor]:
-    """Threads for what lets go of Python's lock: hashing, compressing, reading. After an error nothing new begins."""
-    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+    """Threads for what lets go of Python's lock: hashing, compressing, reading. After an error nothing new begins.
+
+    One more than there are cores: one of them always waits for the disk.
+    """
+    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)) + 1)
     try:
         yield pool
     finally:

@@ -20,6 +20,9 @@ from image.stages import boot, compress
 
 CODE = code_of(__file__)
 
+SYNC_BYTES = 1 << 26
+"""After so much, the disk begins."""
+
 
 def stage(recipe: Recipe) -> Stage:
     """Makes the output."""
@@ -74,10 +77,12 @@ def _write(ending: str, file: Path, image: Sequence[Region], work: Work) -> str:
         return kept.frame(piece.digest) or form.compress(region.content(at, piece))
 
     places = ((region, at, piece) for region in image for at, piece in region.placed())
-    with file.open("r+b") as writer, pieces.all_cores() as cores:
+    with file.open("r+b") as writer, pieces.all_cores() as cores, ThreadPoolExecutor(1) as disk:
         written, size = [], 0
         for part in form.joined(pieces.in_order(cores, frame, places)):
             written.append(cores.submit(_put, writer.fileno(), part, size))
+            if size // SYNC_BYTES < (size + len(part)) // SYNC_BYTES:
+                written.append(disk.submit(os.fdatasync, writer.fileno()))  # or all of it is waited for in the end
             size += len(part)
             digest.update(part)  # meanwhile
         for one in written:

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 from appliance.errors import InputError
-from image import download
 from image.cache.code import code_of
 from image.cache.store import DamagedError
 from image.recipe import Recipe
@@ -79,6 +78,8 @@ def _reads(recipe: Recipe) -> dict[str, list[int]]:
 
 
 def _make(work: Work) -> str:
+    from image import download  # noqa: PLC0415 (slow to load, and most builds need none)
+
     base, expected = work.recipe.base, work.recipe.base_sha256
     if is_address(base):
         file = download.download(

@@ -11,7 +11,7 @@ from appliance.errors import InputError
 from image import fingerprint
 from image.boards import Kind
 from image.cache.code import code_of
-from image.disk import decompress, ext4_files, fat, layout, partitions
+from image.disk import decompress, fat, layout, partitions
 from image.disk.layout import SECTOR_BYTES, Layout
 from image.recipe import Recipe
 from image.stage import Makes, Stage, Work
@@ -68,6 +68,8 @@ def recognise(image: Path, kind: Kind) -> Layout:
 
     Raises InputError, with what was found, if no image of that kind can be made of it.
     """
+    from image.disk import ext4_files  # noqa: PLC0415 (slow to load, and most builds need none)
+
     table = partitions.read_table(image)
     boot = fat.read_parameters(image, table.boot_start * SECTOR_BYTES)
     with tempfile.TemporaryDirectory() as folder:

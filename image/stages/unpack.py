@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from image.cache.code import code_of
-from image.disk import devices, ext4_files, fat, layout
+from image.disk import devices, fat, layout
 from image.disk.layout import SECTOR_BYTES
 from image.stage import Makes, Stage, Work
 from image.stages import fetch, inspect
@@ -18,6 +18,8 @@ def stage() -> Stage:
 
 
 def _make(work: Work) -> None:
+    from image.disk import ext4_files  # noqa: PLC0415 (slow to load, and most builds need none)
+
     about = layout.of(work.results)
     boot = work.result / about.boot_mount
     with inspect.plain(work, work.results[inspect.NAME]) as image:
