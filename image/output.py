@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import os
@@ -11,6 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from appliance.errors import InputError
+
+_libc = ctypes.CDLL(None)
+_libc.sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+_SYNC_FILE_RANGE_WRITE = 2
 
 PREFIX, SUFFIX = ".appliance-", ".part"
 
@@ -46,6 +51,12 @@ def _begun(folder: Path) -> tuple[int, Path]:
         if os.fstat(number).st_nlink:
             return number, Path(name)
         os.close(number)  # another build's `clean` was there first
+
+
+def begin_writing(file: Path) -> None:
+    """Have the kernel write a large file to the disk from now on: else whoever syncs another one waits for this one."""
+    with file.open("rb") as opened:
+        _libc.sync_file_range(opened.fileno(), 0, 0, _SYNC_FILE_RANGE_WRITE)  # what it returns is of no concern
 
 
 def check_writable(folder: Path, option: str) -> None:

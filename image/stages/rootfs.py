@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from image import output
 from image.cache.code import code_of
 from image.disk import devices, ext4, layout, pieces
 from image.inside.mounts import mounted
@@ -56,5 +57,6 @@ def _make(work: Work) -> None:
     if "unpack" in work.results:
         devices.make(devices.read(work.beside_of("unpack")), work.result / FILE, epoch=now)
     ext4.settle_times(work.result / FILE, now)
+    output.begin_writing(work.result / FILE)
     made = pieces.region(work.result / FILE, free=ext4.free(work.result / FILE))
     pieces.write(made.pieces, work.result / PIECES)

@@ -219,3 +219,19 @@ def test_a_cache_is_tagged_as_one(store: Store) -> None:
     store.prepare()
     store.clean()
     assert list(store.work.iterdir()) == []
+
+
+def test_zeros_are_the_same_as_a_hole(tmp_path: Path) -> None:
+    """A cache that was copied to another disk may have lost its holes, and nothing else."""
+    for name, rest in (("hole", b""), ("zeros", bytes(1 << 24))):
+        (tmp_path / name).mkdir()
+        with (tmp_path / name / "file").open("wb") as file:
+            file.write(b"begins" + rest)
+            file.truncate(1 << 24)
+    one, other = (integrity.contents(tmp_path / name) for name in ("hole", "zeros"))
+    assert one == other
+    assert (tmp_path / "hole/file").stat().st_blocks < (tmp_path / "zeros/file").stat().st_blocks
+    with (tmp_path / "zeros/file").open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\1")
+    assert integrity.contents(tmp_path / "zeros") != one
