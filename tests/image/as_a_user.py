@@ -14,7 +14,12 @@ import sys
 from pathlib import Path
 
 from appliance import cli
-from image.cli import build as _  # noqa: F401 (imported as root: the user may not be able to read where it lies)
+
+# Imported as root: the user may not be able to read where they lie. The others, builds load when they need them.
+from image import download  # noqa: F401
+from image.cli import build  # noqa: F401
+from image.disk import ext4_files  # noqa: F401
+from image.stages import guard  # noqa: F401
 
 FIRST, COUNT = 500_000, 65_536
 
