@@ -6,7 +6,17 @@ from collections.abc import Iterator
 
 from appliance.addresses import PRIVATE
 from appliance.finding import Check, Finding
-from appliance.model import Appliance, Function, Interfaces, RankedUplink, Share, SysctlPolicy, TablePolicy
+from appliance.model import (
+    Appliance,
+    ChangePolicy,
+    Function,
+    Interfaces,
+    InterfaceSelection,
+    RankedUplink,
+    Share,
+    SysctlPolicy,
+    TablePolicy,
+)
 from appliance.names import CABLE_BRIDGE
 from appliance.network_checks import unusable
 from appliance.poison import until_unread
@@ -128,6 +138,33 @@ def _sysctl(appliance: Appliance) -> Iterator[Finding]:
         yield from until_unread(_settings(policy, f"routing.sysctl[{number}].set"))
 
 
+def _selections(appliance: Appliance) -> Iterator[Finding]:
+    routing = appliance.routing
+    for name, policies in (("sysctl", routing.sysctl), ("on_interface_change", routing.on_interface_change)):
+        for number, policy in enumerate(policies):
+            yield from until_unread(_selects(policy, f"routing.{name}[{number}]"))
+
+
+def _selects(policy: InterfaceSelection, path: str) -> Iterator[Finding]:
+    if not any((policy.interface, policy.driver, policy.mac, policy.kind)):
+        message = f"{path} does not say which interfaces it means"
+        yield Finding(path, message, 'interface, driver, mac or kind, e.g. interface: "eth*"')
+
+
+def _reactions(appliance: Appliance) -> Iterator[Finding]:
+    for number, policy in enumerate(appliance.routing.on_interface_change):
+        yield from until_unread(_reaction(policy, f"routing.on_interface_change[{number}]"))
+
+
+def _reaction(policy: ChangePolicy, path: str) -> Iterator[Finding]:
+    if (policy.restart is None) == (not policy.run):
+        found = "neither restart nor run" if policy.restart is None else "both restart and run"
+        yield Finding(path, f"{path} says {found}", "one of the two")
+    if policy.run and not policy.run[0].startswith("/"):
+        message = f"{path}.run: {policy.run[0]} is not the whole path of a program"
+        yield Finding(f"{path}.run[0]", message, "e.g. /usr/local/bin/renew")
+
+
 def _settings(policy: SysctlPolicy, path: str) -> Iterator[Finding]:
     if not policy.set:
         yield Finding(path, f"{path} sets nothing", "e.g. net.ipv4.conf.{interface}.rp_filter: 2")
@@ -148,4 +185,6 @@ CHECKS: tuple[Check, ...] = (
     _ranked_uplinks,
     _tables,
     _sysctl,
+    _selections,
+    _reactions,
 )
