@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -27,13 +28,14 @@ from firstboot.report import Report
 from firstboot.resources.cable import offered
 from firstboot.resources.wifi import joined_network
 from firstboot.sharing import questions
+from firstboot.sources import EVERYTHING, NOTHING, Source
 from firstboot.wlan import Wlan
 
-DEBOUNCE_S = 0.05
-"""One change of the network comes as many messages."""
+SPACING_S = 0.05
+"""The least time from the end of a pass to the beginning of the next one: a change comes as many messages."""
 
-SPACING_S = 1.0
-"""From the beginning of a pass that did something to that of the next one."""
+REST = 2.0
+"""So many times as long as a pass took is the rest after it: whatever happens, most of the processor is others'."""
 
 GLANCE_S = 60.0
 """Not every change is told by anybody (accept_ra, a file): what is not is looked at this often."""
@@ -49,6 +51,10 @@ HEARTBEAT_S = 60.0
 STUCK_S = 150.0
 """No single action takes that long: a pass without progress is stuck, and systemd's watchdog may end it."""
 
+_UNITS = Source.UNITS | Source.FILES | Source.SURROUNDINGS
+"""A unit that starts reads files and may write some, and one of them is NetworkManager."""
+_WIRELESS = Source.RADIO | Source.UNITS
+
 log = logging.getLogger("appliance")
 
 
@@ -58,7 +64,6 @@ class _Passed:
 
     told: status.Overall
     settled: bool
-    did_something: bool
 
 
 class Daemon:
@@ -69,8 +74,10 @@ class Daemon:
         self._reconciler = Reconciler(KINDS, alive=self._alive, news=lambda: self._neighbours.answers)
         self._report = Report(fat / REPORT_NAME)
         self._woken = asyncio.Event()
-        self._dirty = False
-        """A pass is due. Woken and not dirty: something of the network has been told, and may be no news."""
+        self._changed = EVERYTHING
+        """What may be another since the last pass: one is due."""
+        self._told = NOTHING
+        """What of the network has been told of, and may be no news."""
         self._stopping = False
         self._alive_at: float | None = None
         # pyroute2 and the blocking D-Bus calls stay in one thread of their own.
@@ -86,11 +93,11 @@ class Daemon:
         loop.add_reader(self._network.fileno(), self._on_network)
         for events in (setting_events(), firewall_events(), DeviceEvents()):
             loop.add_reader(events.fileno(), self._on_events, events)
-        bus = Bus(loop, on_unit_change=self._wake, on_loss=self._wake)
+        bus = Bus(loop, on_unit_change=partial(self._wake, _UNITS), on_loss=self._wake)
         await bus.connect()
-        wlan = Wlan(bus, on_change=self._wake)
+        wlan = Wlan(bus, on_change=partial(self._wake, _WIRELESS))
         await wlan.listen()
-        self._neighbours = Neighbours(on_change=partial(loop.call_soon_threadsafe, self._wake))
+        self._neighbours = Neighbours(on_change=partial(loop.call_soon_threadsafe, self._wake, Source.SURROUNDINGS))
         netlink = await loop.run_in_executor(self._worker, Netlink)
         heartbeat = asyncio.create_task(self._heartbeat())
         try:
@@ -110,84 +117,95 @@ class Daemon:
         self._stopping = True
         self._wake()
 
-    def _wake(self) -> None:
-        self._dirty = True
+    def _wake(self, changed: Source = EVERYTHING) -> None:
+        self._changed |= changed
         self._woken.set()
 
     def _on_events(self, events: Events) -> None:
-        events.drain()
-        self._wake()
+        if changed := events.drain():
+            self._wake(changed)
 
     def _on_network(self) -> None:
-        if self._network.drain():
+        if told := self._network.drain():
+            self._told |= told
             self._woken.set()
 
     async def _work(self, loop: asyncio.AbstractEventLoop, host: Host, bus: Bus) -> None:
         retry_s = RETRY_S
         while not self._stopping:
             began = loop.time()
-            self._dirty = False
+            changed, self._changed, self._told = self._changed | self._told, NOTHING, NOTHING
             self._woken.clear()
-            passed = await loop.run_in_executor(self._worker, self._pass, host)
-            self._on_network()
-            if self._woken.is_set():
-                self._wake()  # what changed during the pass may have been looked at before
+            passed = await loop.run_in_executor(self._worker, self._pass, host, changed)
+            rest_s = max(SPACING_S, REST * (loop.time() - began))
             if bus.lost:
                 raise TemporaryError("the system bus is gone")
             notify(f"READY=1\nSTATUS={passed.told}")
+            self._on_network()
+            self._changed |= self._told  # what changed during the pass may have been looked at before
             if passed.settled:
                 await self._watch(loop, host)
             else:
-                await self._rest(retry_s)
+                await self._rest(host, retry_s)
             waits = not passed.settled and not self._woken.is_set()
             retry_s = min(2 * retry_s, LONGEST_RETRY_S) if waits else RETRY_S
+            if waits:
+                self._changed = EVERYTHING
             if not self._stopping:
-                await asyncio.sleep(max(DEBOUNCE_S, began + SPACING_S - loop.time() if passed.did_something else 0.0))
+                await asyncio.sleep(began + rest_s - loop.time())
 
     async def _watch(self, loop: asyncio.AbstractEventLoop, host: Host) -> None:
         """Until something happens, or something is found of which nobody told."""
         until, glance_at = loop.time() + RESYNC_S, loop.time() + GLANCE_S
         while loop.time() < until:
-            await self._rest(glance_at - loop.time())
+            await self._rest(host, glance_at - loop.time())
+            if self._changed or self._stopping:
+                return
             if self._woken.is_set():
-                await asyncio.sleep(DEBOUNCE_S)
-                look = self._is_other
+                told, self._told = self._told, NOTHING
+                self._woken.clear()
+                if await loop.run_in_executor(self._worker, self._is_other, host, told):
+                    self._changed |= told
+                    return
+            elif await loop.run_in_executor(self._worker, self._glance, host):
+                break
             else:
-                look, glance_at = self._glance, loop.time() + GLANCE_S
-            if self._dirty:
-                return
-            self._woken.clear()
-            if await loop.run_in_executor(self._worker, look, host):
-                return
+                glance_at = loop.time() + GLANCE_S
+        self._changed = EVERYTHING
 
-    def _is_other(self, host: Host) -> bool:
+    def _is_other(self, host: Host, told: Source) -> bool:
         """Whether the network is another than it was at the end of the last pass. Runs in the worker thread."""
         before = host.facts()
-        host.look()
-        return host.facts() != before
+        host.look(told)
+        return host.facts() is not before
 
     def _glance(self, host: Host) -> bool:
         """Whether a pass is due. Runs in the worker thread."""
         return not (self._configurations.is_as_read() and host.is_as_read())
 
-    async def _rest(self, longest_s: float) -> None:
-        """Until something happens, or the time is up; what is due on the card is written in between."""
+    async def _rest(self, host: Host, longest_s: float) -> None:
+        """Until something happens, or the time is up; what is due on the card and of reactions is done in between."""
         deadline = time.monotonic() + longest_s
         while not self._woken.is_set() and (left_s := deadline - time.monotonic()) > 0:
             due_s = self._report.due_s()
+            written_s = math.inf if due_s is None else due_s + 0.1
             try:
-                await asyncio.wait_for(self._woken.wait(), left_s if due_s is None else min(left_s, due_s + 0.1))
+                wait_s = max(0.0, min(left_s, written_s, host.reactions.due_in_s()))
+                await asyncio.wait_for(self._woken.wait(), wait_s)
             except TimeoutError:
                 self._report.flush()
+                if await asyncio.get_running_loop().run_in_executor(self._worker, host.reactions.carry_out):
+                    self._wake(Source.REACTIONS)
 
-    def _pass(self, host: Host) -> _Passed:
+    def _pass(self, host: Host, changed: Source) -> _Passed:
         """Put everything right once, and tell. Runs in the worker thread."""
         began = time.monotonic()
         self._alive()
-        host.begin()
+        if changed == EVERYTHING:
+            host.begin()
         try:
             configuration = self._configurations.current(host.facts())
-            outcomes = self._reconciler.reconcile(configuration.appliance, host)
+            outcomes = self._reconciler.reconcile(configuration.appliance, host, changed)
             for outcome in outcomes:
                 self._log(outcome)
             self._neighbours.ask(questions(configuration.appliance, host.facts()))
@@ -197,11 +215,11 @@ class Daemon:
                 self._configurations.remember()
         except ApplianceError as error:
             log.error("%s", error)
-            return _Passed(status.Overall.FAILED, settled=False, did_something=False)
+            return _Passed(status.Overall.FAILED, settled=False)
         finally:
             self._alive_at = None
         settled = told.overall is not status.Overall.CONFIG_ERROR and self._reconciler.is_settled(outcomes)
-        return _Passed(told.overall, settled, any(outcome.done for outcome in outcomes))
+        return _Passed(told.overall, settled)
 
     def _tell(self, told: status.Status, began: float) -> None:
         """The report first: who waits for status.json finds it written."""
