@@ -71,7 +71,10 @@ class Daemon:
 
     def __init__(self, fat: Path) -> None:
         self._configurations = Configurations(fat, LAST_GOOD)
-        self._reconciler = Reconciler(KINDS, alive=self._alive, news=lambda: self._neighbours.answers)
+        self._network = network_events()
+        self._reconciler = Reconciler(
+            KINDS, alive=self._alive, news=lambda: self._neighbours.answers, writer=self._network.writer
+        )
         self._report = Report(fat / REPORT_NAME)
         self._woken = asyncio.Event()
         self._changed = EVERYTHING
@@ -89,7 +92,6 @@ class Daemon:
         loop = asyncio.get_running_loop()
         self._on_signals(loop)
         self._report.begin()
-        self._network = network_events()
         loop.add_reader(self._network.fileno(), self._on_network)
         for events in (setting_events(), firewall_events(), DeviceEvents()):
             loop.add_reader(events.fileno(), self._on_events, events)
@@ -99,6 +101,7 @@ class Daemon:
         await wlan.listen()
         self._neighbours = Neighbours(on_change=partial(loop.call_soon_threadsafe, self._wake, Source.SURROUNDINGS))
         netlink = await loop.run_in_executor(self._worker, Netlink)
+        self._network.ignore(netlink.port())
         heartbeat = asyncio.create_task(self._heartbeat())
         try:
             host = Host(netlink, bus, wlan, lambda: self._neighbours.answers)

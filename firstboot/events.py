@@ -10,6 +10,7 @@ from typing import Protocol
 
 import pyudev
 
+from firstboot import writers
 from firstboot.route_filter import drop_foreign_routes
 from firstboot.sources import NETWORK, NOTHING, Source
 
@@ -37,6 +38,9 @@ SETTING_MESSAGES = {
 
 NFTABLES_GROUP = 7
 """nfnetlink's group of changes of rules (linux/netfilter/nfnetlink.h, NFNLGRP_NFTABLES); iptables makes such too."""
+
+_KERNEL = 0
+"""The port of what no program did."""
 
 _BUFFER_BYTES = 1 << 20
 _MESSAGE_BYTES = 1 << 16
@@ -86,6 +90,8 @@ class NetlinkEvents:
         without_foreign_routes: bool = False,
     ) -> None:
         self._meaning, self._otherwise = meaning, otherwise
+        self._ports: dict[Source, int] = {}
+        self._unnamed = {_KERNEL}
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
         if without_foreign_routes:
@@ -113,6 +119,14 @@ class NetlinkEvents:
             else:
                 changed |= self._meant(data)
 
+    def ignore(self, port: int) -> None:
+        """Name nobody for what comes from this port: it is our own."""
+        self._unnamed.add(port)
+
+    def writer(self, source: Source) -> str:
+        """Who changed such a table last, apart from the kernel; "" if that is not known, or it was this process."""
+        return writers.named(self._ports[source]) if source in self._ports else ""
+
     def _all(self) -> Source:
         found = self._otherwise
         for source in self._meaning.values():
@@ -122,8 +136,11 @@ class NetlinkEvents:
     def _meant(self, data: bytes) -> Source:
         found, offset = NOTHING, 0
         while offset + _HEADER.size <= len(data):
-            length, kind, *_ = _HEADER.unpack_from(data, offset)
-            found |= self._meaning.get(kind, self._otherwise)
+            length, kind, _, _, port = _HEADER.unpack_from(data, offset)
+            meant = self._meaning.get(kind, self._otherwise)
+            found |= meant
+            if port not in self._unnamed:
+                self._ports.update(dict.fromkeys(meant, port))
             offset += max(_HEADER.size, (length + 3) & ~3)
         return found
 

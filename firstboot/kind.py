@@ -118,6 +118,9 @@ class Kind(ABC, Generic[S]):
     urgent: ClassVar[bool] = False
     """It does not wait for the end of a pass when there is news: it is put right again between two other kinds."""
 
+    gives_way: ClassVar[bool] = True
+    """To something that keeps changing it back, for a while (see `contests`). What keeps the machine shut does not."""
+
     wakes_when_right: ClassVar[bool] = False
     """Whatever puts it right wakes the daemon, so that to try again before that is of no use."""
 

@@ -7,6 +7,7 @@ lives as long as the `Netlink` object.
 from __future__ import annotations
 
 import importlib.util
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -57,6 +58,11 @@ class Netlink:
     def __init__(self) -> None:
         self._ip = IPRoute()
         self.tables = Tables()
+
+    def port(self) -> int:
+        """By what the kernel tells that a change is this object's."""
+        with socket.socket(fileno=os.dup(self._ip.fileno())) as same:
+            return int(same.getsockname()[0])
 
     def close(self) -> None:
         """Close the sockets."""

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from appliance.errors import ApplianceError, PermanentError, TemporaryError
 from appliance.model import Appliance
 from firstboot.actions import Action
+from firstboot.contests import Contests
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change, diff
@@ -104,9 +105,14 @@ class Reconciler:
         clock: Callable[[], float] = time.monotonic,
         alive: Callable[[], None] = lambda: None,
         news: Callable[[], object] = lambda: None,
+        writer: Callable[[Source], str] = lambda _: "",
     ) -> None:
-        """`alive` is called before each kind; what `news` returns is another when what is urgent must not wait."""
+        """`alive` is called before each kind; what `news` returns is another when what is urgent must not wait.
+
+        `writer` names who else changed such a table last, or "".
+        """
         self._kinds, self._sleep, self._clock, self._alive, self._news = kinds, sleep, clock, alive, news
+        self._contests, self._writer = Contests(), writer
         self._appliance: Appliance | None = None
         self._streaks: dict[str, _Streak] = {}
         self._right: dict[str, Found] = {}
@@ -183,13 +189,13 @@ class Reconciler:
         self, appliance: Appliance, kind: Kind[Any], machine: Executor, done: list[str], streak: _Streak
     ) -> tuple[ApplianceError | None, Found]:
         problem: ApplianceError | None = None
-        found = look(appliance, kind, machine)
+        found = first = look(appliance, kind, machine)
         for attempt in range(1 if kind.wakes_when_right else ATTEMPTS - 1):
-            if attempt and _actions(kind, found.changes):
+            if attempt and self._actions(kind, found):
                 self._sleep(SETTLE_S * attempt)
                 machine.look()
                 found = look(appliance, kind, machine)
-            actions = _actions(kind, found.changes)
+            actions = self._actions(kind, found)
             if not actions or streak.held(self._clock()):
                 break  # whatever is only to be waited for wakes the daemon
             before = len(done)
@@ -199,7 +205,31 @@ class Reconciler:
                 break  # nothing was changed, so trying at once again would end the same
         if (done or problem) and not kind.wakes_when_right:
             streak.tries, streak.last_s = streak.tries + 1, self._clock()
-        return (problem or _explained(kind, found.changes) if found.changes else None), found
+            self._note_repairs(kind, first, found)
+        return (problem or self._explained(kind, found.changes) if found.changes else None), found
+
+    def _actions(self, kind: Kind[Any], found: Found) -> Sequence[Action]:
+        """What to do about all that is not left alone; one action may serve several changes."""
+        changes = [change for change in found.changes if not self._contests.held(kind.name, change.key, self._clock())]
+        return list(dict.fromkeys(action for change in changes for action in kind.actions(change)))
+
+    def _note_repairs(self, kind: Kind[Any], before: Found, after: Found) -> None:
+        if not kind.gives_way:
+            return
+        left, now_s = {change.key for change in after.changes}, self._clock()
+        for key in (change.key for change in before.changes if change.key not in left):
+            if self._contests.repaired(kind.name, key, now_s):
+                sources = (Source[name.upper()] for name in before.facts if name.upper() in Source.__members__)
+                writer = next((found for source in sources if (found := self._writer(source))), "")
+                self._contests.name(kind.name, key, writer)
+
+    def _explained(self, kind: Kind[Any], changes: Sequence[Change[Any]]) -> ApplianceError | None:
+        now_s = self._clock()
+        for change in changes:
+            if self._contests.held(kind.name, change.key, now_s):
+                hint = "stop the other program, or take from appliance.yaml what it is about"
+                return TemporaryError(self._contests.told(kind.name, change.key, now_s), hint=hint)
+        return next((error for change in changes if (error := kind.explain(change)) is not None), None)
 
     def _execute(self, actions: Sequence[Action], machine: Executor, done: list[str]) -> ApplianceError | None:
         """Carry out what can be carried out; the last error is returned, the rest goes on all the same."""
@@ -222,15 +252,6 @@ def look(appliance: Appliance, kind: Kind[Any], machine: Machine) -> Found:
     want = kind.desired(appliance, watched(facts, witness.asked))
     changes = diff(want, kind.observe(witness, want))
     return Found(changes, {name: getattr(facts, name) for name in witness.asked}, witness.sources)
-
-
-def _actions(kind: Kind[Any], changes: Sequence[Change[Any]]) -> Sequence[Action]:
-    """What to do about all of them; one action may serve several."""
-    return list(dict.fromkeys(action for change in changes for action in kind.actions(change)))
-
-
-def _explained(kind: Kind[Any], changes: Sequence[Change[Any]]) -> ApplianceError | None:
-    return next((error for change in changes if (error := kind.explain(change)) is not None), None)
 
 
 def _outcome(
