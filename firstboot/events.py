@@ -70,8 +70,8 @@ def setting_events() -> NetlinkEvents:
 
 
 def firewall_events() -> NetlinkEvents:
-    """About the firewall's rules."""
-    return NetlinkEvents(NETLINK_NETFILTER, [NFTABLES_GROUP], {}, otherwise=Source.FIREWALL)
+    """About the firewall's rules. Who adds one with ufw has changed its files, which are among the surroundings."""
+    return NetlinkEvents(NETLINK_NETFILTER, [NFTABLES_GROUP], {}, otherwise=Source.FIREWALL | Source.SURROUNDINGS)
 
 
 class NetlinkEvents:

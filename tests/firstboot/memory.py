@@ -292,7 +292,8 @@ class MemoryMachine:
         self.log.append(action)
         self.kernel_name = action.name
         hosts = self.files.get(ETC / "hosts", FileState(b"127.0.0.1\tlocalhost\n", 0o644))
-        self.files[ETC / "hosts"] = FileState(hosts_with(hosts.content.decode(), action.name).encode(), 0o644)
+        text = hosts_with(hosts.content.decode(errors="surrogateescape"), action.name)
+        self.files[ETC / "hosts"] = FileState(text.encode(errors="surrogateescape"), 0o644)
         self.files[ETC / "hostname"] = FileState(f"{action.name}\n".encode(), 0o644)
 
     @execute.register

@@ -288,7 +288,8 @@ def test_the_users_own_ufw_rules_stay(site: Site) -> None:
 
 
 def reload(site: Site) -> None:
-    """Load both families' rules, though nothing differs."""
+    """Load both families' rules, though nothing differs but, perhaps, the user's own."""
+    site.host.look()
     for want in Firewall().desired(site.appliance, site.router.call(site.host.facts)):
         for action in Firewall().actions(Change(want, None)):
             site.router.call(site.host.execute, action)
