@@ -7,10 +7,12 @@ import logging
 import math
 import signal
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from appliance.errors import ApplianceError, TemporaryError
 from firstboot import files, status
@@ -18,6 +20,7 @@ from firstboot.bus import Bus
 from firstboot.configuration import Configuration, Configurations
 from firstboot.events import DeviceEvents, Events, firewall_events, network_events, setting_events
 from firstboot.host import Host
+from firstboot.kind import Kind
 from firstboot.kinds import KINDS
 from firstboot.neighbours import Neighbours
 from firstboot.netlink import Netlink
@@ -59,7 +62,7 @@ log = logging.getLogger("appliance")
 
 
 @dataclass(frozen=True)
-class _Passed:
+class Passed:
     """How a pass ended. `settled`: until something happens, another one would end the same."""
 
     told: status.Overall
@@ -69,11 +72,11 @@ class _Passed:
 class Daemon:
     """Everything that wakes leads to the same pass over all kinds."""
 
-    def __init__(self, fat: Path) -> None:
+    def __init__(self, fat: Path, kinds: Sequence[Kind[Any]] = KINDS) -> None:
         self._configurations = Configurations(fat, LAST_GOOD)
         self._network = network_events()
         self._reconciler = Reconciler(
-            KINDS, alive=self._alive, news=lambda: self._neighbours.answers, writer=self._network.writer
+            kinds, alive=self._alive, news=lambda: self._neighbours.answers, writer=self._network.writer
         )
         self._report = Report(fat / REPORT_NAME)
         self._woken = asyncio.Event()
@@ -91,14 +94,19 @@ class Daemon:
         """Work until SIGTERM or SIGINT; SIGHUP means: look now. Raises `TemporaryError` when the bus is lost."""
         loop = asyncio.get_running_loop()
         self._on_signals(loop)
-        self._report.begin()
-        loop.add_reader(self._network.fileno(), self._on_network)
-        for events in (setting_events(), firewall_events(), DeviceEvents()):
-            loop.add_reader(events.fileno(), self._on_events, events)
         bus = Bus(loop, on_unit_change=partial(self._wake, _UNITS), on_loss=self._wake)
         await bus.connect()
         wlan = Wlan(bus, on_change=partial(self._wake, _WIRELESS))
         await wlan.listen()
+        await self.serve(bus, wlan)
+
+    async def serve(self, bus: Bus | None = None, wlan: Wlan | None = None) -> None:
+        """Work until stopped. Without a bus (in a bare network namespace) there are no units and no NetworkManager."""
+        loop = asyncio.get_running_loop()
+        self._report.begin()
+        loop.add_reader(self._network.fileno(), self._on_network)
+        for events in (setting_events(), firewall_events(), DeviceEvents()):
+            loop.add_reader(events.fileno(), self._on_events, events)
         self._neighbours = Neighbours(on_change=partial(loop.call_soon_threadsafe, self._wake, Source.SURROUNDINGS))
         netlink = await loop.run_in_executor(self._worker, Netlink)
         self._network.ignore(netlink.port())
@@ -114,9 +122,10 @@ class Daemon:
     def _on_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.add_signal_handler(signal.SIGHUP, self._wake)
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
+            loop.add_signal_handler(number, self.stop)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """End after the pass that is under way. To be called on the loop."""
         self._stopping = True
         self._wake()
 
@@ -133,7 +142,7 @@ class Daemon:
             self._told |= told
             self._woken.set()
 
-    async def _work(self, loop: asyncio.AbstractEventLoop, host: Host, bus: Bus) -> None:
+    async def _work(self, loop: asyncio.AbstractEventLoop, host: Host, bus: Bus | None) -> None:
         retry_s = RETRY_S
         while not self._stopping:
             began = loop.time()
@@ -141,7 +150,7 @@ class Daemon:
             self._woken.clear()
             passed = await loop.run_in_executor(self._worker, self._pass, host, changed)
             rest_s = max(SPACING_S, REST * (loop.time() - began))
-            if bus.lost:
+            if bus is not None and bus.lost:
                 raise TemporaryError("the system bus is gone")
             notify(f"READY=1\nSTATUS={passed.told}")
             self._on_network()
@@ -200,7 +209,7 @@ class Daemon:
                 if await asyncio.get_running_loop().run_in_executor(self._worker, host.reactions.carry_out):
                     self._wake(Source.REACTIONS)
 
-    def _pass(self, host: Host, changed: Source) -> _Passed:
+    def _pass(self, host: Host, changed: Source) -> Passed:
         """Put everything right once, and tell. Runs in the worker thread."""
         began = time.monotonic()
         self._alive()
@@ -218,11 +227,11 @@ class Daemon:
                 self._configurations.remember()
         except ApplianceError as error:
             log.error("%s", error)
-            return _Passed(status.Overall.FAILED, settled=False)
+            return Passed(status.Overall.FAILED, settled=False)
         finally:
             self._alive_at = None
         settled = told.overall is not status.Overall.CONFIG_ERROR and self._reconciler.is_settled(outcomes)
-        return _Passed(told.overall, settled)
+        return Passed(told.overall, settled)
 
     def _tell(self, told: status.Status, began: float) -> None:
         """The report first: who waits for status.json finds it written."""

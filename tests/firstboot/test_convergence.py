@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from appliance.model import Appliance
 from appliance.parse import load
-from firstboot.facts import MAIN_TABLE, OURS, Address, Link, Network, Route, Rule
+from firstboot.facts import MAIN_TABLE, OURS, Address, Interface, Link, Network, Route, Rule
 from firstboot.kind import FileState
 from firstboot.kinds import KINDS
 from firstboot.paths import ETC, STATE
@@ -37,7 +37,7 @@ NETWORKS: tuple[Network, ...] = (
     IPv6Network("::/0"),
     IPv6Network("2001:db8:9::/48"),
 )
-ADDRESSES = (
+ADDRESSES: tuple[Interface, ...] = (
     IPv4Interface("192.168.1.252/24"),
     IPv4Interface("192.168.1.7/24"),
     IPv4Interface("10.55.0.1/28"),

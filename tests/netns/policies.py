@@ -29,6 +29,8 @@ class Site:
 
     def __init__(self, namespace: Namespace) -> None:
         self.namespace = namespace
+        # Addresses that the kernel makes up are tentative for a second, and look different afterwards.
+        namespace.program("sysctl", "-q", "net.ipv6.conf.default.addr_gen_mode=1")
         for number in (1, 2):
             namespace.program("ip", "link", "add", f"eni{number}", "type", "veth", "peer", "name", f"far{number}")
             namespace.program("ip", "link", "set", f"far{number}", "up")
