@@ -201,7 +201,7 @@ class RemoveRoute(Action):
 class SetSysctl(Action):
     """Write one kernel setting, named with slashes (`net/ipv6/conf/all/forwarding`)."""
 
-    changes: ClassVar[Source] = Source.SETTINGS | NETWORK
+    changes: ClassVar[Source] = Source.SETTINGS  # of addresses that come and go with it, the kernel tells
 
     name: str
     value: str

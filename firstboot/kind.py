@@ -121,6 +121,9 @@ class Kind(ABC, Generic[S]):
     gives_way: ClassVar[bool] = True
     """To something that keeps changing it back, for a while (see `contests`). What keeps the machine shut does not."""
 
+    settles: ClassVar[bool] = False
+    """What is left when there is nothing more to do becomes right by itself: it was no failure."""
+
     wakes_when_right: ClassVar[bool] = False
     """Whatever puts it right wakes the daemon, so that to try again before that is of no use."""
 

@@ -203,7 +203,7 @@ class Reconciler:
             found = look(appliance, kind, machine)
             if problem is not None and len(done) == before:
                 break  # nothing was changed, so trying at once again would end the same
-        if (done or problem) and not kind.wakes_when_right:
+        if (done or problem) and not kind.wakes_when_right and not (kind.settles and not self._actions(kind, found)):
             streak.tries, streak.last_s = streak.tries + 1, self._clock()
             self._note_repairs(kind, first, found)
         return (problem or self._explained(kind, found.changes) if found.changes else None), found

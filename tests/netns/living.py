@@ -13,7 +13,7 @@ from firstboot.daemon import Daemon, Passed
 from firstboot.host import Host
 from firstboot.kind import Kind
 from firstboot.kinds import KINDS
-from firstboot.reconcile import Outcome
+from firstboot.reconcile import Outcome, State
 from firstboot.sources import Source
 from tests.netns.namespace import Namespace
 
@@ -27,6 +27,8 @@ class WatchedDaemon(Daemon):
         super().__init__(fat, kinds)
         self.ended: list[float] = []
         """When passes did, by the monotonic clock."""
+        self.repairs: list[tuple[float, str]] = []
+        """When which kind had been put right: seen to be, in the same pass."""
         self.passed = threading.Event()
 
     @property
@@ -36,9 +38,21 @@ class WatchedDaemon(Daemon):
 
     def _pass(self, host: Host, changed: Source) -> Passed:
         passed = super()._pass(host, changed)
-        self.ended.append(time.monotonic())
+        now = time.monotonic()
+        self.ended.append(now)
+        self.repairs += [(now, each.kind) for each in self._logged.values() if each.done and each.state is State.OK]
         self.passed.set()
         return passed
+
+
+def give_files_of_its_own(namespace: Namespace) -> None:
+    """Let whatever is written to /run, /var/lib and /etc be the namespace's alone."""
+    for path in ("/run", "/var/lib"):
+        namespace.program("mount", "-t", "tmpfs", "tmpfs", path)
+    above = Path("/run/above")
+    namespace.program("mkdir", "-p", "/run/appliance", "/var/lib/appliance", f"{above}/upper", f"{above}/work")
+    layers = f"lowerdir=/etc,upperdir={above}/upper,workdir={above}/work"
+    namespace.program("mount", "-t", "overlay", "overlay", "-o", layers, "/etc")
 
 
 class Living:
@@ -48,12 +62,7 @@ class Living:
         self.namespace, self.file = namespace, folder / "appliance.yaml"
         self.file.write_text(config, encoding="utf-8")
         self._kinds = [kind for kind in KINDS if kind.name not in without]
-        for path in ("/run", "/var/lib"):
-            namespace.program("mount", "-t", "tmpfs", "tmpfs", path)
-        above = Path("/run/above")
-        namespace.program("mkdir", "-p", "/run/appliance", "/var/lib/appliance", f"{above}/upper", f"{above}/work")
-        layers = f"lowerdir=/etc,upperdir={above}/upper,workdir={above}/work"
-        namespace.program("mount", "-t", "overlay", "overlay", "-o", layers, "/etc")
+        give_files_of_its_own(namespace)
 
     def __enter__(self) -> Living:
         self.daemon: WatchedDaemon = self.namespace.call(WatchedDaemon, self.file.parent, self._kinds)

@@ -42,7 +42,8 @@ class Namespace:
     def begin(*argv: str) -> subprocess.Popen[str]:
         """Start a program; to be called in the namespace."""
         pipe = subprocess.PIPE
-        return subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, env={"PATH": os.environ["PATH"]})
+        environment = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+        return subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, env=environment)
 
     def connect(self, name: str, other: Namespace, other_name: str) -> None:
         """Lay a wire from here to another namespace; both ends are up and have no addresses but link-local ones."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from appliance.model import Appliance
 from appliance.parse import load
 from firstboot.host import Host
@@ -12,6 +14,7 @@ from firstboot.sources import EVERYTHING, Source
 from tests.firstboot.conftest import EXAMPLES
 from tests.netns.namespace import Namespace
 
+LINKS_UP_S = 10.0
 FOREIGN = """\
 route add 10.66.0.0/16 via 10.0.1.7 dev eni1 proto static
 route add 10.67.0.0/16 via 10.0.1.7 dev eni1 table 7
@@ -37,10 +40,25 @@ class Site:
             namespace.program("ip", "link", "set", f"eni{number}", "up")
             self.ip(f"addr add 10.0.{number}.9/24 dev eni{number}")
             self.ip(f"route add default via 10.0.{number}.1 dev eni{number} metric {number}00")
+        self._await_links()
         self.netlink = namespace.call(Netlink)
         self.host = Host(self.netlink, bus=None)
         self.appliance: Appliance = load(EXAMPLES / "policies.yaml").appliance
         self.reconciler = Reconciler(KINDS)
+
+    def _await_links(self) -> None:
+        """Wait for what the kernel does when a link is up; it gets to know with a delay of up to a second."""
+        deadline = time.monotonic() + LINKS_UP_S
+        while (
+            len(
+                self.namespace.program(
+                    *["ip", "-6", "route", "show", "table", "local", "type", "multicast"]
+                ).splitlines()
+            )
+            < 4
+        ):
+            assert time.monotonic() < deadline, self.namespace.program("ip", "link")
+            time.sleep(0.05)
 
     def close(self) -> None:
         self.namespace.call(self.netlink.close)
