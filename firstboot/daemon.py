@@ -19,6 +19,7 @@ from firstboot import files, status
 from firstboot.bus import Bus
 from firstboot.configuration import Configuration, Configurations
 from firstboot.events import DeviceEvents, Events, firewall_events, network_events, setting_events
+from firstboot.file_events import FileEvents
 from firstboot.host import Host
 from firstboot.kind import Kind
 from firstboot.kinds import KINDS
@@ -74,7 +75,7 @@ class Daemon:
 
     def __init__(self, fat: Path, kinds: Sequence[Kind[Any]] = KINDS) -> None:
         self._configurations = Configurations(fat, LAST_GOOD)
-        self._network = network_events()
+        self._network, self._files = network_events(), FileEvents()
         self._reconciler = Reconciler(
             kinds, alive=self._alive, news=lambda: self._neighbours.answers, writer=self._network.writer
         )
@@ -105,7 +106,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
         self._report.begin()
         loop.add_reader(self._network.fileno(), self._on_network)
-        for events in (setting_events(), firewall_events(), DeviceEvents()):
+        for events in (setting_events(), firewall_events(), DeviceEvents(), self._files):
             loop.add_reader(events.fileno(), self._on_events, events)
         self._neighbours = Neighbours(on_change=partial(loop.call_soon_threadsafe, self._wake, Source.SURROUNDINGS))
         netlink = await loop.run_in_executor(self._worker, Netlink)
@@ -149,6 +150,7 @@ class Daemon:
             changed, self._changed, self._told = self._changed | self._told, NOTHING, NOTHING
             self._woken.clear()
             passed = await loop.run_in_executor(self._worker, self._pass, host, changed)
+            self._files.watch({*host.paths_read(), self._configurations.file})
             rest_s = max(SPACING_S, REST * (loop.time() - began))
             if bus is not None and bus.lost:
                 raise TemporaryError("the system bus is gone")

@@ -75,6 +75,10 @@ class Host:
         """Forget all that was read: a pass begins."""
         self._readings.forget()
 
+    def paths_read(self) -> set[Path]:
+        """The files that were read, and the folders that were searched."""
+        return self._readings.paths()
+
     def is_as_read(self) -> bool:
         """Whether files, kernel settings, the name and the far end of a tunnel are as they were last found."""
         return self._readings.hold()

@@ -12,6 +12,7 @@ from pathlib import Path
 from firstboot import contests
 from firstboot.facts import Address, Route
 from firstboot.netlink import Netlink
+from firstboot.rendered import dnsmasq
 from tests.bench import policies_at_scale, storm
 from tests.bench.shown import figure, heading
 from tests.firstboot.conftest import EXAMPLES
@@ -77,6 +78,7 @@ def _gateway(folder: Path) -> None:
             _repeat(living, "addresses", lambda: netlink.remove_address(Address(address.interface, address.address)))
             _repeat(living, "links", lambda: netlink.set_link_down("eth0"))
             _repeat(living, "sysctls", lambda: _set("net/ipv6/conf/all/forwarding", "0"))
+            _repeat(living, "files", dnsmasq.CONFIG.unlink)
             _repeat(living, "firewall", _open_firewall)
 
 

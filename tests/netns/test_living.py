@@ -71,6 +71,17 @@ def test_a_setting_is_put_back_and_a_new_interface_gets_it(living: Living, site:
     assert soon(lambda: value("eni3") == "2")
 
 
+def test_another_appliance_yaml_is_read_when_it_has_been_saved(living: Living, site: Site) -> None:
+    site.ip(IN_TABLE_7)
+    assert soon(lambda: has_default(site, 7))
+    with living.file.open("a", encoding="utf-8") as file:
+        file.write("#")
+    living.rested()
+    config = living.file.read_text(encoding="utf-8").replace("lookup: 2-252", "lookup: 9-252")
+    living.file.write_text(config, encoding="utf-8")
+    assert soon(lambda: not has_default(site, 7))
+
+
 def test_a_fight_is_noticed_and_ended(living: Living, site: Site) -> None:
     site.ip(IN_TABLE_7)
     assert soon(lambda: has_default(site, 7))
