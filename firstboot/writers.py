@@ -1,4 +1,9 @@
-"""Who changes the kernel's network tables: the process behind the port that a netlink message tells (netlink(7))."""
+"""Who changes the kernel's network tables: the process behind the port that a netlink message tells (netlink(7)).
+
+Which process holds a socket only root with CAP_SYS_PTRACE may see, and that is more than the daemon shall have. But the
+kernel gives a process's first socket the process's number for its port, libnl gives further ones that number and a
+count above its 22 bits, and what the kernel makes up otherwise is above all of these.
+"""
 
 from __future__ import annotations
 
@@ -6,36 +11,25 @@ import os
 from pathlib import Path
 
 NETLINK_ROUTE = 0
+_MADE_UP = 1 << 31
+_NUMBER_BITS = (1 << 22) - 1
 _PROC = Path("/proc")
 
 
 def named(port: int, proc: Path = _PROC) -> str:
-    """A port's owner in a person's words; "" if nobody has it any more, or it is this process."""
-    inode = _inode(port, proc)
-    process = _holder(inode, proc) if inode else None
-    if process is None or process.name == str(os.getpid()):
+    """A port's owner in a person's words; "" if nobody has it any more, it is not known who, or it is this process."""
+    number = port & _NUMBER_BITS
+    if port >= _MADE_UP or number == os.getpid() or not _is_open(port, proc):
         return ""
-    unit = _unit(process)
-    return f"{_first_line(process / 'comm')} (process {process.name}{f' of {unit}' if unit else ''})"
+    process = proc / str(number)
+    command, unit = _first_line(process / "comm"), _unit(process)
+    return f"{command} (process {number}{f' of {unit}' if unit else ''})" if command else ""
 
 
-def _inode(port: int, proc: Path) -> str:
-    """Of the socket of that port; columns: sk, Eth (the protocol), Pid (the port), …, the last one Inode."""
-    for line in _text(proc / "thread-self/net/netlink").splitlines()[1:]:
-        words = line.split()
-        if words[1:3] == [str(NETLINK_ROUTE), str(port)]:
-            return words[-1]
-    return ""
-
-
-def _holder(inode: str, proc: Path) -> Path | None:
-    for process in proc.glob("[0-9]*"):
-        try:
-            if any(link.readlink().name == f"socket:[{inode}]" for link in (process / "fd").iterdir()):
-                return process
-        except OSError:
-            continue  # it has just ended
-    return None
+def _is_open(port: int, proc: Path) -> bool:
+    """Columns: sk, Eth (the protocol), Pid (the port), …"""
+    lines = _text(proc / "thread-self/net/netlink").splitlines()
+    return any(line.split()[1:3] == [str(NETLINK_ROUTE), str(port)] for line in lines)
 
 
 def _unit(process: Path) -> str:
