@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from firstboot.reconcile import Outcome
@@ -30,7 +30,3 @@ class History:
     def of(self, kind: str) -> Sequence[str]:
         """The entries of a kind."""
         return tuple(self._entries.get(kind, ()))
-
-    def all(self) -> Mapping[str, Sequence[str]]:
-        """The entries of all kinds."""
-        return {kind: tuple(entries) for kind, entries in self._entries.items()}
