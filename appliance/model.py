@@ -229,6 +229,7 @@ class RankedUplink:
     """One of several uplinks; the lowest metric is preferred."""
 
     interface: str | None = setting(scalar.INTERFACE, "the network interface", default=None)
+    mac: str | None = setting(scalar.MAC, "the interface that has this hardware address", default=None)
     carrying: IPv4Network | None = setting(
         scalar.IPV4_NETWORK, "the interface that has an address of this network, whatever its name", default=None
     )

@@ -24,6 +24,7 @@ from appliance.poison import until_unread
 NETWORK_FUNCTIONS = (Function.ECM, Function.RNDIS, Function.NCM)
 HALVED_PREFIX_MAX = 29  # each half has room for the Pi and the laptop
 CABLE_NAMES = (CABLE_BRIDGE, "usb")  # as the kernel names a gadget's interfaces, and their bridge
+UPLINK_NAMES = ("interface", "mac", "carrying")  # by which one of several uplinks is chosen
 KERNEL_TABLES = (253, 254, 255)  # default, main and local (/etc/iproute2/rt_tables)
 
 
@@ -104,15 +105,15 @@ def _ranked_uplinks(appliance: Appliance) -> Iterator[Finding]:
     for number, uplink in enumerate(appliance.uplinks):
         path = f"uplinks[{number}]"
         yield from until_unread(_one_name(uplink, path))
-        for name in ("interface", "carrying", "metric"):
+        for name in (*UPLINK_NAMES, "metric"):
             yield from until_unread(_distinct(uplink, path, name, seen))
 
 
 def _one_name(uplink: RankedUplink, path: str) -> Iterator[Finding]:
-    if uplink.interface is None and uplink.carrying is None:
-        yield Finding(path, f"{path} says neither interface nor carrying", "one of the two")
-    elif uplink.interface is not None and uplink.carrying is not None:
-        yield Finding(path, f"{path} says both interface and carrying", "one of the two")
+    said = [name for name in UPLINK_NAMES if getattr(uplink, name) is not None]
+    if len(said) != 1:
+        found = f"says {' and '.join(said)}" if said else "does not say which interface it means"
+        yield Finding(path, f"{path} {found}", f"one of {', '.join(UPLINK_NAMES)}")
 
 
 def _distinct(uplink: RankedUplink, path: str, name: str, seen: dict[tuple[str, object], str]) -> Iterator[Finding]:
