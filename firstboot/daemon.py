@@ -108,9 +108,18 @@ class Daemon:
         await bus.connect()
         wlan = Wlan(bus, on_change=partial(self._wake, _WIRELESS))
         await wlan.listen()
-        self._api = Api(self)
-        await bus.offer(api.NAME, api.PATH, self._api)
+        await self._offer_api(bus)
         await self.serve(bus, wlan)
+
+    async def _offer_api(self, bus: Bus) -> None:
+        """Without it the machine is kept right all the same."""
+        offered = Api(self)
+        try:
+            await bus.offer(api.NAME, api.PATH, offered)
+        except TemporaryError as error:
+            log.warning("%s", error)
+        else:
+            self._api = offered
 
     async def serve(self, bus: Bus | None = None, wlan: Wlan | None = None) -> None:
         """Work until stopped. Without a bus (in a bare network namespace) there are no units and no NetworkManager."""
