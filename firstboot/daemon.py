@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
 import signal
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from appliance.errors import ApplianceError, InputError, TemporaryError
+from appliance.errors import ApplianceError, TemporaryError
 from firstboot import api, files, status
+from firstboot.answers import Answers, Intents
 from firstboot.api import Api
 from firstboot.bus import Bus
 from firstboot.configuration import Configuration, Configurations
 from firstboot.events import DeviceEvents, Events, firewall_events, network_events, setting_events
 from firstboot.file_events import FileEvents
-from firstboot.history import History
 from firstboot.host import Host
-from firstboot.intent import Intent, intent
+from firstboot.intent import Intent
 from firstboot.kind import Kind
 from firstboot.kinds import KINDS
 from firstboot.neighbours import Neighbours
@@ -94,11 +93,9 @@ class Daemon:
         # pyroute2 and the blocking D-Bus calls stay in one thread of their own.
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reconcile")
         self._logged: dict[str, Outcome] = {}
-        self._kinds, self._history = kinds, History()
+        self._answers = Answers(kinds, self._look, self._wake)
         self._host: Host | None = None
         self._api: Api | None = None
-        self._told_last: tuple[status.Status, str] | None = None
-        """The status of the last pass, also as JSON."""
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT; SIGHUP means: look now. Raises `TemporaryError` when the bus is lost."""
@@ -113,7 +110,7 @@ class Daemon:
 
     async def _offer_api(self, bus: Bus) -> None:
         """Without it the machine is kept right all the same."""
-        offered = Api(self)
+        offered = Api(self._answers)
         try:
             await bus.offer(api.NAME, api.PATH, offered)
         except TemporaryError as error:
@@ -163,48 +160,16 @@ class Daemon:
             self._told |= told
             self._woken.set()
 
-    async def plan_json(self) -> str:
-        """What would be done now: what differs, which action, and which line of appliance.yaml wants it."""
-        found = await self._intents(self._kinds)
-        content = [asdict(each) for each in found if each.difference or each.error]
-        return json.dumps({"kinds": content}, indent=2) + "\n"
-
-    async def explain_json(self, kind: str) -> str:
-        """All that is known of a kind."""
-        chosen = [each for each in self._kinds if each.name == kind]
-        if not chosen:
-            names = ", ".join(each.name for each in self._kinds)
-            raise InputError(f"there is no part called {kind!r}", hint=f"there are: {names}")
-        (found,) = await self._intents(chosen)
-        last = self._logged.get(kind)
-        state = {"state": last.state, "last_error": last.error} if last is not None else {}
-        return json.dumps({**asdict(found), **state, "history": self._history.of(kind)}, indent=2) + "\n"
-
-    async def _intents(self, kinds: Sequence[Kind[Any]]) -> Sequence[Intent]:
+    async def _look(self, find: Intents) -> Sequence[Intent]:
         """In the worker, as nothing else may look while a pass is under way."""
         host = self._host
         if host is None:
             raise TemporaryError("the daemon is still starting", hint="try again in a few seconds")
 
         def found() -> Sequence[Intent]:
-            configuration = self._configurations.current(host.facts())
-            appliance = configuration.appliance
-            meant = [kind for kind in kinds if appliance.profile in kind.profiles]
-            return [intent(appliance, kind, host, configuration.marks) for kind in meant]
+            return find(self._configurations.current(host.facts()), host)
 
         return await asyncio.get_running_loop().run_in_executor(self._worker, found)
-
-    def status_json(self) -> str:
-        """The outcome of the last pass."""
-        return self._told_last[1] if self._told_last is not None else "{}\n"
-
-    def state(self) -> str:
-        """The appliance in one word."""
-        return self._told_last[0].overall if self._told_last is not None else "starting"
-
-    def apply(self) -> None:
-        """Look at everything and put it right."""
-        self._wake()
 
     async def _work(self, loop: asyncio.AbstractEventLoop, host: Host, bus: Bus | None) -> None:
         retry_s = RETRY_S
@@ -212,13 +177,14 @@ class Daemon:
             began = loop.time()
             changed, self._changed, self._told = self._changed | self._told, NOTHING, NOTHING
             self._woken.clear()
-            told_before = self.state()
+            state_before = self._answers.state()
             passed = await loop.run_in_executor(self._worker, self._pass, host, changed)
             self._files.watch({*host.paths_read(), self._configurations.file})
             rest_s = max(SPACING_S, REST * (loop.time() - began))
             if bus is not None and bus.lost:
                 raise TemporaryError("the system bus is gone")
-            self._signal(told_before)
+            if self._api is not None:
+                self._answers.signal(self._api, state_before)
             notify(f"READY=1\nSTATUS={passed.told}")
             self._on_network()
             self._changed |= self._told  # what changed during the pass may have been looked at before
@@ -232,15 +198,6 @@ class Daemon:
                 self._changed = EVERYTHING
             if not self._stopping:
                 await asyncio.sleep(began + rest_s - loop.time())
-
-    def _signal(self, state_before: str) -> None:
-        if self._api is None:
-            return
-        for outcome in self._logged.values():
-            if outcome.done and outcome.state is State.OK:
-                self._api.repaired(outcome.kind, "; ".join(outcome.done))
-        if self.state() != state_before:
-            self._api.state_changed()
 
     async def _watch(self, loop: asyncio.AbstractEventLoop, host: Host) -> None:
         """Until something happens, or something is found of which nobody told."""
@@ -316,10 +273,9 @@ class Daemon:
         files.replace(STATUS_TEXT, text.replace("\r\n", "\n").encode())
         content = status.to_json(told, began_s=began)
         files.replace(STATUS, content.encode())
-        self._told_last = (told, content)
+        self._answers.note(told, content)
 
     def _log(self, outcome: Outcome) -> None:
-        self._history.note(outcome)
         for line in outcome.done:
             log.info("%s: %s", outcome.kind, line)
         before = self._logged.get(outcome.kind)

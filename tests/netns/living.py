@@ -34,13 +34,13 @@ class WatchedDaemon(Daemon):
     @property
     def outcomes(self) -> Mapping[str, Outcome]:
         """How each kind ended last."""
-        return self._logged
+        return self._answers.outcomes
 
     def _pass(self, host: Host, changed: Source) -> Passed:
         passed = super()._pass(host, changed)
         now = time.monotonic()
         self.ended.append(now)
-        self.repairs += [(now, each.kind) for each in self._logged.values() if each.done and each.state is State.OK]
+        self.repairs += [(now, each.kind) for each in self.outcomes.values() if each.done and each.state is State.OK]
         self.passed.set()
         return passed
 
