@@ -25,6 +25,7 @@ class _Contest:
     hold_s: float = FIRST_HOLD_S
     until_s: float = 0.0
     writer: str = ""
+    wanted: object = None
 
 
 class Contests:
@@ -33,10 +34,16 @@ class Contests:
     def __init__(self) -> None:
         self._by_key: dict[tuple[str, str], _Contest] = {}
 
-    def repaired(self, kind: str, key: str, now_s: float) -> bool:
-        """Note that something was put right; whether it is left alone from now on."""
+    def repaired(self, kind: str, key: str, wanted: object, now_s: float) -> bool:
+        """Note that something was put right; whether it is left alone from now on.
+
+        Where something else is wanted than the last time, it is we who changed it.
+        """
         self._forget(now_s)
-        contest = self._by_key.setdefault((kind, key), _Contest())
+        contest = self._by_key.setdefault((kind, key), _Contest(wanted=wanted))
+        if contest.wanted != wanted:
+            contest.wanted = wanted
+            contest.repairs.clear()
         contest.repairs.append(now_s)
         if len(contest.repairs) < REPAIRS or now_s - contest.repairs[0] > WITHIN_S:
             return False

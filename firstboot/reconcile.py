@@ -217,8 +217,9 @@ class Reconciler:
         if not kind.gives_way:
             return
         left, now_s = {change.key for change in after.changes}, self._clock()
-        for key in (change.key for change in before.changes if change.key not in left):
-            if self._contests.repaired(kind.name, key, now_s):
+        for change in (change for change in before.changes if change.key not in left):
+            key = change.key
+            if self._contests.repaired(kind.name, key, change.want, now_s):
                 sources = (Source[name.upper()] for name in before.facts if name.upper() in Source.__members__)
                 writer = next((found for source in sources if (found := self._writer(source))), "")
                 self._contests.name(kind.name, key, writer)

@@ -72,7 +72,7 @@ def test_the_firewall_never_gives_way(gateway: Appliance) -> None:
 
 def hold_of(contests: Contests, now: float) -> float:
     """For how long a thing is left alone that is repaired once a second from now on."""
-    while not contests.repaired("routes", "default", now):
+    while not contests.repaired("routes", "default", "this", now):
         now += 1.0
     began = now
     while contests.held("routes", "default", now):
@@ -88,7 +88,9 @@ def test_each_time_it_is_for_longer() -> None:
 
 def test_repairs_now_and_then_are_no_contest_and_calm_makes_forget() -> None:
     contests = Contests()
-    assert not any(contests.repaired("routes", "default", number * WITHIN_S / (REPAIRS - 2)) for number in range(50))
+    assert not any(
+        contests.repaired("routes", "default", "this", number * WITHIN_S / (REPAIRS - 2)) for number in range(50)
+    )
     assert hold_of(contests, 1000.0) == FIRST_HOLD_S
     assert hold_of(contests, 2000.0 + CALM_S) == FIRST_HOLD_S
 
@@ -96,7 +98,7 @@ def test_repairs_now_and_then_are_no_contest_and_calm_makes_forget() -> None:
 def test_one_thing_is_not_another() -> None:
     contests = Contests()
     for number in range(REPAIRS):
-        contests.repaired("routes", "default", float(number))
+        contests.repaired("routes", "default", "this", float(number))
     assert contests.held("routes", "default", REPAIRS)
     assert not contests.held("routes", "another", REPAIRS)
     assert not contests.held("addresses", "default", REPAIRS)
@@ -112,3 +114,10 @@ def test_what_cannot_be_done_is_no_contest(gateway: Appliance) -> None:
     bout = Bout(gateway, machine=Refusing())
     outcomes = [bout.after(100) for _ in range(REPAIRS + 1)]
     assert {outcome.error for outcome in outcomes} == {"Network is unreachable"}
+
+
+def test_what_we_change_ourselves_is_no_contest() -> None:
+    """A file is rendered anew with each fact that becomes known, and a boot makes many of them."""
+    contests = Contests()
+    assert not any(contests.repaired("files", "dnsmasq.conf", f"content {number}", 1.0) for number in range(50))
+    assert [contests.repaired("files", "dnsmasq.conf", "the last", 1.0) for _ in range(REPAIRS)][-1]
