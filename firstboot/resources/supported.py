@@ -15,11 +15,12 @@ class Supported(Remark):
     """What this version does not do."""
 
     name = "profile"
-    setting = "uplinks"
-    profiles = frozenset(Profile)
+    setting = "profile"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Spec]:
         """Raises `PermanentError` for what this version does not do."""
-        if appliance.uplinks:
-            raise PermanentError("uplinks are not in this version", hint="uplink, for one of them, is")
+        if appliance.profile is Profile.CUSTOM:
+            raise PermanentError(
+                f"the profile {appliance.profile} is not in this version", hint="gateway and gadget are"
+            )
         return ()
