@@ -48,6 +48,8 @@ COMMANDS = (
     Command("cache", "image.cli.cache", "see, trim or verify what builds keep"),
     Command("stamp", "image.cli.stamp", "make an image for each of many devices out of one"),
     Command("status", "firstboot.cli.status", "on the Pi: what is up, and what is not and why"),
+    Command("plan", "firstboot.cli.plan", "on the Pi: what differs, and what would be done about it"),
+    Command("explain", "firstboot.cli.explain", "on the Pi: all that is known of one part, and its history"),
     Command("apply", "firstboot.cli.apply", "on the Pi: make everything as appliance.yaml says, now"),
     Command("daemon", "firstboot.cli.daemon", "on the Pi: the service that keeps it so"),
 )

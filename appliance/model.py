@@ -187,21 +187,32 @@ class TablePolicy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SysctlPolicy:
-    """Kernel settings of every interface of that name, whenever it appears."""
+class InterfaceSelection:
+    """Which network interfaces are meant: those of which all that is said here holds."""
 
-    interface: str = setting(scalar.INTERFACE_PATTERN, "the interfaces' names; * and ? match as in a shell")
+    interface: str | None = setting(
+        scalar.INTERFACE_PATTERN, "the interfaces' names; * and ? match as in a shell", default=None
+    )
+    driver: str | None = setting(scalar.DRIVER_PATTERN, "their drivers' names; * and ? match", default=None)
+    mac: str | None = setting(scalar.MAC, "their hardware address", default=None)
+    kind: str | None = setting(scalar.KIND, "their kind as the kernel calls it, or hardware", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SysctlPolicy(InterfaceSelection):
+    """Kernel settings of every interface that is meant, whenever it appears."""
+
     set: Mapping[str, str] = mapping(scalar.SYSCTL, scalar.WORD, "setting: value; {interface} stands for the name")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChangePolicy:
-    """What to do when the set of matching interfaces changed."""
+class ChangePolicy(InterfaceSelection):
+    """What to do when the set of interfaces that are meant changed."""
 
-    interface: str = setting(scalar.INTERFACE_PATTERN, "the interfaces' names; * and ? match as in a shell")
     settle: int = setting(scalar.DURATION, "how long nothing more must have changed", default=3)
     at_most_every: int = setting(scalar.DURATION, "the least time from one action to the next", default=60)
-    restart: str = setting(scalar.UNIT, "the systemd unit to restart")
+    restart: str | None = setting(scalar.UNIT, "the systemd unit to restart", default=None)
+    run: tuple[str, ...] = values(scalar.ARGUMENT, "the command to run in its place, a word an item")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,6 +229,7 @@ class RankedUplink:
     """One of several uplinks; the lowest metric is preferred."""
 
     interface: str | None = setting(scalar.INTERFACE, "the network interface", default=None)
+    mac: str | None = setting(scalar.MAC, "the interface that has this hardware address", default=None)
     carrying: IPv4Network | None = setting(
         scalar.IPV4_NETWORK, "the interface that has an address of this network, whatever its name", default=None
     )

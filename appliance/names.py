@@ -14,6 +14,9 @@ from appliance.quoting import quoted
 INTERFACE = r"^(?!\.\.?$)[A-Za-z0-9._@+-]{1,15}$"
 INTERFACE_PATTERN = r"^[A-Za-z0-9._@+*?-]{1,15}$"
 LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"  # RFC 1123, section 2.1
+MAC = r"^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$"
+DRIVER = r"^[A-Za-z0-9._@+*?-]{1,31}$"  # linux/ethtool.h, struct ethtool_drvinfo: 32 bytes with the NUL
+KIND = r"^[a-z0-9_-]{1,31}$"
 HOSTNAME = rf"^{LABEL}$"
 DOMAIN = rf"^(?=.{{1,253}}$){LABEL}(\.{LABEL})*$"
 SYSCTL = r"^[a-z0-9_-]+(\.([A-Za-z0-9_-]+|\{interface\}))+$"
@@ -34,6 +37,21 @@ def interface(text: str) -> str:
 def interface_pattern(text: str) -> str:
     """Read a name of interfaces in which * and ? match as in a shell."""
     return _matched(INTERFACE_PATTERN, text, "a name of interfaces")
+
+
+def mac(text: str) -> str:
+    """Read a hardware address; its letters become small."""
+    return _matched(MAC, text, "a hardware address").lower()
+
+
+def driver_pattern(text: str) -> str:
+    """Read a name of drivers in which * and ? match as in a shell."""
+    return _matched(DRIVER, text, "a name of drivers")
+
+
+def kind(text: str) -> str:
+    """Read a kind of interfaces, as the kernel calls it."""
+    return _matched(KIND, text, "a kind of interfaces")
 
 
 def hostname(text: str) -> str:

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 
 from appliance.addresses import PRIVATE
 from appliance.finding import Check, Finding
-from appliance.model import Appliance, Function, Interfaces, RankedUplink, Share, SysctlPolicy, TablePolicy
+from appliance.model import (
+    Appliance,
+    ChangePolicy,
+    Function,
+    Interfaces,
+    InterfaceSelection,
+    RankedUplink,
+    Share,
+    SysctlPolicy,
+    TablePolicy,
+)
 from appliance.names import CABLE_BRIDGE
 from appliance.network_checks import unusable
 from appliance.poison import until_unread
@@ -14,6 +24,7 @@ from appliance.poison import until_unread
 NETWORK_FUNCTIONS = (Function.ECM, Function.RNDIS, Function.NCM)
 HALVED_PREFIX_MAX = 29  # each half has room for the Pi and the laptop
 CABLE_NAMES = (CABLE_BRIDGE, "usb")  # as the kernel names a gadget's interfaces, and their bridge
+UPLINK_NAMES = ("interface", "mac", "carrying")  # by which one of several uplinks is chosen
 KERNEL_TABLES = (253, 254, 255)  # default, main and local (/etc/iproute2/rt_tables)
 
 
@@ -94,15 +105,15 @@ def _ranked_uplinks(appliance: Appliance) -> Iterator[Finding]:
     for number, uplink in enumerate(appliance.uplinks):
         path = f"uplinks[{number}]"
         yield from until_unread(_one_name(uplink, path))
-        for name in ("interface", "carrying", "metric"):
+        for name in (*UPLINK_NAMES, "metric"):
             yield from until_unread(_distinct(uplink, path, name, seen))
 
 
 def _one_name(uplink: RankedUplink, path: str) -> Iterator[Finding]:
-    if uplink.interface is None and uplink.carrying is None:
-        yield Finding(path, f"{path} says neither interface nor carrying", "one of the two")
-    elif uplink.interface is not None and uplink.carrying is not None:
-        yield Finding(path, f"{path} says both interface and carrying", "one of the two")
+    said = [name for name in UPLINK_NAMES if getattr(uplink, name) is not None]
+    if len(said) != 1:
+        found = f"says {' and '.join(said)}" if said else "does not say which interface it means"
+        yield Finding(path, f"{path} {found}", f"one of {', '.join(UPLINK_NAMES)}")
 
 
 def _distinct(uplink: RankedUplink, path: str, name: str, seen: dict[tuple[str, object], str]) -> Iterator[Finding]:
@@ -128,6 +139,33 @@ def _sysctl(appliance: Appliance) -> Iterator[Finding]:
         yield from until_unread(_settings(policy, f"routing.sysctl[{number}].set"))
 
 
+def _selections(appliance: Appliance) -> Iterator[Finding]:
+    routing = appliance.routing
+    for name, policies in (("sysctl", routing.sysctl), ("on_interface_change", routing.on_interface_change)):
+        for number, policy in enumerate(policies):
+            yield from until_unread(_selects(policy, f"routing.{name}[{number}]"))
+
+
+def _selects(policy: InterfaceSelection, path: str) -> Iterator[Finding]:
+    if not any((policy.interface, policy.driver, policy.mac, policy.kind)):
+        message = f"{path} does not say which interfaces it means"
+        yield Finding(path, message, 'interface, driver, mac or kind, e.g. interface: "eth*"')
+
+
+def _reactions(appliance: Appliance) -> Iterator[Finding]:
+    for number, policy in enumerate(appliance.routing.on_interface_change):
+        yield from until_unread(_reaction(policy, f"routing.on_interface_change[{number}]"))
+
+
+def _reaction(policy: ChangePolicy, path: str) -> Iterator[Finding]:
+    if (policy.restart is None) == (not policy.run):
+        found = "neither restart nor run" if policy.restart is None else "both restart and run"
+        yield Finding(path, f"{path} says {found}", "one of the two")
+    if policy.run and not policy.run[0].startswith("/"):
+        message = f"{path}.run: {policy.run[0]} is not the whole path of a program"
+        yield Finding(f"{path}.run[0]", message, "e.g. /usr/local/bin/renew")
+
+
 def _settings(policy: SysctlPolicy, path: str) -> Iterator[Finding]:
     if not policy.set:
         yield Finding(path, f"{path} sets nothing", "e.g. net.ipv4.conf.{interface}.rp_filter: 2")
@@ -148,4 +186,6 @@ CHECKS: tuple[Check, ...] = (
     _ranked_uplinks,
     _tables,
     _sysctl,
+    _selections,
+    _reactions,
 )

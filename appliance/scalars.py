@@ -155,6 +155,21 @@ INTERFACE_PATTERN: Scalar[str] = Scalar(
     'a name in which * and ? match, e.g. "eth*"',
     {**ANY_TEXT, "pattern": names.INTERFACE_PATTERN},
 )
+MAC: Scalar[str] = Scalar(
+    "a hardware address", names.mac, "six bytes, e.g. b8:27:eb:01:02:03", {**ANY_TEXT, "pattern": names.MAC}
+)
+DRIVER_PATTERN: Scalar[str] = Scalar(
+    "a name of drivers",
+    names.driver_pattern,
+    "as `ethtool -i` tells it; * and ? match, e.g. virtio_net",
+    {**ANY_TEXT, "pattern": names.DRIVER},
+)
+KIND: Scalar[str] = Scalar(
+    "a kind of interfaces",
+    names.kind,
+    "as `ip -d link` tells it, e.g. vlan; hardware stands for what has none",
+    {**ANY_TEXT, "pattern": names.KIND},
+)
 HOSTNAME: Scalar[str] = Scalar(
     "a host name",
     names.hostname,
@@ -174,6 +189,7 @@ SYSCTL: Scalar[str] = Scalar(
     _text(names.SYSCTL),
 )
 UNIT: Scalar[str] = Scalar("a systemd unit", names.unit, "a full name, e.g. ssh.service", _text(names.UNIT))
+ARGUMENT: Scalar[str] = Scalar("a word of a command", names.one_line, "text of one line", ANY_TEXT)
 WORD: Scalar[str] = Scalar("a value", names.one_line, "text of one line", ANY_TEXT)
 SSID: Scalar[str] = Scalar("a wireless network's name", names.ssid, "1 to 32 bytes", ANY_TEXT)
 WPA_PASSPHRASE: Scalar[str] = Scalar(

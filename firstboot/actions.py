@@ -8,13 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from pathlib import Path
+from typing import ClassVar
 
-from firstboot.facts import Address, Route
+from firstboot.facts import MAIN_TABLE, Address, Route
 from firstboot.gadget.layout import Layout
+from firstboot.sources import EVERYTHING, NETWORK, Source
 
 
 class Action:
     """Something that can be done, by what it is done to: its fields."""
+
+    changes: ClassVar[Source] = EVERYTHING
+    """What must be looked at again when it has been done."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,8 @@ class RemoveLink(Action):
 class SetLink(Action):
     """Set an interface up and its MTU (None: leave it)."""
 
+    changes: ClassVar[Source] = NETWORK | Source.SETTINGS
+
     name: str
     mtu: int | None = None
 
@@ -144,6 +151,8 @@ class RetractIPv6(Action):
 class AddAddress(Action):
     """Put an address on an interface, marked as ours."""
 
+    changes: ClassVar[Source] = Source.ADDRESSES | Source.ROUTES
+
     address: Address
 
     def __str__(self) -> str:
@@ -154,6 +163,8 @@ class AddAddress(Action):
 class RemoveAddress(Action):
     """Take an address off an interface."""
 
+    changes: ClassVar[Source] = Source.ADDRESSES | Source.ROUTES
+
     address: Address
 
     def __str__(self) -> str:
@@ -162,28 +173,35 @@ class RemoveAddress(Action):
 
 @dataclass(frozen=True)
 class SetRoute(Action):
-    """Add a route, marked as ours, or change the one of that destination and metric."""
+    """Add a route, marked as ours; `replaces`: in place of the one of that destination and metric, which is ours."""
+
+    changes: ClassVar[Source] = Source.ROUTES
 
     route: Route
+    replaces: bool = False
 
     def __str__(self) -> str:
         via = f" via {self.route.gateway}" if self.route.gateway else ""
-        return f"set route {self.route.destination}{via} on {self.route.interface}"
+        return f"set route {self.route.destination}{via} on {self.route.interface}{_in_table(self.route)}"
 
 
 @dataclass(frozen=True)
 class RemoveRoute(Action):
     """Remove a route that is ours."""
 
+    changes: ClassVar[Source] = Source.ROUTES
+
     route: Route
 
     def __str__(self) -> str:
-        return f"remove route {self.route.destination} on {self.route.interface}"
+        return f"remove route {self.route.destination} on {self.route.interface}{_in_table(self.route)}"
 
 
 @dataclass(frozen=True)
 class SetSysctl(Action):
     """Write one kernel setting, named with slashes (`net/ipv6/conf/all/forwarding`)."""
+
+    changes: ClassVar[Source] = Source.SETTINGS  # of addresses that come and go with it, the kernel tells
 
     name: str
     value: str
@@ -227,6 +245,8 @@ class SetHostname(Action):
 @dataclass(frozen=True)
 class LoadRules(Action):
     """Load one family's rules (4 or 6) into the kernel, without a moment in which the machine is open."""
+
+    changes: ClassVar[Source] = Source.FIREWALL
 
     family: int
     text: str = field(repr=False)
@@ -310,3 +330,27 @@ class SetCountry(Action):
 
     def __str__(self) -> str:
         return f"tell the kernel that its radios are in {self.country}"
+
+
+@dataclass(frozen=True)
+class ReactSoon(Action):
+    """Restart a unit, or run a command, once the interfaces that a policy means have settled.
+
+    `members`: those that there are now. Times are in seconds.
+    """
+
+    changes: ClassVar[Source] = Source.REACTIONS
+
+    policy: str
+    members: tuple[str, ...]
+    settle_s: int
+    at_most_every_s: int
+    restart: str | None
+    run: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.policy}: soon, for {', '.join(self.members) or 'none'}"
+
+
+def _in_table(route: Route) -> str:
+    return "" if route.table == MAIN_TABLE else f" in table {route.table}"

@@ -1,4 +1,4 @@
-"""systemd and NetworkManager, by D-Bus: the only module that knows dbus_next.
+"""systemd and NetworkManager, by D-Bus: with `api`, the only module that knows dbus_next.
 
 The connection lives on an asyncio loop; the calls are made from another thread (the one that
 reconciles) and block it until the answer is there.
@@ -12,9 +12,10 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from dbus_next.aio.message_bus import MessageBus
-from dbus_next.constants import BusType, MessageType
+from dbus_next.constants import BusType, MessageType, NameFlag, RequestNameReply
 from dbus_next.errors import DBusError
 from dbus_next.message import Message
+from dbus_next.service import ServiceInterface
 from dbus_next.signature import Variant
 
 from appliance.errors import TemporaryError
@@ -71,6 +72,18 @@ class Bus:
         self._listeners[interface, member] = heard
         rule = f"type='signal',sender='{sender}',interface='{interface}',member='{member}'"
         await self.call(_DBUS, "AddMatch", "s", rule)
+
+    async def offer(self, name: str, path: str, interface: ServiceInterface) -> None:
+        """Be called under a name: an object of ours. Raises `TemporaryError` where another process has the name."""
+        if self._bus is None:
+            raise TemporaryError("the system bus is not connected")
+        self._bus.export(path, interface)
+        try:
+            reply = await self._bus.request_name(name, NameFlag.DO_NOT_QUEUE)
+        except DBusError as error:
+            raise TemporaryError(f"the name {name} cannot be had on the system bus: {error}") from error
+        if reply is not RequestNameReply.PRIMARY_OWNER:
+            raise TemporaryError(f"another process has the name {name} on the system bus")
 
     async def _notice_loss(self, bus: MessageBus) -> None:
         with suppress(DBusError, EOFError, OSError):  # it may end badly, but it ends

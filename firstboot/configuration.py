@@ -47,7 +47,7 @@ class Configurations:
     def __init__(
         self, fat: Path, last_good: Path, installed_keys: Path = AUTHORIZED_KEYS, gadget_unit: Path = GADGET_UNIT
     ) -> None:
-        self._file, self._last_good = fat / CONFIG_NAME, last_good
+        self.file, self._last_good = fat / CONFIG_NAME, last_good
         self._installed_keys, self._gadget_unit = installed_keys, gadget_unit
         self._readings = Readings()
         self._data: bytes | None = None
@@ -55,7 +55,7 @@ class Configurations:
 
     def current(self, facts: Facts) -> Configuration:
         """The configuration in force now."""
-        data, trouble = self._readings.take(self._file, self._look, self._file)
+        data, trouble = self._readings.take(self.file, self._look, self.file)
         if (
             self._current is None
             or (data, trouble) != (self._data, self._current.trouble)
@@ -73,7 +73,7 @@ class Configurations:
     def _look(self) -> tuple[bytes, str]:
         """What the file says, or why that cannot be told."""
         try:
-            return _content(self._file), ""
+            return _content(self.file), ""
         except ApplianceError as error:
             return b"", error.message
 

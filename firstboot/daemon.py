@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import signal
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from appliance.errors import ApplianceError, TemporaryError
-from firstboot import files, status
+from firstboot import api, files, status
+from firstboot.answers import Answers, Intents
+from firstboot.api import Api
 from firstboot.bus import Bus
 from firstboot.configuration import Configuration, Configurations
 from firstboot.events import DeviceEvents, Events, firewall_events, network_events, setting_events
+from firstboot.file_events import FileEvents
 from firstboot.host import Host
+from firstboot.intent import Intent
+from firstboot.kind import Kind
 from firstboot.kinds import KINDS
 from firstboot.neighbours import Neighbours
 from firstboot.netlink import Netlink
@@ -27,13 +35,14 @@ from firstboot.report import Report
 from firstboot.resources.cable import offered
 from firstboot.resources.wifi import joined_network
 from firstboot.sharing import questions
+from firstboot.sources import EVERYTHING, NOTHING, Source
 from firstboot.wlan import Wlan
 
-DEBOUNCE_S = 0.05
-"""One change of the network comes as many messages."""
+SPACING_S = 0.05
+"""The least time from the end of a pass to the beginning of the next one: a change comes as many messages."""
 
-SPACING_S = 1.0
-"""From the beginning of a pass that did something to that of the next one."""
+REST = 2.0
+"""So many times as long as a pass took is the rest after it: whatever happens, most of the processor is others'."""
 
 GLANCE_S = 60.0
 """Not every change is told by anybody (accept_ra, a file): what is not is looked at this often."""
@@ -49,53 +58,80 @@ HEARTBEAT_S = 60.0
 STUCK_S = 150.0
 """No single action takes that long: a pass without progress is stuck, and systemd's watchdog may end it."""
 
+_UNITS = Source.UNITS | Source.FILES | Source.SURROUNDINGS
+"""A unit that starts reads files and may write some, and one of them is NetworkManager."""
+_WIRELESS = Source.RADIO | Source.UNITS
+
 log = logging.getLogger("appliance")
 
 
 @dataclass(frozen=True)
-class _Passed:
+class Passed:
     """How a pass ended. `settled`: until something happens, another one would end the same."""
 
     told: status.Overall
     settled: bool
-    did_something: bool
 
 
 class Daemon:
     """Everything that wakes leads to the same pass over all kinds."""
 
-    def __init__(self, fat: Path) -> None:
+    def __init__(self, fat: Path, kinds: Sequence[Kind[Any]] = KINDS) -> None:
         self._configurations = Configurations(fat, LAST_GOOD)
-        self._reconciler = Reconciler(KINDS, alive=self._alive, news=lambda: self._neighbours.answers)
+        self._network, self._files = network_events(), FileEvents()
+        self._reconciler = Reconciler(
+            kinds, alive=self._alive, news=lambda: self._neighbours.answers, writer=self._network.writer
+        )
         self._report = Report(fat / REPORT_NAME)
         self._woken = asyncio.Event()
-        self._dirty = False
-        """A pass is due. Woken and not dirty: something of the network has been told, and may be no news."""
+        self._changed = EVERYTHING
+        """What may be another since the last pass: one is due."""
+        self._told = NOTHING
+        """What of the network has been told of, and may be no news."""
         self._stopping = False
         self._alive_at: float | None = None
         # pyroute2 and the blocking D-Bus calls stay in one thread of their own.
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reconcile")
         self._logged: dict[str, Outcome] = {}
+        self._answers = Answers(kinds, self._look, self._wake)
+        self._host: Host | None = None
+        self._api: Api | None = None
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT; SIGHUP means: look now. Raises `TemporaryError` when the bus is lost."""
         loop = asyncio.get_running_loop()
         self._on_signals(loop)
-        self._report.begin()
-        self._network = network_events()
-        loop.add_reader(self._network.fileno(), self._on_network)
-        for events in (setting_events(), firewall_events(), DeviceEvents()):
-            loop.add_reader(events.fileno(), self._on_events, events)
-        bus = Bus(loop, on_unit_change=self._wake, on_loss=self._wake)
+        bus = Bus(loop, on_unit_change=partial(self._wake, _UNITS), on_loss=self._wake)
         await bus.connect()
-        wlan = Wlan(bus, on_change=self._wake)
+        wlan = Wlan(bus, on_change=partial(self._wake, _WIRELESS))
         await wlan.listen()
-        self._neighbours = Neighbours(on_change=partial(loop.call_soon_threadsafe, self._wake))
+        await self._offer_api(bus)
+        await self.serve(bus, wlan)
+
+    async def _offer_api(self, bus: Bus) -> None:
+        """Without it the machine is kept right all the same."""
+        offered = Api(self._answers)
+        try:
+            await bus.offer(api.NAME, api.PATH, offered)
+        except TemporaryError as error:
+            log.warning("%s", error)
+        else:
+            self._api = offered
+
+    async def serve(self, bus: Bus | None = None, wlan: Wlan | None = None) -> None:
+        """Work until stopped. Without a bus (in a bare network namespace) there are no units and no NetworkManager."""
+        loop = asyncio.get_running_loop()
+        self._report.begin()
+        loop.add_reader(self._network.fileno(), self._on_network)
+        for events in (setting_events(), firewall_events(), DeviceEvents(), self._files):
+            loop.add_reader(events.fileno(), self._on_events, events)
+        self._neighbours = Neighbours(on_change=partial(loop.call_soon_threadsafe, self._wake, Source.SURROUNDINGS))
         netlink = await loop.run_in_executor(self._worker, Netlink)
+        self._network.ignore(netlink.port())
         heartbeat = asyncio.create_task(self._heartbeat())
         try:
-            host = Host(netlink, bus, wlan, lambda: self._neighbours.answers)
-            await self._work(loop, host, bus)
+            self._host = Host(netlink, bus, wlan, lambda: self._neighbours.answers)
+            await self._work(loop, self._host, bus)
         finally:
             heartbeat.cancel()
             notify("STOPPING=1")
@@ -104,90 +140,117 @@ class Daemon:
     def _on_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.add_signal_handler(signal.SIGHUP, self._wake)
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
+            loop.add_signal_handler(number, self.stop)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """End after the pass that is under way. To be called on the loop."""
         self._stopping = True
         self._wake()
 
-    def _wake(self) -> None:
-        self._dirty = True
+    def _wake(self, changed: Source = EVERYTHING) -> None:
+        self._changed |= changed
         self._woken.set()
 
     def _on_events(self, events: Events) -> None:
-        events.drain()
-        self._wake()
+        if changed := events.drain():
+            self._wake(changed)
 
     def _on_network(self) -> None:
-        if self._network.drain():
+        if told := self._network.drain():
+            self._told |= told
             self._woken.set()
 
-    async def _work(self, loop: asyncio.AbstractEventLoop, host: Host, bus: Bus) -> None:
+    async def _look(self, find: Intents) -> Sequence[Intent]:
+        """In the worker, as nothing else may look while a pass is under way."""
+        host = self._host
+        if host is None:
+            raise TemporaryError("the daemon is still starting", hint="try again in a few seconds")
+
+        def found() -> Sequence[Intent]:
+            return find(self._configurations.current(host.facts()), host)
+
+        return await asyncio.get_running_loop().run_in_executor(self._worker, found)
+
+    async def _work(self, loop: asyncio.AbstractEventLoop, host: Host, bus: Bus | None) -> None:
         retry_s = RETRY_S
         while not self._stopping:
             began = loop.time()
-            self._dirty = False
+            changed, self._changed, self._told = self._changed | self._told, NOTHING, NOTHING
             self._woken.clear()
-            passed = await loop.run_in_executor(self._worker, self._pass, host)
-            self._on_network()
-            if self._woken.is_set():
-                self._wake()  # what changed during the pass may have been looked at before
-            if bus.lost:
+            state_before = self._answers.state()
+            passed = await loop.run_in_executor(self._worker, self._pass, host, changed)
+            self._files.watch({*host.paths_read(), self._configurations.file})
+            rest_s = max(SPACING_S, REST * (loop.time() - began))
+            if bus is not None and bus.lost:
                 raise TemporaryError("the system bus is gone")
+            if self._api is not None:
+                self._answers.signal(self._api, state_before)
             notify(f"READY=1\nSTATUS={passed.told}")
+            self._on_network()
+            self._changed |= self._told  # what changed during the pass may have been looked at before
             if passed.settled:
                 await self._watch(loop, host)
             else:
-                await self._rest(retry_s)
+                await self._rest(host, retry_s)
             waits = not passed.settled and not self._woken.is_set()
             retry_s = min(2 * retry_s, LONGEST_RETRY_S) if waits else RETRY_S
+            if waits:
+                self._changed = EVERYTHING
             if not self._stopping:
-                await asyncio.sleep(max(DEBOUNCE_S, began + SPACING_S - loop.time() if passed.did_something else 0.0))
+                await asyncio.sleep(began + rest_s - loop.time())
 
     async def _watch(self, loop: asyncio.AbstractEventLoop, host: Host) -> None:
         """Until something happens, or something is found of which nobody told."""
         until, glance_at = loop.time() + RESYNC_S, loop.time() + GLANCE_S
         while loop.time() < until:
-            await self._rest(glance_at - loop.time())
+            await self._rest(host, glance_at - loop.time())
+            if self._changed or self._stopping:
+                return
             if self._woken.is_set():
-                await asyncio.sleep(DEBOUNCE_S)
-                look = self._is_other
+                told, self._told = self._told, NOTHING
+                self._woken.clear()
+                if await loop.run_in_executor(self._worker, self._is_other, host, told):
+                    self._changed |= told
+                    return
+            elif await loop.run_in_executor(self._worker, self._glance, host):
+                break
             else:
-                look, glance_at = self._glance, loop.time() + GLANCE_S
-            if self._dirty:
-                return
-            self._woken.clear()
-            if await loop.run_in_executor(self._worker, look, host):
-                return
+                glance_at = loop.time() + GLANCE_S
+        self._changed = EVERYTHING
 
-    def _is_other(self, host: Host) -> bool:
+    def _is_other(self, host: Host, told: Source) -> bool:
         """Whether the network is another than it was at the end of the last pass. Runs in the worker thread."""
         before = host.facts()
-        host.look()
-        return host.facts() != before
+        host.look(told)
+        return host.facts() is not before
 
     def _glance(self, host: Host) -> bool:
         """Whether a pass is due. Runs in the worker thread."""
         return not (self._configurations.is_as_read() and host.is_as_read())
 
-    async def _rest(self, longest_s: float) -> None:
-        """Until something happens, or the time is up; what is due on the card is written in between."""
+    async def _rest(self, host: Host, longest_s: float) -> None:
+        """Until something happens, or the time is up; what is due on the card and of reactions is done in between."""
         deadline = time.monotonic() + longest_s
         while not self._woken.is_set() and (left_s := deadline - time.monotonic()) > 0:
             due_s = self._report.due_s()
+            written_s = math.inf if due_s is None else due_s + 0.1
             try:
-                await asyncio.wait_for(self._woken.wait(), left_s if due_s is None else min(left_s, due_s + 0.1))
+                wait_s = max(0.0, min(left_s, written_s, host.reactions.due_in_s()))
+                await asyncio.wait_for(self._woken.wait(), wait_s)
             except TimeoutError:
                 self._report.flush()
+                if await asyncio.get_running_loop().run_in_executor(self._worker, host.reactions.carry_out):
+                    self._wake(Source.REACTIONS)
 
-    def _pass(self, host: Host) -> _Passed:
+    def _pass(self, host: Host, changed: Source) -> Passed:
         """Put everything right once, and tell. Runs in the worker thread."""
         began = time.monotonic()
         self._alive()
-        host.begin()
+        if changed == EVERYTHING:
+            host.begin()
         try:
             configuration = self._configurations.current(host.facts())
-            outcomes = self._reconciler.reconcile(configuration.appliance, host)
+            outcomes = self._reconciler.reconcile(configuration.appliance, host, changed)
             for outcome in outcomes:
                 self._log(outcome)
             self._neighbours.ask(questions(configuration.appliance, host.facts()))
@@ -197,18 +260,20 @@ class Daemon:
                 self._configurations.remember()
         except ApplianceError as error:
             log.error("%s", error)
-            return _Passed(status.Overall.FAILED, settled=False, did_something=False)
+            return Passed(status.Overall.FAILED, settled=False)
         finally:
             self._alive_at = None
         settled = told.overall is not status.Overall.CONFIG_ERROR and self._reconciler.is_settled(outcomes)
-        return _Passed(told.overall, settled, any(outcome.done for outcome in outcomes))
+        return Passed(told.overall, settled)
 
     def _tell(self, told: status.Status, began: float) -> None:
         """The report first: who waits for status.json finds it written."""
         text = status.to_text(told)
         self._report.tell(text)
         files.replace(STATUS_TEXT, text.replace("\r\n", "\n").encode())
-        files.replace(STATUS, status.to_json(told, began_s=began).encode())
+        content = status.to_json(told, began_s=began)
+        files.replace(STATUS, content.encode())
+        self._answers.note(told, content)
 
     def _log(self, outcome: Outcome) -> None:
         for line in outcome.done:

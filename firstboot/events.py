@@ -1,13 +1,18 @@
-"""Being woken when the machine changes. What changed is not read: the machine is looked at again."""
+"""Being woken when the machine changes. What changed is looked at again, not learnt from the message."""
 
 from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterable
+import struct
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import pyudev
+
+from firstboot import writers
+from firstboot.route_filter import drop_foreign_routes
+from firstboot.sources import NETWORK, NOTHING, Source
 
 SOL_NETLINK = 270
 NETLINK_NETFILTER = 12
@@ -16,8 +21,30 @@ NETWORK_GROUPS = {"link": 1, "ipv4 address": 5, "ipv4 route": 7, "ipv6 address":
 SETTING_GROUPS = {"ipv4 rule": 8, "ipv6 rule": 19, "ipv4 netconf": 24, "ipv6 netconf": 25}
 """rtnetlink's multicast groups (linux/rtnetlink.h, RTNLGRP_*)."""
 
+NETWORK_MESSAGES = {
+    16: Source.LINKS,  # RTM_NEWLINK
+    17: Source.LINKS,
+    20: Source.ADDRESSES | Source.ROUTES,  # RTM_NEWADDR; routes from an address go with it, without a word
+    21: Source.ADDRESSES | Source.ROUTES,
+    24: Source.ROUTES,  # RTM_NEWROUTE
+    25: Source.ROUTES,
+}
+SETTING_MESSAGES = {
+    32: Source.RULES,  # RTM_NEWRULE
+    33: Source.RULES,
+    80: Source.SETTINGS,  # RTM_NEWNETCONF
+    81: Source.SETTINGS,
+}
+
+NFTABLES_GROUP = 7
+"""nfnetlink's group of changes of rules (linux/netfilter/nfnetlink.h, NFNLGRP_NFTABLES); iptables makes such too."""
+
+_KERNEL = 0
+"""The port of what no program did."""
+
 _BUFFER_BYTES = 1 << 20
 _MESSAGE_BYTES = 1 << 16
+_HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 
 
 class Events(Protocol):
@@ -27,36 +54,48 @@ class Events(Protocol):
         """The descriptor to wait on."""
         ...
 
-    def drain(self) -> object:
-        """Throw away what has arrived."""
+    def drain(self) -> Source:
+        """Throw away what has arrived; say what may be another since."""
         ...
 
 
-NFTABLES_GROUP = 7
-"""nfnetlink's group of changes of rules (linux/netfilter/nfnetlink.h, NFNLGRP_NFTABLES); iptables makes such too."""
-
-
 def network_events() -> NetlinkEvents:
-    """About links, addresses and routes: what `Facts` are made of. Not all of it is news (a lease is renewed)."""
-    return NetlinkEvents(socket.NETLINK_ROUTE, NETWORK_GROUPS.values())
+    """About links, addresses and routes. Not all of it is news (a lease is renewed)."""
+    return NetlinkEvents(socket.NETLINK_ROUTE, NETWORK_GROUPS.values(), NETWORK_MESSAGES, without_foreign_routes=True)
 
 
 def setting_events() -> NetlinkEvents:
     """About rules and per-interface settings."""
-    return NetlinkEvents(socket.NETLINK_ROUTE, SETTING_GROUPS.values())
+    return NetlinkEvents(socket.NETLINK_ROUTE, SETTING_GROUPS.values(), SETTING_MESSAGES)
 
 
 def firewall_events() -> NetlinkEvents:
-    """About the firewall's rules."""
-    return NetlinkEvents(NETLINK_NETFILTER, [NFTABLES_GROUP])
+    """About the firewall's rules. Who adds one with ufw has changed its files, which are among the surroundings."""
+    return NetlinkEvents(NETLINK_NETFILTER, [NFTABLES_GROUP], {}, otherwise=Source.FIREWALL | Source.SURROUNDINGS)
 
 
 class NetlinkEvents:
-    """The kernel's messages to some groups of a netlink protocol."""
+    """The kernel's messages to some groups of a netlink protocol.
 
-    def __init__(self, protocol: int, groups: Iterable[int]) -> None:
+    `meaning`: what may be another, by the message's type; `otherwise`: after one of any other type.
+    """
+
+    def __init__(
+        self,
+        protocol: int,
+        groups: Iterable[int],
+        meaning: Mapping[int, Source],
+        *,
+        otherwise: Source = NOTHING,
+        without_foreign_routes: bool = False,
+    ) -> None:
+        self._meaning, self._otherwise = meaning, otherwise
+        self._ports: dict[Source, int] = {}
+        self._unnamed = {_KERNEL}
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+        if without_foreign_routes:
+            drop_foreign_routes(self._socket)
         self._socket.bind((0, 0))
         for group in groups:
             self._socket.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
@@ -65,25 +104,57 @@ class NetlinkEvents:
         """The descriptor to wait on."""
         return self._socket.fileno()
 
-    def drain(self) -> bool:
-        """Throw away what has arrived, and say whether anything has.
-
-        After an overrun (ENOBUFS) too, everything is looked at again anyway.
-        """
-        arrived = False
+    def drain(self) -> Source:
+        """Throw away what has arrived; say what may be another since. After an overrun (ENOBUFS) that is all of it."""
+        changed = NOTHING
         while True:
             try:
-                self._socket.recv(_MESSAGE_BYTES)
+                data = self._socket.recv(_MESSAGE_BYTES)
             except BlockingIOError:
-                return arrived
+                return changed
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
-            arrived = True
+                changed |= self._all()
+            else:
+                changed |= self._meant(data)
+
+    def ignore(self, port: int) -> None:
+        """Name nobody for what comes from this port: it is our own."""
+        self._unnamed.add(port)
+
+    def writer(self, source: Source) -> str:
+        """Who changed such a table last, apart from the kernel; "" if that is not known, or it was this process."""
+        return writers.named(self._ports[source]) if source in self._ports else ""
+
+    def _all(self) -> Source:
+        found = self._otherwise
+        for source in self._meaning.values():
+            found |= source
+        return found
+
+    def _meant(self, data: bytes) -> Source:
+        found, offset = NOTHING, 0
+        while offset + _HEADER.size <= len(data):
+            length, kind, _, _, port = _HEADER.unpack_from(data, offset)
+            meant = self._meaning.get(kind, self._otherwise)
+            found |= meant
+            if port not in self._unnamed:
+                self._ports.update(dict.fromkeys(meant, port))
+            offset += max(_HEADER.size, (length + 3) & ~3)
+        return found
 
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
+
+
+_DEVICE_SOURCES = {
+    "net": NETWORK | Source.SETTINGS | Source.UNITS | Source.RADIO | Source.SURROUNDINGS,
+    "rfkill": Source.RADIO,
+    "udc": Source.DEVICES | Source.SURROUNDINGS | NETWORK,
+}
+"""By subsystem. An interface that comes has settings of its own, and is NetworkManager's or not."""
 
 
 class DeviceEvents:
@@ -91,16 +162,17 @@ class DeviceEvents:
 
     def __init__(self) -> None:
         self._monitor = pyudev.Monitor.from_netlink(pyudev.Context())
-        self._monitor.filter_by("net")
-        self._monitor.filter_by("rfkill")
-        self._monitor.filter_by("udc")
+        for subsystem in _DEVICE_SOURCES:
+            self._monitor.filter_by(subsystem)
         self._monitor.start()
 
     def fileno(self) -> int:
         """The descriptor to wait on."""
         return int(self._monitor.fileno())
 
-    def drain(self) -> None:
-        """Throw away what has arrived."""
-        while self._monitor.poll(timeout=0) is not None:
-            pass
+    def drain(self) -> Source:
+        """Throw away what has arrived; say what may be another since."""
+        changed = NOTHING
+        while (device := self._monitor.poll(timeout=0)) is not None:
+            changed |= _DEVICE_SOURCES[device.subsystem]
+        return changed

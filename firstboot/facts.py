@@ -37,6 +37,10 @@ class Link:
     """The bridge that it is a port of; "" for none."""
     link_local: tuple[IPv6Address, ...] = ()
     """Its addresses of link scope, whoever put them there."""
+    index: int = 0
+    """The kernel's number for it, by which one of the same name that was made anew is known to be another."""
+    driver: str = ""
+    """Its driver's name, as `ethtool -i` tells it; "" for none."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +69,29 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """A rule by which the kernel chooses a route table (`ip rule`), of a family (4 or 6).
+
+    `interface`: the one that it asks for (`oif`, else `iif`); "" for any.
+    """
+
+    family: int
+    table: int
+    priority: int = 0
+    source: Network | None = None
+    interface: str = ""
+    protocol: int = 0
+
+
+@dataclass(frozen=True)
 class Facts:
     """One look at the machine's network."""
 
     links: Mapping[str, Link] = field(default_factory=dict)
     addresses: tuple[Address, ...] = ()
     routes: tuple[Route, ...] = ()
+    """Of the main table ours and everybody's default routes; of the others all."""
+    rules: tuple[Rule, ...] = ()
     serial: str = ""
     """The Pi's serial number, from which it derives what must not be the same on two of them."""
     gadget_ports: Mapping[str, str] = field(default_factory=dict)

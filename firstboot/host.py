@@ -19,11 +19,14 @@ from firstboot.gadget import configfs, identity
 from firstboot.kind import FileState, Gadget
 from firstboot.neighbours import Answers
 from firstboot.netlink import Netlink
-from firstboot.paths import ETC
+from firstboot.paths import ETC, REACTIONS
+from firstboot.reactions import Reactions
 from firstboot.readings import Readings
 from firstboot.rendered.ufw import FAMILIES, other_paths
 from firstboot.resources.hostname import hosts_with
 from firstboot.rulesets import CLOSING, parse, restoring
+from firstboot.sources import EVERYTHING, Source
+from firstboot.view import Surroundings, View
 from firstboot.wireless import Heard, Joining, Radio
 from firstboot.wlan import Wlan
 
@@ -47,33 +50,34 @@ class Host:
         self, netlink: Netlink, bus: Bus | None, wlan: Wlan | None = None, neighbours: Callable[[], Answers] = dict
     ) -> None:
         self._netlink, self._bus, self._wlan, self._neighbours = netlink, bus, wlan, neighbours
-        self._facts: Facts | None = None
+        self._view = View(netlink.tables, self._surroundings, neighbours)
         self._answered: dict[IPv6Address, tuple[float, bool]] = {}
         self._readings = Readings()
+        self.reactions = Reactions(REACTIONS, self._react)
 
     def facts(self) -> Facts:
         """The network as it was at the last `look` or change."""
-        if self._facts is None:
-            links, addresses, routes = self._netlink.look()
-            self._facts = Facts(
-                links={link.name: link for link in links},
-                addresses=tuple(addresses),
-                routes=tuple(routes),
-                serial=identity.serial(),
-                gadget_ports=configfs.interfaces(),
-                neighbours=self._neighbours(),
-                networkmanager=self._bus is not None and self._bus.networkmanager_runs(),
-                other_rules={family: _text(map(self.read, other_paths(family))) for family in FAMILIES},
-            )
-        return self._facts
+        return self._view.facts()
 
-    def look(self) -> None:
-        """Forget what was seen: whoever asks next, sees the machine as it is then."""
-        self._facts = None
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            serial=identity.serial(),
+            gadget_ports=configfs.interfaces(),
+            networkmanager=self._bus is not None and self._bus.networkmanager_runs(),
+            other_rules={family: _text(map(self.read, other_paths(family))) for family in FAMILIES},
+        )
+
+    def look(self, changed: Source = EVERYTHING) -> None:
+        """Forget what was seen of these: whoever asks next, sees the machine as it is then."""
+        self._view.forget(changed)
 
     def begin(self) -> None:
         """Forget all that was read: a pass begins."""
         self._readings.forget()
+
+    def paths_read(self) -> set[Path]:
+        """The files that were read, and the folders that were searched."""
+        return self._readings.paths()
 
     def is_as_read(self) -> bool:
         """Whether files, kernel settings, the name and the far end of a tunnel are as they were last found."""
@@ -134,6 +138,16 @@ class Host:
         """How NetworkManager gets on with joining a wireless network."""
         return self._wireless.joining(interface)
 
+    def reacted(self, policy: str, members: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+        """For which interfaces a policy's action was carried out, and why the last attempt failed."""
+        return self.reactions.reacted(policy, members)
+
+    def _react(self, reaction: actions.ReactSoon) -> None:
+        if reaction.restart is not None:
+            self._system.restart_unit(reaction.restart)
+        else:
+            run(reaction.run)
+
     def in_range(self, interface: str) -> Sequence[Heard]:
         """The wireless networks that announce themselves, the strongest first."""
         return self._wireless.in_range(interface)
@@ -164,11 +178,12 @@ class Host:
 
     def execute(self, action: actions.Action) -> None:
         """Carry out one action. Raises `TemporaryError` or `PermanentError`."""
-        self.look()
         try:
             self._do(action)
         except OSError as error:
             raise TemporaryError(f"{action}: {error.strerror or error}") from error
+        finally:
+            self.look(action.changes)
 
     @singledispatchmethod
     def _do(self, action: actions.Action) -> None:
@@ -248,7 +263,7 @@ class Host:
 
     @_do.register
     def _(self, action: actions.SetRoute) -> None:
-        self._netlink.set_route(action.route)
+        self._netlink.set_route(action.route, replaces=action.replaces)
 
     @_do.register
     def _(self, action: actions.RemoveRoute) -> None:
@@ -303,6 +318,10 @@ class Host:
     @_do.register
     def _(self, action: actions.SeekNetworks) -> None:
         self._wireless.seek(action.interface)
+
+    @_do.register
+    def _(self, action: actions.ReactSoon) -> None:
+        self.reactions.soon(action)
 
     @_do.register
     def _(self, action: actions.UnblockRadio) -> None:

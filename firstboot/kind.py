@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 from appliance.errors import ApplianceError
-from appliance.model import Appliance
+from appliance.model import Appliance, Profile
 from firstboot.actions import Action
 from firstboot.facts import Facts
 from firstboot.plan import Change, Spec
@@ -95,6 +95,10 @@ class Machine(Protocol):
         """How NetworkManager gets on with joining a wireless network."""
         ...
 
+    def reacted(self, policy: str, members: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+        """For which interfaces a policy's action was carried out, and why the last attempt failed ("": it did not)."""
+        ...
+
     def in_range(self, interface: str) -> Sequence[Heard]:
         """The wireless networks that announce themselves, the strongest first."""
         ...
@@ -114,6 +118,18 @@ class Kind(ABC, Generic[S]):
     urgent: ClassVar[bool] = False
     """It does not wait for the end of a pass when there is news: it is put right again between two other kinds."""
 
+    gives_way: ClassVar[bool] = True
+    """To something that keeps changing it back, for a while (see `contests`). What keeps the machine shut does not."""
+
+    settles: ClassVar[bool] = False
+    """What is left when there is nothing more to do becomes right by itself: it was no failure."""
+
+    wakes_when_right: ClassVar[bool] = False
+    """Whatever puts it right wakes the daemon, so that to try again before that is of no use."""
+
+    profiles: ClassVar[Collection[Profile]] = frozenset(Profile) - {Profile.CUSTOM}
+    """Those in which it has a say: on a machine that is not ours as a whole, only what is asked for is done."""
+
     @abstractmethod
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[S]:
         """What shall be there. Pure. Raises an error while something is missing that the daemon cannot make."""
@@ -132,7 +148,12 @@ class Kind(ABC, Generic[S]):
 
 
 class Remark(Kind[Spec]):
-    """Nothing is there and nothing is done: `desired` raises what is to be said, or gives nothing."""
+    """Nothing is there and nothing is done: `desired` raises what is to be said, or gives nothing.
+
+    What it says is taken back by other facts, and those wake the daemon.
+    """
+
+    wakes_when_right = True
 
     def observe(self, machine: Machine, wanted: Sequence[Spec]) -> Sequence[Spec]:
         """Nothing."""

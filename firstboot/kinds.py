@@ -17,8 +17,11 @@ from firstboot.resources.links import Links
 from firstboot.resources.managed import ManagedInterfaces
 from firstboot.resources.offer import Offer
 from firstboot.resources.overlap import Overlap
+from firstboot.resources.policy_sysctls import PolicySysctls
 from firstboot.resources.radio import Radios
 from firstboot.resources.reach import Reach
+from firstboot.resources.reactions import Reactions
+from firstboot.resources.route_tables import RouteTables
 from firstboot.resources.routes import Routes
 from firstboot.resources.supported import Supported
 from firstboot.resources.sysctls import Sysctls, TunnelSysctls
@@ -45,6 +48,9 @@ KINDS: tuple[Kind[Any], ...] = (
     TunnelSysctls(),
     Addresses(),
     Routes(),
+    RouteTables(),
+    PolicySysctls(),
+    Reactions(),
     Reach(),
     Units(),
     Dhcpcd(),

@@ -1,4 +1,4 @@
-"""The kernel's network tables, by rtnetlink: the only module that knows pyroute2.
+"""Changes of the kernel's network tables, by rtnetlink: the only module that knows pyroute2.
 
 Made for the 0.7 that Debian ships and for 0.9 alike; each call opens no more than one socket, which
 lives as long as the `Netlink` object.
@@ -7,16 +7,18 @@ lives as long as the `Netlink` object.
 from __future__ import annotations
 
 import importlib.util
+import os
 import socket
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EADDRNOTAVAIL, EEXIST, ENODEV, ENOENT, EOPNOTSUPP, ESRCH
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
+from ipaddress import IPv4Address, IPv6Network
 from typing import Any
 
 from appliance.errors import PermanentError, TemporaryError
-from firstboot.facts import OURS, Address, Interface, Link, Network, Route
+from firstboot.facts import OURS, Address, Interface, Link, Route
+from firstboot.tables import Tables, with_link_local
 
 
 def _skip_init(package: str) -> None:
@@ -36,14 +38,8 @@ from pyroute2.iproute.linux import IPRoute  # noqa: E402
 from pyroute2.netlink.exceptions import NetlinkError  # noqa: E402
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg  # noqa: E402
 
-IFF_UP = 1
-IFA_F_DADFAILED = 0x08
-IFA_F_TENTATIVE = 0x40
-RTN_UNICAST = 1
 RT_SCOPE_UNIVERSE = 0
 RT_SCOPE_LINK = 253
-_RTM_F_CLONED = 0x200
-_ANY = {socket.AF_INET: ip_network("0.0.0.0/0"), socket.AF_INET6: ip_network("::/0")}
 
 
 def _know_address_protocols() -> None:
@@ -61,37 +57,23 @@ class Netlink:
 
     def __init__(self) -> None:
         self._ip = IPRoute()
+        self.tables = Tables()
+
+    def port(self) -> int:
+        """By what the kernel tells that a change is this object's."""
+        with socket.socket(fileno=os.dup(self._ip.fileno())) as same:
+            return int(same.getsockname()[0])
 
     def close(self) -> None:
-        """Close the socket."""
+        """Close the sockets."""
         self._ip.close()
+        self.tables.close()
 
     def look(self) -> tuple[list[Link], list[Address], list[Route]]:
-        """All interfaces, their addresses, and the routes through them, from one dump each."""
-        with _explained("looking at the network"):
-            links = list(self._ip.get_links())
-            names = {message["index"]: message.get_attr("IFLA_IFNAME") for message in links}
-            addresses = list(self._ip.get_addr())
-            found = list(_links(links, names, _link_local(addresses)))
-            return found, list(_addresses(addresses, names)), list(self._routes(names))
-
-    def _routes(self, names: Mapping[int, str]) -> Iterator[Route]:
-        """All unicast routes with one next hop."""
-        for family in (socket.AF_INET, socket.AF_INET6):
-            for message in self._ip.get_routes(family=family):
-                index = message.get_attr("RTA_OIF")
-                if message["type"] != RTN_UNICAST or index not in names or message["flags"] & _RTM_F_CLONED:
-                    continue
-                destination = message.get_attr("RTA_DST")
-                gateway = message.get_attr("RTA_GATEWAY")
-                yield Route(
-                    destination=_network(destination, message["dst_len"], family),
-                    interface=names[index],
-                    gateway=ip_address(gateway) if gateway else None,
-                    metric=message.get_attr("RTA_PRIORITY") or 0,
-                    table=message.get_attr("RTA_TABLE") or message["table"],
-                    protocol=message["proto"],
-                )
+        """All interfaces, their addresses, and the routes (see `Tables.routes`)."""
+        links = self.tables.links()
+        addresses, link_local = self.tables.addresses()
+        return with_link_local(links, link_local), addresses, self.tables.routes()
 
     def add_tunnel(self, *, name: str, local: IPv4Address, remote: IPv4Address, ttl: int, mtu: int) -> None:
         """Make a 6in4 tunnel's interface, marked as ours in the same message."""
@@ -144,10 +126,10 @@ class Netlink:
         with _explained(f"removing {address.address} from {address.interface}", accept=gone):
             self._ip.addr("del", index=self._index(address.interface), **_address(address.address))
 
-    def set_route(self, route: Route) -> None:
-        """Add a route, or replace the one of the same destination, metric and table."""
+    def set_route(self, route: Route, *, replaces: bool = False) -> None:
+        """Add a route; `replaces`: in place of the one of the same destination, metric and table, if there is one."""
         with _explained(f"setting the route to {route.destination}"):
-            self._ip.route("replace", **self._route(route))
+            self._ip.route("replace" if replaces else "add", **self._route(route))
 
     def remove_route(self, route: Route) -> None:
         """Remove a route; that it is gone already is fine."""
@@ -189,63 +171,5 @@ def _explained(what: str, hint: str = "", *, accept: tuple[int, ...] = ()) -> It
             raise family(f"{what}: the kernel refused: {error.args[-1]}", hint=hint) from error
 
 
-def _links(
-    messages: Iterable[Any], names: Mapping[int, str], link_local: Mapping[int, tuple[IPv6Address, ...]]
-) -> Iterator[Link]:
-    for message in messages:
-        info = message.get_attr("IFLA_LINKINFO")
-        kind = (info.get_attr("IFLA_INFO_KIND") if info else None) or ""
-        data = info.get_attr("IFLA_INFO_DATA") if info and kind == "sit" else None
-        yield Link(
-            name=message.get_attr("IFLA_IFNAME"),
-            kind=kind,
-            up=bool(message["flags"] & IFF_UP),
-            carrier=bool(message.get_attr("IFLA_CARRIER")),
-            mtu=message.get_attr("IFLA_MTU") or 0,
-            group=message.get_attr("IFLA_GROUP") or 0,
-            mac=message.get_attr("IFLA_ADDRESS") or "" if kind in ("", "bridge") else "",
-            local=_ipv4(data.get_attr("IFLA_SIT_LOCAL")) if data else None,
-            remote=_ipv4(data.get_attr("IFLA_SIT_REMOTE")) if data else None,
-            ttl=(data.get_attr("IFLA_SIT_TTL") or 0) if data else 0,
-            master=names.get(message.get_attr("IFLA_MASTER") or 0, ""),
-            link_local=link_local.get(message["index"], ()),
-        )
-
-
-def _addresses(messages: Iterable[Any], names: Mapping[int, str]) -> Iterator[Address]:
-    """All addresses of global scope."""
-    for message in messages:
-        # On a point-to-point link IFA_ADDRESS is the peer's.
-        value = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
-        if message["scope"] != RT_SCOPE_UNIVERSE or value is None or message["index"] not in names:
-            continue
-        flags = message.get_attr("IFA_FLAGS") or message["flags"]
-        yield Address(
-            interface=names[message["index"]],
-            address=ip_interface(f"{value}/{message['prefixlen']}"),
-            protocol=message.get_attr("IFA_PROTO") or 0,
-            tentative=bool(flags & IFA_F_TENTATIVE),
-            duplicate=bool(flags & IFA_F_DADFAILED),
-        )
-
-
-def _link_local(messages: Iterable[Any]) -> Mapping[int, tuple[IPv6Address, ...]]:
-    """The IPv6 addresses of link scope, by interface."""
-    found: dict[int, tuple[IPv6Address, ...]] = {}
-    for message in messages:
-        if message["family"] == socket.AF_INET6 and message["scope"] == RT_SCOPE_LINK:
-            address = IPv6Address(message.get_attr("IFA_ADDRESS"))
-            found[message["index"]] = (*found.get(message["index"], ()), address)
-    return found
-
-
 def _address(address: Interface) -> dict[str, Any]:
     return {"address": str(address.ip), "prefixlen": address.network.prefixlen}
-
-
-def _ipv4(text: str | None) -> IPv4Address | None:
-    return IPv4Address(text) if text else None
-
-
-def _network(address: str | None, length: int, family: int) -> Network:
-    return ip_network(f"{address}/{length}") if address else _ANY[socket.AddressFamily(family)]

@@ -10,6 +10,7 @@ STATE = Path("/var/lib/appliance")
 
 STATUS = RUN / "status.json"
 STATUS_TEXT = RUN / "status.txt"
+REACTIONS = RUN / "reactions.json"
 LAST_GOOD = STATE / "last-good.yaml"
 
 GADGET_UNIT = Path("/usr/lib/systemd/system/appliance-gadget.service")

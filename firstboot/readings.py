@@ -57,6 +57,10 @@ class Readings:
         """Begin anew."""
         self._by_key.clear()
 
+    def paths(self) -> set[Path]:
+        """The files and folders that were read, also those that are not there."""
+        return {reading.path for reading in self._by_key.values() if reading.path is not None}
+
     def hold(self) -> bool:
         """Whether everything would be found now as it was then."""
         return all(reading.holds() for reading in self._by_key.values())

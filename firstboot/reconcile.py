@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol
@@ -16,8 +16,12 @@ from typing import Any, Protocol
 from appliance.errors import ApplianceError, PermanentError, TemporaryError
 from appliance.model import Appliance
 from firstboot.actions import Action
-from firstboot.kind import Kind, Machine, Remark
+from firstboot.contests import Contests
+from firstboot.facts import Facts
+from firstboot.kind import Kind, Machine
 from firstboot.plan import Change, diff
+from firstboot.sources import EVERYTHING, NOTHING, Source
+from firstboot.witness import Witness, watched
 
 ATTEMPTS = 4
 SETTLE_S = 0.5
@@ -55,8 +59,8 @@ class Outcome:
 class Executor(Machine, Protocol):
     """A machine that can also be changed."""
 
-    def look(self) -> None:
-        """Forget what was seen of it before."""
+    def look(self, changed: Source = EVERYTHING) -> None:
+        """Forget what was seen of these before."""
         ...
 
     def execute(self, action: Action) -> None:
@@ -77,8 +81,21 @@ class _Streak:
         return now_s < self.last_s + hold_s
 
 
+@dataclass(frozen=True)
+class Found:
+    """What differs of a kind, and what was looked at to find that: these facts, as they were, and these sources."""
+
+    changes: Sequence[Change[Any]]
+    facts: Mapping[str, object]
+    sources: Source
+
+    def holds(self, facts: Facts, changed: Source) -> bool:
+        """Whether another look would find the same, where only `changed` may be other than it was."""
+        return not self.sources & changed and all(getattr(facts, name) == value for name, value in self.facts.items())
+
+
 class Reconciler:
-    """Puts kinds right, and remembers which of them would not become so."""
+    """Puts kinds right, and remembers which are, and which would not become so."""
 
     def __init__(
         self,
@@ -88,30 +105,54 @@ class Reconciler:
         clock: Callable[[], float] = time.monotonic,
         alive: Callable[[], None] = lambda: None,
         news: Callable[[], object] = lambda: None,
+        writer: Callable[[Source], str] = lambda _: "",
     ) -> None:
-        """`alive` is called before each kind; what `news` returns is another when what is urgent must not wait."""
+        """`alive` is called before each kind; what `news` returns is another when what is urgent must not wait.
+
+        `writer` names who else changed such a table last, or "".
+        """
         self._kinds, self._sleep, self._clock, self._alive, self._news = kinds, sleep, clock, alive, news
+        self._contests, self._writer = Contests(), writer
         self._appliance: Appliance | None = None
         self._streaks: dict[str, _Streak] = {}
+        self._right: dict[str, Found] = {}
+        """What each kind looked at when it was last found right."""
+        self._changed = NOTHING
+        """What has changed, in this pass too; of what it did itself, the kinds before hear in the next one."""
 
-    def reconcile(self, appliance: Appliance, machine: Executor) -> tuple[Outcome, ...]:
-        """Put every kind right, in order, and say how each ended. With a new configuration all start afresh."""
+    def reconcile(self, appliance: Appliance, machine: Executor, changed: Source = EVERYTHING) -> tuple[Outcome, ...]:
+        """Put every kind right, in order, and say how each ended. With a new configuration all start afresh.
+
+        A kind that was right is looked at only if something that it looked at then may be another: `changed`.
+        """
         if appliance is not self._appliance:
-            self._appliance, self._streaks = appliance, {}
-        machine.look()
+            self._appliance, self._streaks, self._right, changed = appliance, {}, {}, EVERYTHING
+        self._changed |= changed
+        machine.look(self._changed)
+        did, self._changed = self._changed, NOTHING
         outcomes: dict[str, Outcome] = {}
         heard = self._news()
-        for kind in self._kinds:
+        for kind in (kind for kind in self._kinds if appliance.profile in kind.profiles):
             self._alive()
             if (news := self._news()) != heard:
                 heard = news
                 self._hurry(appliance, machine, outcomes)
             missing = [name for name in kind.needs if outcomes[name].state is not State.OK]
             if missing:
+                self._right.pop(kind.name, None)
                 outcomes[kind.name] = Outcome(kind.name, State.BLOCKED, error=f"needs {', '.join(missing)}")
+            elif self._is_still_right(kind, machine, did | self._changed):
+                outcomes[kind.name] = Outcome(kind.name, State.OK)
             else:
                 outcomes[kind.name] = self._put_right(appliance, kind, machine)
         return tuple(outcomes.values())
+
+    def _is_still_right(self, kind: Kind[Any], machine: Executor, changed: Source) -> bool:
+        right = self._right.get(kind.name)
+        try:
+            return right is not None and right.holds(machine.facts(), changed)
+        except ApplianceError:
+            return False  # whoever looks next says why
 
     def _hurry(self, appliance: Appliance, machine: Executor, outcomes: dict[str, Outcome]) -> None:
         """Put right again what is urgent and has had its turn."""
@@ -122,67 +163,96 @@ class Reconciler:
                 outcomes[kind.name] = replace(again, done=(*outcomes[kind.name].done, *again.done))
 
     def is_settled(self, outcomes: Iterable[Outcome]) -> bool:
-        """Whether trying again is of no use: a remark is taken back by other facts, and those wake the daemon."""
-        remarks = {kind.name for kind in self._kinds if isinstance(kind, Remark)}
-        return all(outcome.state is State.OK or outcome.kind in remarks for outcome in outcomes)
+        """Whether trying again is of no use."""
+        wake = {kind.name for kind in self._kinds if kind.wakes_when_right}
+        return all(outcome.state is State.OK or outcome.kind in wake for outcome in outcomes)
 
     def _put_right(self, appliance: Appliance, kind: Kind[Any], machine: Executor) -> Outcome:
         streak = self._streaks.setdefault(kind.name, _Streak())
+        self._right.pop(kind.name, None)
         done: list[str] = []
+        changes: Sequence[Change[Any]] = ()
+        problem: ApplianceError | None = None
         try:
-            problem, changes = self._attempt(appliance, kind, machine, done, streak)
+            problem, found = self._attempt(appliance, kind, machine, done, streak)
+            changes = found.changes
+            if not changes:
+                self._right[kind.name], streak.tries = found, 0
         except ApplianceError as error:
-            problem, changes = error, ()
+            problem = error
         except Exception as error:
             log.exception("%s", kind.name)
-            problem, changes = PermanentError(f"a bug in the appliance: {type(error).__name__}: {error}"), ()
-        if problem is None and not changes:
-            streak.tries = 0
+            problem = PermanentError(f"a bug in the appliance: {type(error).__name__}: {error}")
         return _outcome(kind, done, changes, problem)
 
     def _attempt(
         self, appliance: Appliance, kind: Kind[Any], machine: Executor, done: list[str], streak: _Streak
-    ) -> tuple[ApplianceError | None, Sequence[Change[Any]]]:
+    ) -> tuple[ApplianceError | None, Found]:
         problem: ApplianceError | None = None
-        changes = plan(appliance, kind, machine)
-        for attempt in range(ATTEMPTS - 1):
-            actions = _without_repetition(action for change in changes for action in kind.actions(change))
-            if not changes or streak.held(self._clock()) or not (actions or done):
-                break
-            if attempt:
+        found = first = look(appliance, kind, machine)
+        for attempt in range(1 if kind.wakes_when_right else ATTEMPTS - 1):
+            if attempt and self._actions(kind, found):
                 self._sleep(SETTLE_S * attempt)
+                machine.look()
+                found = look(appliance, kind, machine)
+            actions = self._actions(kind, found)
+            if not actions or streak.held(self._clock()):
+                break  # whatever is only to be waited for wakes the daemon
             before = len(done)
-            problem = _execute(actions, machine, done)
-            machine.look()
-            changes = plan(appliance, kind, machine)
+            problem = self._execute(actions, machine, done)
+            found = look(appliance, kind, machine)
             if problem is not None and len(done) == before:
                 break  # nothing was changed, so trying at once again would end the same
-        if done or problem:
+        if (done or problem) and not kind.wakes_when_right and not (kind.settles and not self._actions(kind, found)):
             streak.tries, streak.last_s = streak.tries + 1, self._clock()
-        return (problem or _explained(kind, changes) if changes else None), changes
+            self._note_repairs(kind, first, found)
+        return (problem or self._explained(kind, found.changes) if found.changes else None), found
+
+    def _actions(self, kind: Kind[Any], found: Found) -> Sequence[Action]:
+        """What to do about all that is not left alone; one action may serve several changes."""
+        changes = [change for change in found.changes if not self._contests.held(kind.name, change.key, self._clock())]
+        return list(dict.fromkeys(action for change in changes for action in kind.actions(change)))
+
+    def _note_repairs(self, kind: Kind[Any], before: Found, after: Found) -> None:
+        if not kind.gives_way:
+            return
+        left, now_s = {change.key for change in after.changes}, self._clock()
+        for change in (change for change in before.changes if change.key not in left):
+            key = change.key
+            if self._contests.repaired(kind.name, key, change.want, now_s):
+                sources = (Source[name.upper()] for name in before.facts if name.upper() in Source.__members__)
+                writer = next((found for source in sources if (found := self._writer(source))), "")
+                self._contests.name(kind.name, key, writer)
+
+    def _explained(self, kind: Kind[Any], changes: Sequence[Change[Any]]) -> ApplianceError | None:
+        now_s = self._clock()
+        for change in changes:
+            if self._contests.held(kind.name, change.key, now_s):
+                hint = "stop the other program, or take from appliance.yaml what it is about"
+                return TemporaryError(self._contests.told(kind.name, change.key, now_s), hint=hint)
+        return next((error for change in changes if (error := kind.explain(change)) is not None), None)
+
+    def _execute(self, actions: Sequence[Action], machine: Executor, done: list[str]) -> ApplianceError | None:
+        """Carry out what can be carried out; the last error is returned, the rest goes on all the same."""
+        problem: ApplianceError | None = None
+        for action in actions:
+            self._changed |= action.changes
+            try:
+                machine.execute(action)
+            except ApplianceError as error:
+                problem = error
+            else:
+                done.append(str(action))
+        return problem
 
 
-def plan(appliance: Appliance, kind: Kind[Any], machine: Machine) -> tuple[Change[Any], ...]:
+def look(appliance: Appliance, kind: Kind[Any], machine: Machine) -> Found:
     """What differs of one kind, now."""
-    want = kind.desired(appliance, machine.facts())
-    return diff(want, kind.observe(machine, want))
-
-
-def _explained(kind: Kind[Any], changes: Sequence[Change[Any]]) -> ApplianceError | None:
-    return next((error for change in changes if (error := kind.explain(change)) is not None), None)
-
-
-def _execute(actions: Sequence[Action], machine: Executor, done: list[str]) -> ApplianceError | None:
-    """Carry out what can be carried out; the last error is returned, the rest goes on all the same."""
-    problem: ApplianceError | None = None
-    for action in actions:
-        try:
-            machine.execute(action)
-        except ApplianceError as error:
-            problem = error
-        else:
-            done.append(str(action))
-    return problem
+    witness = Witness(machine)
+    facts = machine.facts()
+    want = kind.desired(appliance, watched(facts, witness.asked))
+    changes = diff(want, kind.observe(witness, want))
+    return Found(changes, {name: getattr(facts, name) for name in witness.asked}, witness.sources)
 
 
 def _outcome(
@@ -195,8 +265,3 @@ def _outcome(
         return Outcome(kind.name, State.FAILED, tuple(done), differs, "; ".join(differs), "", kind.setting)
     state = State.WAITING if isinstance(problem, TemporaryError) else State.FAILED
     return Outcome(kind.name, state, tuple(done), differs, problem.message, problem.hint, kind.setting)
-
-
-def _without_repetition(actions: Iterable[Action]) -> list[Action]:
-    """One action may serve several changes."""
-    return list(dict.fromkeys(actions))

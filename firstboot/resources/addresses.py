@@ -35,6 +35,7 @@ class Addresses(Kind[Assigned]):
 
     name = "addresses"
     setting = "lan"
+    settles = True
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Assigned]:
         """The static uplink's, the tunnel's, and the Pi's own in the networks that it serves."""

@@ -47,6 +47,7 @@ class _Telling(Kind[Told]):
     """What was told last is a copy of the configuration that said so."""
 
     setting = "gadget"
+    gives_way = False
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Told]:
         """Whoever is there knows what is offered, as far as that is known."""

@@ -44,6 +44,7 @@ class Firewall(Kind[Loaded]):
     name = "firewall"
     needs = ("files",)
     setting = "firewall"
+    gives_way = False
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Loaded]:
         """What the rendered files say, and the user's, loaded."""

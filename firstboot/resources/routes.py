@@ -32,12 +32,13 @@ class Reach:
 
     @property
     def key(self) -> str:
-        """Destination and metric: two routes that share them cannot both be."""
-        return f"{self.destination} metric {self.metric}"
+        """Destination, metric and table: two routes that share them cannot both be."""
+        where = "" if self.table == MAIN_TABLE else f" in table {self.table}"
+        return f"{self.destination} metric {self.metric}{where}"
 
 
 class Routes(Kind[Reach]):
-    """Routes, owned by their protocol number."""
+    """Routes of the main table, owned by their protocol number."""
 
     name = "routes"
     setting = "uplink"
@@ -47,18 +48,28 @@ class Routes(Kind[Reach]):
         return tuple(_desired(appliance, facts))
 
     def observe(self, machine: Machine, wanted: Sequence[Reach]) -> Sequence[Reach]:
-        """Every route that is ours."""
-        return [
-            Reach(route.destination, route.interface, route.gateway, route.metric, route.table)
-            for route in machine.facts().routes
-            if route.protocol == OURS
-        ]
+        """Every one that is ours."""
+        return [reach for reach in ours(machine.facts()) if reach.table == MAIN_TABLE]
 
     def actions(self, change: Change[Reach]) -> Sequence[Action]:
         """Set or remove."""
-        if change.want is not None:
-            return [SetRoute(_route(change.want))]
-        return [RemoveRoute(_route(change.have))] if change.have is not None else []
+        return actions(change)
+
+
+def ours(facts: Facts) -> Sequence[Reach]:
+    """Every route that is ours, of any table."""
+    return [
+        Reach(route.destination, route.interface, route.gateway, route.metric, route.table)
+        for route in facts.routes
+        if route.protocol == OURS
+    ]
+
+
+def actions(change: Change[Reach]) -> Sequence[Action]:
+    """Set or remove; only one of ours is replaced."""
+    if change.want is not None:
+        return [SetRoute(_route(change.want), replaces=change.have is not None)]
+    return [RemoveRoute(_route(change.have))] if change.have is not None else []
 
 
 def _route(reach: Reach) -> Route:

@@ -15,12 +15,11 @@ class Supported(Remark):
     """What this version does not do."""
 
     name = "profile"
-    setting = "profile"
+    setting = "uplinks"
+    profiles = frozenset(Profile)
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Spec]:
         """Raises `PermanentError` for what this version does not do."""
-        if appliance.profile is Profile.CUSTOM:
-            raise PermanentError(
-                f"the profile {appliance.profile} is not in this version", hint="gateway and gadget are"
-            )
+        if appliance.uplinks:
+            raise PermanentError("uplinks are not in this version", hint="uplink, for one of them, is")
         return ()

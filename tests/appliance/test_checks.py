@@ -367,12 +367,12 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
     (
         "uplinks",
         [("interface: enp0s9, ", "")],
-        ["6:5: uplinks[1] says neither interface nor carrying (one of the two)"],
+        ["6:5: uplinks[1] does not say which interface it means (one of interface, mac, carrying)"],
     ),
     (
         "uplinks",
         [("carrying:", "interface: a, carrying:")],
-        ["8:5: uplinks[3] says both interface and carrying (one of the two)"],
+        ["8:5: uplinks[3] says interface and carrying (one of interface, mac, carrying)"],
     ),
     (
         "uplinks",
@@ -392,6 +392,37 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
         "policies",
         [("set:\n        net.ipv4.conf.{interface}.rp_filter: 2", "set: {}")],
         ["9:7: routing.sysctl[0].set sets nothing (e.g. net.ipv4.conf.{interface}.rp_filter: 2)"],
+    ),
+    (
+        "policies",
+        [("      restart: kube-proxy.service", "")],
+        ["12:7: routing.on_interface_change[0] says neither restart nor run (one of the two)"],
+    ),
+    (
+        "policies",
+        [("restart: kube-proxy.service", "restart: kube-proxy.service\n      run: [/bin/true]")],
+        ["12:7: routing.on_interface_change[0] says both restart and run (one of the two)"],
+    ),
+    (
+        "policies",
+        [("restart: kube-proxy.service", "run: [renew, all]")],
+        [
+            "15:13: routing.on_interface_change[0].run: renew is not the whole path of a program "
+            "(e.g. /usr/local/bin/renew)"
+        ],
+    ),
+    (
+        "policies",
+        [('interface: "eth*"\n      settle: 3s', "settle: 3s")],
+        [
+            "12:7: routing.on_interface_change[0] does not say which interfaces it means "
+            '(interface, driver, mac or kind, e.g. interface: "eth*")'
+        ],
+    ),
+    (
+        "uplinks",
+        [("interface: enp0s9", "mac: b8:27:eb:01:02:03"), ("interface: enp0s10", "mac: B8:27:EB:01:02:03")],
+        ["7:11: uplinks[2].mac: b8:27:eb:01:02:03 is that of uplinks[1] too (each its own)"],
     ),
 ]
 

@@ -87,6 +87,10 @@ READ: list[tuple[Scalar[Any], str, Any]] = [
     (scalars.WORD, "4096 87380 6291456", "4096 87380 6291456"),
     (scalars.WORD, "2", "2"),
     (scalars.UNIT, "kube-proxy.service", "kube-proxy.service"),
+    (scalars.MAC, "B8:27:eb:01:02:03", "b8:27:eb:01:02:03"),
+    (scalars.DRIVER_PATTERN, "virtio_*", "virtio_*"),
+    (scalars.KIND, "vlan", "vlan"),
+    (scalars.ARGUMENT, "--all of it", "--all of it"),
     (scalars.UNIT, "getty@tty1.service", "getty@tty1.service"),
 ]
 
@@ -216,6 +220,10 @@ REFUSED: list[tuple[Scalar[Any], str, str, bool]] = [
     (scalars.SYSCTL, "net..x", '"net..x" is not the name of a kernel setting', True),
     (scalars.SYSCTL, "net.ipv4/../../etc", '"net.ipv4/../../etc" is not the name of a kernel setting', True),
     (scalars.WORD, "a\nb", '"a\\nb" is not a value of one line', False),
+    (scalars.MAC, "b8-27-eb-01-02-03", '"b8-27-eb-01-02-03" is not a hardware address', True),
+    (scalars.DRIVER_PATTERN, "a b", '"a b" is not a name of drivers', True),
+    (scalars.KIND, "VLAN!", '"VLAN!" is not a kind of interfaces', True),
+    (scalars.ARGUMENT, "a\x00b", "is not a value of one line", False),
     (scalars.UNIT, "kube-proxy", '"kube-proxy" has no type, did you mean "kube-proxy.service"?', True),
     (scalars.UNIT, "../x.service", '"../x.service" is not the name of a systemd unit', True),
     (scalars.UNIT, "--now.service x", '"--now.service x" is not the name of a systemd unit', True),

@@ -6,9 +6,15 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.bench import build, gadget, gateway, zero
+from tests.bench import build, drift, gadget, gateway, zero
 
-SUBJECTS = {"build": build.measure, "gateway": gateway.measure, "gadget": gadget.measure, "zero": zero.measure}
+SUBJECTS = {
+    "build": build.measure,
+    "drift": drift.measure,
+    "gateway": gateway.measure,
+    "gadget": gadget.measure,
+    "zero": zero.measure,
+}
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from appliance.errors import TemporaryError
 from firstboot import actions
-from firstboot.facts import OURS, Address, Facts, Gateway, Link, Route
+from firstboot.facts import OURS, Address, Facts, Gateway, Link, Route, Rule
 from firstboot.gadget.configfs import NETWORK, normal
 from firstboot.gadget.layout import Layout
 from firstboot.kind import FileState, Gadget
@@ -24,6 +24,7 @@ from firstboot.resources.dhcpcd import DHCPCD
 from firstboot.resources.hostname import hosts_with
 from firstboot.resources.units import DNSMASQ
 from firstboot.rulesets import CLOSING, Ruleset, restoring
+from firstboot.sources import EVERYTHING, Source
 from firstboot.wireless import Heard, Joining, Radio
 from tests.firstboot.air import Air
 
@@ -50,6 +51,8 @@ class MemoryMachine:
         self.device_controllers: list[str] = []
         self.tree: Layout | None = None
         self.bound_to = ""
+        self.rules_of_tables: list[Rule] = []
+        self.reactions: dict[str, tuple[str, ...]] = {}
         self.looks = 0
         self.log: list[actions.Action] = []
 
@@ -58,6 +61,7 @@ class MemoryMachine:
             links=dict(self.links),
             addresses=tuple(self.addresses),
             routes=tuple(self.routes),
+            rules=tuple(self.rules_of_tables),
             networkmanager=self.networkmanager,
             serial=self.serial,
             gadget_ports=self.gadget_ports(),
@@ -127,7 +131,10 @@ class MemoryMachine:
             a.interface in self.links and address in a.address.network for a in self.addresses
         )
 
-    def look(self) -> None:
+    def reacted(self, policy: str, members: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+        return self.reactions.setdefault(policy, members), ""
+
+    def look(self, changed: Source = EVERYTHING) -> None:
         self.looks += 1
 
     def _link(self, name: str) -> Link:
@@ -250,6 +257,8 @@ class MemoryMachine:
             raise TemporaryError("Nexthop has invalid gateway")
         self.log.append(action)
         same = (route.destination, route.metric, route.table)
+        if not action.replaces and any((r.destination, r.metric, r.table) == same for r in self.routes):
+            raise TemporaryError("File exists")
         self.routes = [r for r in self.routes if (r.destination, r.metric, r.table) != same]
         self.routes.append(replace(route, protocol=OURS))
 
@@ -283,7 +292,8 @@ class MemoryMachine:
         self.log.append(action)
         self.kernel_name = action.name
         hosts = self.files.get(ETC / "hosts", FileState(b"127.0.0.1\tlocalhost\n", 0o644))
-        self.files[ETC / "hosts"] = FileState(hosts_with(hosts.content.decode(), action.name).encode(), 0o644)
+        text = hosts_with(hosts.content.decode(errors="surrogateescape"), action.name)
+        self.files[ETC / "hosts"] = FileState(text.encode(errors="surrogateescape"), 0o644)
         self.files[ETC / "hostname"] = FileState(f"{action.name}\n".encode(), 0o644)
 
     @execute.register
@@ -326,6 +336,10 @@ class MemoryMachine:
         self._link(action.interface)
         self.log.append(action)
         self.air.seek()
+
+    @execute.register
+    def _(self, action: actions.ReactSoon) -> None:
+        self.log.append(action)
 
     @execute.register
     def _(self, action: actions.UnblockRadio) -> None:

@@ -38,6 +38,13 @@ class Namespace:
         """Run a program in the namespace and return what it printed."""
         return self.call(_run, argv, stdin)
 
+    @staticmethod
+    def begin(*argv: str) -> subprocess.Popen[str]:
+        """Start a program; to be called in the namespace."""
+        pipe = subprocess.PIPE
+        environment = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+        return subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, env=environment)
+
     def connect(self, name: str, other: Namespace, other_name: str) -> None:
         """Lay a wire from here to another namespace; both ends are up and have no addresses but link-local ones."""
         peer = ("peer", "name", other_name, "netns", str(other.thread_id))

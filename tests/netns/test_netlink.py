@@ -15,6 +15,7 @@ from appliance.errors import TemporaryError
 from firstboot.events import firewall_events, network_events, setting_events
 from firstboot.facts import OURS, Address, Link, Route
 from firstboot.netlink import Netlink
+from firstboot.sources import NETWORK
 from tests.netns.namespace import Namespace
 
 pytestmark = pytest.mark.netns
@@ -90,8 +91,10 @@ def test_routes_are_set_changed_and_removed(namespace: Namespace, netlink: Netli
         namespace.call(netlink.set_route, route)
     assert ours() == ROUTES
 
+    with pytest.raises(TemporaryError, match="File exists"):
+        namespace.call(netlink.set_route, ROUTES[0])
     moved = Route(IPv4Network("0.0.0.0/0"), "eth0", IPv4Address("192.168.1.1"), 100, protocol=OURS)
-    namespace.call(netlink.set_route, moved)
+    namespace.call(lambda: netlink.set_route(moved, replaces=True))
     assert set(ours()) == {moved, *ROUTES[1:]}
     told = json.loads(namespace.program("ip", "-json", "route", "show", "default"))
     assert [(route["gateway"], route["metric"], route["protocol"]) for route in told] == [("192.168.1.1", 100, "97")]
@@ -145,7 +148,7 @@ def test_a_missing_interface_is_named(namespace: Namespace, netlink: Netlink) ->
     "change",
     [
         ("ip", "addr", "add", "192.168.7.1/24", "dev", "eth0"),
-        ("ip", "-6", "route", "add", "2001:db8:f::/48", "dev", "far"),
+        ("ip", "-6", "route", "add", "default", "dev", "far"),
         ("ip", "link", "set", "far", "down"),
     ],
 )
@@ -197,10 +200,10 @@ def test_what_is_renewed_wakes_and_is_no_other_network(namespace: Namespace, net
 
 def test_an_overrun_wakes_and_does_no_harm(namespace: Namespace, netlink: Netlink) -> None:
     events = namespace.call(network_events)
-    routes = "".join(f"route add 10.{a}.{b}.0/24 dev far\n" for a in range(100) for b in range(100))
+    routes = "".join(f"route add 10.{a}.{b}.0/24 dev far proto 97\n" for a in range(100) for b in range(100))
     namespace.program("ip", "-batch", "-", stdin=routes)
     assert select.select([events], [], [], 2)[0]
-    events.drain()
+    assert events.drain() == NETWORK
     assert not select.select([events], [], [], 0.2)[0]
     events.close()
 
@@ -210,4 +213,29 @@ def test_a_changed_firewall_wakes(namespace: Namespace) -> None:
     namespace.program("ip6tables", "-P", "INPUT", "DROP")
     assert select.select([events], [], [], 2)[0], "no event came"
     events.drain()
+    events.close()
+
+
+FOREIGN = ("route add 10.9.0.0/16 dev far", "-6 route add 2001:db8:f::/48 dev far", "route del 10.9.0.0/16 dev far")
+TOLD = [
+    "route add default dev far",
+    "-6 route add default dev far",
+    "route add 10.9.1.0/24 dev far proto 97",
+    "route replace 10.9.1.0/24 dev lo",
+    "route add 10.9.0.0/16 dev far table 7",
+    "addr add 192.168.7.1/24 dev far",
+    "link set far mtu 1400",
+]
+
+
+def test_foreign_routes_wake_nobody_and_all_else_does(namespace: Namespace, netlink: Netlink) -> None:
+    namespace.program("ip", "link", "set", "eth0", "up")
+    time.sleep(0.2)
+    events = namespace.call(network_events)
+    for command in FOREIGN:
+        namespace.program("ip", *command.split())
+        assert not events.drain(), command
+    for command in TOLD:
+        namespace.program("ip", *command.split())
+        assert events.drain(), command
     events.close()

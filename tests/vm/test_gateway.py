@@ -32,6 +32,19 @@ def test_ready(gateway: Booted) -> None:
     on_the_pi.is_ready(gateway.guest, timeout_s=READY_S)
 
 
+def test_plan_and_explain(gateway: Booted) -> None:
+    guest = gateway.guest
+    assert guest.run("appliance", "plan") == "Nothing differs, nothing would be done.\n"
+    told = guest.run("appliance", "explain", "tunnel")
+    line = 1 + EXAMPLE.read_text().splitlines().index("tunnel:")
+    assert told.startswith(f"tunnel: ok, wanted by appliance.yaml line {line} (tunnel)\nwanted:\n  he-ipv6: ")
+    assert re.search(r"\ndiffers: nothing\n.*\nlately \(UTC\):\n  \d{4}-.* make tunnel he-ipv6 from ", told, re.DOTALL)
+    wrong = guest.ask(["appliance", "explain", "tunel"])
+    assert wrong.code == 2
+    assert "there is no part called 'tunel'" in wrong.output
+    assert guest.ask(["setpriv", "--reuid=65534", "--clear-groups", "appliance", "plan"]).code == 0
+
+
 def test_nobody_else_manages_the_network(gateway: Booted) -> None:
     """The first boot enables every unit that no preset disables."""
     for unit in ("systemd-networkd.service", "nftables.service"):

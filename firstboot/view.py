@@ -1,0 +1,105 @@
+"""What is known of the machine's network: read again only where it may be another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from ipaddress import IPv6Address
+from typing import Protocol
+
+from firstboot.facts import Address, Facts, Gateway, Link, Route, Rule
+from firstboot.sources import EVERYTHING, NETWORK, NOTHING, Source
+from firstboot.tables import with_link_local
+
+
+class Readable(Protocol):
+    """The kernel's tables."""
+
+    def links(self) -> list[Link]:
+        """All interfaces; the other tables are told by the names that they had here last."""
+        ...
+
+    def addresses(self) -> tuple[list[Address], dict[str, tuple[IPv6Address, ...]]]:
+        """Those of global scope; and by interface the IPv6 ones of link scope."""
+        ...
+
+    def routes(self) -> list[Route]:
+        """The routes that `Facts` has."""
+        ...
+
+    def rules(self) -> list[Rule]:
+        """The rules that choose a table."""
+        ...
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The facts that are not of the kernel's tables, but for `neighbours`, as `Facts` has them."""
+
+    serial: str
+    gadget_ports: Mapping[str, str]
+    networkmanager: bool
+    other_rules: Mapping[int, str]
+
+
+class View:
+    """The facts, put together from what is still good and what is read anew."""
+
+    def __init__(
+        self,
+        tables: Readable,
+        surroundings: Callable[[], Surroundings],
+        neighbours: Callable[[], Mapping[tuple[str, Gateway], bool]],
+    ) -> None:
+        self._tables, self._surroundings, self._neighbours = tables, surroundings, neighbours
+        self._stale = EVERYTHING
+        self._links: list[Link] = []
+        self._link_local: dict[str, tuple[IPv6Address, ...]] = {}
+        self._facts = Facts()
+
+    def forget(self, changed: Source) -> None:
+        """Read these again when next asked. Names and addresses of a link that changed may be others, too."""
+        self._stale |= changed | (NETWORK if Source.LINKS in changed else NOTHING)
+
+    def facts(self) -> Facts:
+        """The network, and around it."""
+        stale, self._stale = self._stale, NOTHING
+        try:
+            self._facts = self._read(stale)
+        except Exception:
+            self._stale = stale
+            raise
+        return self._facts
+
+    def _read(self, stale: Source) -> Facts:
+        facts, neighbours = self._facts, dict(self._neighbours())
+        if neighbours != facts.neighbours:
+            facts = replace(facts, neighbours=neighbours)
+        if Source.LINKS in stale:
+            self._links = self._tables.links()
+        if Source.ADDRESSES in stale:
+            addresses, self._link_local = self._tables.addresses()
+            facts = _with(facts, addresses=tuple(addresses))
+        if stale & (Source.LINKS | Source.ADDRESSES):
+            links = with_link_local(self._links, self._link_local)
+            facts = _with(facts, links={link.name: link for link in links})
+        if Source.ROUTES in stale:
+            facts = _with(facts, routes=tuple(self._tables.routes()))
+        if Source.RULES in stale:
+            facts = _with(facts, rules=tuple(self._tables.rules()))
+        if Source.SURROUNDINGS in stale:
+            found = self._surroundings()
+            facts = replace(
+                facts,
+                serial=found.serial,
+                gadget_ports=found.gadget_ports,
+                networkmanager=found.networkmanager,
+                other_rules=found.other_rules,
+            )
+        return facts
+
+
+def _with(facts: Facts, **found: object) -> Facts:
+    """The facts with another value; the same object where it is none, so that it is soon compared."""
+    changed = {name: value for name, value in found.items() if value != getattr(facts, name)}
+    return replace(facts, **changed) if changed else facts  # type: ignore[arg-type]

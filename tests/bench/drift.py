@@ -1,0 +1,139 @@
+"""The reconciler: how soon what somebody took away is back, how it grows, what a storm costs, and kills."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import time
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from firstboot import contests
+from firstboot.facts import Address, Route
+from firstboot.netlink import Netlink
+from firstboot.rendered import dnsmasq
+from tests.bench import policies_at_scale, storm
+from tests.bench.shown import figure, heading
+from tests.firstboot.conftest import EXAMPLES
+from tests.netns import test_killed
+from tests.netns.living import Living, give_files_of_its_own
+from tests.netns.namespace import Namespace
+from tests.netns.policies import Site
+
+DELETIONS, KILLS = 20, 3
+LOST_S = 5.0
+LONGEST_GAP_S = 0.15
+"""Something happens while the daemon rests, too."""
+
+NOT_HERE = ("hostname", "tunnel", "tunnel-sysctls", "reach", "units", "dhcpcd", "withdrawal", "cable")
+"""What needs systemd, or a module that not every kernel has: those are measured in the image."""
+
+Taking = Callable[[], object]
+
+
+def measure(folder: Path) -> None:
+    """All of it."""
+    contests.REPAIRS = 10**9  # a thousand deletions of one thing are a contest, which is not what is measured
+    heading(f"drift: {DELETIONS} deletions of each kind, from the deletion to the end of the pass that saw it right")
+    _policies(_made(folder / "policies"))
+    _gateway(_made(folder / "gateway"))
+    policies_at_scale.measure()
+    storm.measure(_made(folder / "storm"))
+    _kills(_made(folder / "kills"))
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _policies(folder: Path) -> None:
+    with Namespace() as namespace:
+        site = Site(namespace)
+        site.ip("rule add from 10.0.1.9 table 7\nroute add 10.0.1.0/24 dev eni1 table 7")
+        with Living(namespace, folder, (EXAMPLES / "policies.yaml").read_text()) as living:
+            ours = Route(IPv4Network("0.0.0.0/0"), "eni1", IPv4Address("10.0.1.1"), 97, 7)
+            netlink = namespace.call(Netlink)
+            _repeat(living, "route-tables", lambda: netlink.remove_route(ours))
+            _repeat(living, "policy-sysctls", lambda: _set("net/ipv4/conf/eni1/rp_filter", "0"))
+        site.close()
+
+
+def _gateway(folder: Path) -> None:
+    with Namespace() as namespace:
+        for name in ("eth0", "he-ipv6"):  # a tunnel's interface, to the kinds that only put something on it
+            namespace.program("ip", "link", "add", name, "type", "veth", "peer", "name", f"far-{name}")
+            namespace.program("ip", "link", "set", f"far-{name}", "up")
+        namespace.program("ip", "link", "set", "he-ipv6", "up")
+        config = (EXAMPLES / "gateway.yaml").read_text()
+        with Living(namespace, folder, config, without=NOT_HERE) as living:
+            living.rested(quiet_s=2.0)  # IPv6 addresses are tentative for a second
+            wrong = {name: each for name, each in living.daemon.outcomes.items() if each.error}
+            assert not wrong, wrong
+            netlink = namespace.call(Netlink)
+            (default,) = (r for r in namespace.call(netlink.look)[2] if r.metric == 97 and not r.destination.prefixlen)
+            address = next(a for a in namespace.call(netlink.look)[1] if a.interface == "eth0")
+            _repeat(living, "routes", lambda: netlink.remove_route(default))
+            _repeat(living, "addresses", lambda: netlink.remove_address(Address(address.interface, address.address)))
+            _repeat(living, "links", lambda: netlink.set_link_down("eth0"))
+            _repeat(living, "sysctls", lambda: _set("net/ipv6/conf/all/forwarding", "0"))
+            _repeat(living, "files", dnsmasq.CONFIG.unlink)
+            _repeat(living, "firewall", _open_firewall)
+
+
+def _repeat(living: Living, kind: str, take: Taking) -> None:
+    """Take a thing away again and again, and print how long it was away."""
+    chance, took, lost = random.Random(97), list[float](), 0
+    living.rested()
+    for _ in range(DELETIONS):
+        time.sleep(chance.random() * LONGEST_GAP_S)
+        began = living.namespace.call(_timed, take)
+        repaired = _repaired(living, kind, began)
+        if repaired is None:
+            lost += 1
+        else:
+            took.append((repaired - began) * 1000)
+    took.sort()
+    middle, late = took[len(took) // 2], took[len(took) * 99 // 100]
+    figure(kind, f"p50 {middle:6.1f} ms   p99 {late:6.1f} ms   longest {took[-1]:6.1f} ms   lost {lost}")
+
+
+def _timed(take: Taking) -> float:
+    began = time.monotonic()
+    take()
+    return began
+
+
+def _repaired(living: Living, kind: str, since: float) -> float | None:
+    deadline = since + LOST_S
+    while time.monotonic() < deadline:
+        for when, which in reversed(living.daemon.repairs):
+            if when < since:
+                break
+            if which == kind:
+                return when
+        time.sleep(0.001)
+    return None
+
+
+def _open_firewall() -> None:
+    subprocess.run(["iptables", "-P", "INPUT", "ACCEPT"], check=True)
+
+
+def _set(setting: str, value: str) -> None:
+    Path("/proc/sys", setting).write_text(value, encoding="ascii")
+
+
+def _kills(folder: Path) -> None:
+    with Namespace() as namespace:
+        site = Site(namespace)
+        give_files_of_its_own(namespace)
+        test_killed.prepare(site, folder)
+        before, began = site.state(), time.monotonic()
+        test_killed.kill_and_see(site, folder, KILLS, random.Random())
+        assert site.state() == before
+        heading(f"kills: SIGKILL {KILLS} times, within {test_killed.LATEST_KILL_S} s of the deletion of 25 routes")
+        figure("right and 'ready' after the next daemon's first pass", f"{KILLS} of {KILLS}")
+        figure("took", f"{time.monotonic() - began:.0f} s")
+        site.close()

@@ -1,0 +1,90 @@
+"""The daemon itself, its loop and its sockets, in a network namespace: without a bus, on files of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from firstboot.daemon import Daemon, Passed
+from firstboot.host import Host
+from firstboot.kind import Kind
+from firstboot.kinds import KINDS
+from firstboot.reconcile import Outcome, State
+from firstboot.sources import Source
+from tests.netns.namespace import Namespace
+
+START_S, END_S = 20.0, 20.0
+
+
+class WatchedDaemon(Daemon):
+    """Tells when a pass has ended, and how."""
+
+    def __init__(self, fat: Path, kinds: Sequence[Kind[Any]]) -> None:
+        super().__init__(fat, kinds)
+        self.ended: list[float] = []
+        """When passes did, by the monotonic clock."""
+        self.repairs: list[tuple[float, str]] = []
+        """When which kind had been put right: seen to be, in the same pass."""
+        self.passed = threading.Event()
+
+    @property
+    def outcomes(self) -> Mapping[str, Outcome]:
+        """How each kind ended last."""
+        return self._answers.outcomes
+
+    def _pass(self, host: Host, changed: Source) -> Passed:
+        passed = super()._pass(host, changed)
+        now = time.monotonic()
+        self.ended.append(now)
+        self.repairs += [(now, each.kind) for each in self.outcomes.values() if each.done and each.state is State.OK]
+        self.passed.set()
+        return passed
+
+
+def give_files_of_its_own(namespace: Namespace) -> None:
+    """Let whatever is written to /run, /var/lib and /etc be the namespace's alone."""
+    for path in ("/run", "/var/lib"):
+        namespace.program("mount", "-t", "tmpfs", "tmpfs", path)
+    above = Path("/run/above")
+    namespace.program("mkdir", "-p", "/run/appliance", "/var/lib/appliance", f"{above}/upper", f"{above}/work")
+    layers = f"lowerdir=/etc,upperdir={above}/upper,workdir={above}/work"
+    namespace.program("mount", "-t", "overlay", "overlay", "-o", layers, "/etc")
+
+
+class Living:
+    """A daemon that runs until the context ends. `config`: what its appliance.yaml says."""
+
+    def __init__(self, namespace: Namespace, folder: Path, config: str, *, without: Sequence[str] = ()) -> None:
+        self.namespace, self.file = namespace, folder / "appliance.yaml"
+        self.file.write_text(config, encoding="utf-8")
+        self._kinds = [kind for kind in KINDS if kind.name not in without]
+        give_files_of_its_own(namespace)
+
+    def __enter__(self) -> Living:
+        self.daemon: WatchedDaemon = self.namespace.call(WatchedDaemon, self.file.parent, self._kinds)
+        # A thread that is begun in the namespace lives there, and so do the ones that it begins.
+        self._thread: threading.Thread = self.namespace.call(self._begin)
+        assert self.daemon.passed.wait(START_S), "the daemon's first pass does not end"
+        return self
+
+    def _begin(self) -> threading.Thread:
+        self._loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=self._loop.run_until_complete, args=[self.daemon.serve()])
+        thread.start()
+        return thread
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self.daemon.stop)
+        self._thread.join(END_S)
+        assert not self._thread.is_alive(), "the daemon does not end"
+
+    def rested(self, quiet_s: float = 0.5) -> None:
+        """Wait until the daemon has nothing more to do."""
+        before = -1
+        while len(self.daemon.ended) != before:
+            before = len(self.daemon.ended)
+            time.sleep(quiet_s)

@@ -1,0 +1,120 @@
+"""Routing policies against the real kernel, with other programs' things beside them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from firstboot import host as host_module
+from firstboot.events import network_events, setting_events
+from firstboot.sources import NOTHING, Source
+from tests.netns.namespace import Namespace
+from tests.netns.policies import FOREIGN, Site
+
+pytestmark = pytest.mark.netns
+
+DEFAULT = "default via 10.0.1.1 dev eni1 proto 97 metric 97 "
+IN_TABLE_7 = "rule add from 10.0.1.9 table 7\nroute add 10.0.1.0/24 dev eni1 table 7"
+
+
+@pytest.fixture
+def site(namespace: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setattr(host_module, "REACTIONS", tmp_path / "reactions.json")
+    made = Site(namespace)
+    made.look_after()
+    yield made
+    made.close()
+
+
+def test_a_table_that_a_rule_looks_up_has_a_default_route_as_long_as_it_does(site: Site) -> None:
+    assert site.routes(7) == []
+    site.ip(IN_TABLE_7)
+    site.look_after()
+    assert site.routes(7) == [DEFAULT, "10.0.1.0/24 dev eni1 scope link "]
+
+    site.ip("route del default table 7")
+    site.look_after(Source.ROUTES)
+    assert DEFAULT in site.routes(7)
+
+    site.ip("route change default via 10.0.1.3 dev eni1 metric 100")
+    site.look_after(Source.ROUTES)
+    assert site.routes(7)[0] == DEFAULT.replace("10.0.1.1", "10.0.1.3")
+
+    site.ip("rule del from 10.0.1.9 table 7")
+    site.look_after(Source.RULES)
+    assert site.routes(7) == ["10.0.1.0/24 dev eni1 scope link "]
+
+
+def test_a_route_of_ours_that_went_with_its_link_comes_back_with_it(site: Site) -> None:
+    """The kernel takes IPv4 routes away without a word (net/ipv4/fib_frontend.c, fib_netdev_event)."""
+    site.ip(IN_TABLE_7)
+    site.look_after()
+    site.ip("link set eni1 down")
+    site.look_after(Source.LINKS)
+    assert site.routes(7) == []
+    site.ip(
+        "link set eni1 up\nroute add default via 10.0.1.1 dev eni1 metric 100\nroute add 10.0.1.0/24 dev eni1 table 7"
+    )
+    site.look_after(Source.LINKS | Source.ROUTES)
+    assert DEFAULT in site.routes(7)
+
+
+def test_interfaces_have_their_settings_whenever_they_appear(site: Site) -> None:
+    def loose(name: str) -> str:
+        return site.namespace.program("sysctl", "-n", f"net/ipv4/conf/{name}/rp_filter").strip()
+
+    assert (loose("eni1"), loose("far1")) == ("2", "0")
+    site.ip("link add eni3 type veth peer name far3")
+    site.look_after(Source.LINKS)
+    assert loose("eni3") == "2"
+    site.namespace.program("sysctl", "-q", "net/ipv4/conf/eni1/rp_filter=1")
+    site.look_after(Source.SETTINGS)
+    assert loose("eni1") == "2"
+
+
+def test_what_is_not_ours_is_never_touched(site: Site) -> None:
+    site.ip(FOREIGN)
+    before = site.state()
+    site.ip(IN_TABLE_7)
+    site.look_after()
+    assert DEFAULT in site.routes(7)
+    site.ip("route del default table 7 proto 97")
+    site.look_after()
+    site.ip("rule del from 10.0.1.9 table 7\nroute del 10.0.1.0/24 dev eni1 table 7")
+    site.look_after()
+    assert site.state() == before
+
+
+def test_another_programs_route_of_our_metric_stays(site: Site) -> None:
+    site.ip("route add default via 10.0.1.7 dev eni1 metric 97 table 7")
+    site.ip(IN_TABLE_7)
+    site.look_after()
+    assert site.routes(7)[0] == "default via 10.0.1.7 dev eni1 metric 97 "
+
+
+def test_all_of_that_is_told_by_the_kernel(site: Site) -> None:
+    events = site.namespace.call(network_events), site.namespace.call(setting_events)
+
+    def told() -> Source:
+        found = NOTHING
+        for each in events:
+            found |= each.drain()
+        return found
+
+    time.sleep(0.2)
+    told()
+    for command, source in (
+        ("rule add from 10.0.1.9 table 7", Source.RULES),
+        ("route add 10.0.1.0/24 dev eni1 table 7", Source.ROUTES),
+        ("route add default via 10.0.1.1 dev eni1 table 7", Source.ROUTES),
+        ("route change default via 10.0.1.3 dev eni1 metric 100", Source.ROUTES),
+        ("addr add 10.0.1.10/24 dev eni1", Source.ADDRESSES | Source.ROUTES),
+        ("link set eni1 mtu 1400", Source.LINKS),
+    ):
+        site.ip(command)
+        assert told() & source == source, command
+    for each in events:
+        each.close()
