@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
 import signal
 import time
 from collections.abc import Sequence
@@ -39,10 +40,10 @@ from firstboot.sources import EVERYTHING, NOTHING, Source
 from firstboot.wlan import Wlan
 
 SPACING_S = 0.05
-"""The least time from the end of a pass to the beginning of the next one: a change comes as many messages."""
+"""The least time from the beginning of a pass to that of the next one: a change comes as many messages."""
 
 REST = 2.0
-"""So many times as long as a pass took is the rest after it: whatever happens, most of the processor is others'."""
+"""So many times as long as a pass kept the processor is the rest after it: whatever happens, most of it is others'."""
 
 GLANCE_S = 60.0
 """Not every change is told by anybody (accept_ra, a file): what is not is looked at this often."""
@@ -174,13 +175,13 @@ class Daemon:
     async def _work(self, loop: asyncio.AbstractEventLoop, host: Host, bus: Bus | None) -> None:
         retry_s = RETRY_S
         while not self._stopping:
-            began = loop.time()
+            began, used_s = loop.time(), _processor_s()
             changed, self._changed, self._told = self._changed | self._told, NOTHING, NOTHING
             self._woken.clear()
             state_before = self._answers.state()
             passed = await loop.run_in_executor(self._worker, self._pass, host, changed)
             self._files.watch({*host.paths_read(), self._configurations.file})
-            rest_s = max(SPACING_S, REST * (loop.time() - began))
+            rest_s = max(SPACING_S, REST * (_processor_s() - used_s))
             if bus is not None and bus.lost:
                 raise TemporaryError("the system bus is gone")
             if self._api is not None:
@@ -292,6 +293,11 @@ class Daemon:
             if alive_at is None or time.monotonic() - alive_at < STUCK_S:
                 notify("WATCHDOG=1")
             await asyncio.sleep(HEARTBEAT_S)
+
+
+def _processor_s() -> float:
+    """What this process and the programs that it ran have had of the processor."""
+    return sum(os.times()[:4])
 
 
 def _status(configuration: Configuration, outcomes: tuple[Outcome, ...], host: Host) -> status.Status:

@@ -5,12 +5,20 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, IPv6Interface
 
 from appliance.model import Appliance
-from firstboot.actions import Action, BounceLinks, ReplugGadget, RestartUnit, RetractIPv6, WriteFile
-from firstboot.cable import segments
-from firstboot.facts import Facts
+from firstboot.actions import (
+    Action,
+    AddAddress,
+    BounceLinks,
+    ReplugGadget,
+    RestartUnit,
+    RetractIPv6,
+    WriteFile,
+)
+from firstboot.cable import LINK_LOCAL, Segment, segments
+from firstboot.facts import OURS, Address, Facts
 from firstboot.kind import Kind, Machine
 from firstboot.paths import RUN
 from firstboot.plan import Change
@@ -33,6 +41,8 @@ class Told:
     interface: str
     informed: bool
     ports: tuple[str, ...] = field(default=(), compare=False)
+    flushed: tuple[Address, ...] = field(default=(), compare=False)
+    """The Pi's own that go when the ports are taken down."""
     dns_server: IPv6Address | None = field(default=None, compare=False)
     before: Heard = field(default=Heard(), compare=False)
     offer: str = field(default="", compare=False, repr=False)
@@ -55,8 +65,9 @@ class _Telling(Kind[Told]):
         if offer is None:
             return []
         ports = tuple(port for segment in found for port in segment.ports)
+        flushed = tuple(address for segment in found for address in _flushed(segment))
         return [
-            Told(segment.interface, True, ports, segment.ipv6.ip, offer=offer)
+            Told(segment.interface, True, ports, flushed, segment.ipv6.ip, offer=offer)
             for segment in found
             if segment.interface in facts.links
         ]
@@ -124,12 +135,16 @@ class Cable(_Telling):
     needs = ("units",)
 
     def actions(self, change: Change[Told]) -> Sequence[Action]:
-        """Have DHCP clients ask again, and note that they did."""
+        """Have DHCP clients ask again, and note that they did.
+
+        What they ask over IPv6 as soon as the cable is up again must find the Pi under its addresses.
+        """
         want, have = change.want, change.have
         if want is None or have is None:
             return []
         now = dnsmasq.heard(have.offer, want.interface)
-        again = [BounceLinks(want.ports)] if now.dhcp and now.dhcp != have.before.dhcp else []
+        bounce = now.dhcp and now.dhcp != have.before.dhcp
+        again = (BounceLinks(want.ports), *map(AddAddress, want.flushed)) if bounce else ()
         return [*_retracted6(want, have, now), *again, _noted(have.offer)]
 
     def _to_be_heard(self, machine: Machine, want: Told) -> str:
@@ -150,6 +165,14 @@ def offered(appliance: Appliance, machine: Machine) -> Sequence[Offered]:
         Offered(interface, mode, dnsmasq.heard(config, interface).families if mode is Mode.ROUTE else ())
         for interface, mode in modes.items()
     ]
+
+
+def _flushed(segment: Segment) -> Sequence[Address]:
+    """A port that is taken down loses its IPv6 addresses; a bridge whose ports are keeps them."""
+    if segment.ports != (segment.interface,):
+        return ()
+    found = (LINK_LOCAL, *segment.addresses)
+    return [Address(segment.interface, address, OURS) for address in found if isinstance(address, IPv6Interface)]
 
 
 def _retracted6(want: Told, have: Told, now: Heard) -> Sequence[Action]:

@@ -215,8 +215,10 @@ class MemoryMachine:
     @execute.register
     def _(self, action: actions.BounceLinks) -> None:
         for name in action.names:
-            self._link(name)
+            self.links[name] = replace(self._link(name), link_local=())
         self.log.append(action)
+        gone = [a for a in self.addresses if a.interface in action.names and isinstance(a.address, IPv6Interface)]
+        self.addresses = [address for address in self.addresses if address not in gone]
 
     @execute.register
     def _(self, action: actions.ReplugGadget) -> None:

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 import pytest
 
 from appliance.errors import TemporaryError
-from appliance.model import Appliance, Gadget, Profile, Share, Uplink
+from appliance.model import Appliance, Gadget, Interfaces, Profile, Share, Uplink
 from firstboot.actions import (
     Action,
     BounceLinks,
@@ -160,6 +160,20 @@ def test_a_way_out_that_is_back_is_told_once_dnsmasq_says_so(pi: MemoryMachine, 
     [bounced] = [action for action in did if isinstance(action, BounceLinks)]
     assert bounced.names == ("usb0", "usb1") and did.index(bounced) > did.index(RestartUnit(DNSMASQ))
     assert reconcile(ROUTED) == []
+
+
+def test_separate_interfaces_have_their_addresses_back_when_they_are_up_again(
+    pi: MemoryMachine, reconcile: Pass
+) -> None:
+    """The laptop solicits routers as soon as it sees the cable, and not for long."""
+    gadget = ROUTED.gadget
+    assert gadget is not None
+    did = reconcile(replace(ROUTED, gadget=replace(gadget, interfaces=Interfaces.SEPARATE)))
+    assert BounceLinks(("usb0", "usb1")) in did
+    for port in ("usb0", "usb1"):
+        own = [address.address.ip for address in pi.addresses if address.interface == port]
+        assert [ip.packed[-1] for ip in own if ip.version == 6] == [1], port
+        assert pi.links[port].link_local == (IPv6Address("fe80::1"),)
 
 
 def test_local_takes_the_way_out_back_as_well(pi: MemoryMachine, reconcile: Pass) -> None:
