@@ -42,7 +42,7 @@ def proc(tmp_path: Path) -> Path:
         (4294963199, ""),  # made up by the kernel
         (900, ""),  # of another protocol
         (701, ""),  # closed
-        (os.getpid(), ""),
+        pytest.param(os.getpid(), "", id="ourselves"),
     ],
 )
 def test_a_port_is_named(proc: Path, port: int, name: str) -> None:
