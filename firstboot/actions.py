@@ -112,9 +112,14 @@ class SetLink(Action):
 
 @dataclass(frozen=True)
 class BounceLinks(Action):
-    """Take interfaces down and up again: hosts at their other ends notice, and ask DHCP anew."""
+    """Take interfaces down and up again: hosts at their other ends notice, and ask DHCP anew.
+
+    `addresses` are those that the interfaces lose by that. They have them back when they come up, so that what is asked
+    over IPv6 at once finds us, and nobody who misses a link-local address there (dhcpcd) makes one up.
+    """
 
     names: tuple[str, ...]
+    addresses: tuple[Address, ...] = ()
 
     def __str__(self) -> str:
         return f"have the hosts on {', '.join(self.names)} ask for their addresses again"

@@ -230,6 +230,8 @@ class Host:
         until, before = time.monotonic() + DOWN_S, self._neighbours()
         while time.monotonic() < until and not _lost(before, self._neighbours()):
             time.sleep(SHORT_S)
+        for address in action.addresses:
+            self._netlink.add_address(address)
         for name in action.names:
             self._netlink.set_link(name, mtu=None)
 

@@ -8,15 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address, IPv6Interface
 
 from appliance.model import Appliance
-from firstboot.actions import (
-    Action,
-    AddAddress,
-    BounceLinks,
-    ReplugGadget,
-    RestartUnit,
-    RetractIPv6,
-    WriteFile,
-)
+from firstboot.actions import Action, BounceLinks, ReplugGadget, RestartUnit, RetractIPv6, WriteFile
 from firstboot.cable import LINK_LOCAL, Segment, segments
 from firstboot.facts import OURS, Address, Facts
 from firstboot.kind import Kind, Machine
@@ -135,16 +127,12 @@ class Cable(_Telling):
     needs = ("units",)
 
     def actions(self, change: Change[Told]) -> Sequence[Action]:
-        """Have DHCP clients ask again, and note that they did.
-
-        What they ask over IPv6 as soon as the cable is up again must find the Pi under its addresses.
-        """
+        """Have DHCP clients ask again, and note that they did."""
         want, have = change.want, change.have
         if want is None or have is None:
             return []
         now = dnsmasq.heard(have.offer, want.interface)
-        bounce = now.dhcp and now.dhcp != have.before.dhcp
-        again = (BounceLinks(want.ports), *map(AddAddress, want.flushed)) if bounce else ()
+        again = [BounceLinks(want.ports, want.flushed)] if now.dhcp and now.dhcp != have.before.dhcp else []
         return [*_retracted6(want, have, now), *again, _noted(have.offer)]
 
     def _to_be_heard(self, machine: Machine, want: Told) -> str:

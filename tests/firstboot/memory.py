@@ -219,6 +219,8 @@ class MemoryMachine:
         self.log.append(action)
         gone = [a for a in self.addresses if a.interface in action.names and isinstance(a.address, IPv6Interface)]
         self.addresses = [address for address in self.addresses if address not in gone]
+        for address in action.addresses:
+            self.execute(actions.AddAddress(address))
 
     @execute.register
     def _(self, action: actions.ReplugGadget) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from dbus_next.aio.message_bus import MessageBus
@@ -116,15 +117,15 @@ class Bus:
 
 
 @pytest.fixture(scope="module")
-def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
+def bus() -> Iterator[Bus]:
     if os.geteuid() != 0:
         pytest.skip("on the system bus the name is root's, and who may what is tried as somebody else")
-    folder = tmp_path_factory.mktemp("bus")
-    for path in (folder, *folder.parents[:2]):
-        path.chmod(0o755)
-    made = Bus(folder)
-    yield made
-    made.close()
+    with TemporaryDirectory() as name:  # pytest's own folders are for nobody else
+        folder = Path(name)
+        folder.chmod(0o755)
+        made = Bus(folder)
+        yield made
+        made.close()
 
 
 @pytest.mark.parametrize("user", ["0", NOBODY])

@@ -169,7 +169,7 @@ def test_separate_interfaces_have_their_addresses_back_when_they_are_up_again(
     gadget = ROUTED.gadget
     assert gadget is not None
     did = reconcile(replace(ROUTED, gadget=replace(gadget, interfaces=Interfaces.SEPARATE)))
-    assert BounceLinks(("usb0", "usb1")) in did
+    assert any(isinstance(action, BounceLinks) for action in did)
     for port in ("usb0", "usb1"):
         own = [address.address.ip for address in pi.addresses if address.interface == port]
         assert [ip.packed[-1] for ip in own if ip.version == 6] == [1], port
