@@ -51,6 +51,7 @@ COMMANDS = (
     Command("plan", "firstboot.cli.plan", "on the Pi: what differs, and what would be done about it"),
     Command("explain", "firstboot.cli.explain", "on the Pi: all that is known of one part, and its history"),
     Command("apply", "firstboot.cli.apply", "on the Pi: make everything as appliance.yaml says, now"),
+    Command("confirm", "firstboot.cli.confirm", "on the Pi: keep a new configuration that is on trial"),
     Command("daemon", "firstboot.cli.daemon", "on the Pi: the service that keeps it so"),
 )
 

@@ -20,15 +20,19 @@ Intents = Callable[[Configuration, Machine], Sequence[Intent]]
 
 
 class Answers:
-    """Keeps what was told last. `in_worker` has something looked at between two passes; `wake` brings the next one."""
+    """Keeps what was told last. `in_worker` has something looked at between two passes; `wake` brings the next one.
+
+    `confirm` keeps the configuration that is on trial, if one is.
+    """
 
     def __init__(
         self,
         kinds: Sequence[Kind[Any]],
         in_worker: Callable[[Intents], Awaitable[Sequence[Intent]]],
         wake: Callable[[], None],
+        confirm: Callable[[], bool],
     ) -> None:
-        self._kinds, self._in_worker, self._wake = kinds, in_worker, wake
+        self._kinds, self._in_worker, self._wake, self._confirm = kinds, in_worker, wake, confirm
         self._history = History()
         self._outcomes: dict[str, Outcome] = {}
         self._state, self._json = "starting", "{}\n"
@@ -88,3 +92,8 @@ class Answers:
     def apply(self) -> None:
         """Look at everything and put it right."""
         self._wake()
+
+    def confirm(self) -> None:
+        """Keep the configuration that is on trial. Raises `InputError` where none is."""
+        if not self._confirm():
+            raise InputError("no configuration is on trial", hint="`appliance status` tells which one is in force")

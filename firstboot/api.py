@@ -43,6 +43,10 @@ class Answering(Protocol):
         """Have everything looked at and put right."""
         ...
 
+    def confirm(self) -> None:
+        """Keep the configuration that is on trial. Raises `InputError` where none is."""
+        ...
+
 
 class Api(ServiceInterface):
     """The object on the bus."""
@@ -71,6 +75,14 @@ class Api(ServiceInterface):
         """Have everything looked at and put right now; root's alone."""
         self._daemon.apply()
 
+    @method(name="Confirm")
+    def confirm(self) -> None:
+        """Keep the configuration that is on trial; root's alone."""
+        try:
+            self._daemon.confirm()
+        except ApplianceError as error:
+            raise _told(error) from error
+
     @dbus_property(name="State", access=PropertyAccess.READ)
     def state(self) -> "s":
         """The appliance in one word: ready, waiting, failed or config-error."""
@@ -93,5 +105,9 @@ async def _answered(ask: Callable[[], Awaitable[str]]) -> str:
     try:
         return await ask()
     except ApplianceError as error:
-        hint = f" ({error.hint})" if error.hint else ""
-        raise DBusError(f"{INTERFACE}.Error", f"{error.message}{hint}") from error  # type: ignore[no-untyped-call]
+        raise _told(error) from error
+
+
+def _told(error: ApplianceError) -> DBusError:
+    hint = f" ({error.hint})" if error.hint else ""
+    return DBusError(f"{INTERFACE}.Error", f"{error.message}{hint}")  # type: ignore[no-untyped-call]

@@ -7,22 +7,26 @@ could be read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from appliance.errors import ApplianceError, ConfigError, InputError, Mark, Problem
-from appliance.model import Appliance, Gadget, Profile, Ssh, Uplink
+from appliance.model import Appliance
 from appliance.parse import parse_text
-from appliance.salvage import salvage
 from firstboot import files
-from firstboot.facts import Facts, Link
+from firstboot.facts import Facts
+from firstboot.management import Visits
 from firstboot.paths import CONFIG_NAME, GADGET_UNIT
 from firstboot.readings import Readings
+from firstboot.reconcile import Outcome, State
 from firstboot.rendered.ssh import AUTHORIZED_KEYS
+from firstboot.rescue import rescue
 from firstboot.status import Source
+from firstboot.trial import Checkpoint, Trials, Verdict
 
-FIRST_WIRED = "eth0"
+TRIAL_NAME = "trial.json"
 
 
 @dataclass(frozen=True)
@@ -35,35 +39,50 @@ class Configuration:
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     trouble: str = ""
+    refused: str = ""
+    """Why the one on the card was taken back after it had been tried."""
 
 
 class Configurations:
     """Reads the card's `appliance.yaml` again only when its content has changed.
 
-    `installed_keys`: the file of the ssh keys that are in force. `gadget_unit`: a file that an image has that was made
-    for a gadget.
+    `last_good`: the copy of the last one that was kept; trials are remembered beside it. `installed_keys`: the file of
+    the ssh keys that are in force. `gadget_unit`: a file that an image has that was made for a gadget.
     """
 
     def __init__(
-        self, fat: Path, last_good: Path, installed_keys: Path = AUTHORIZED_KEYS, gadget_unit: Path = GADGET_UNIT
+        self,
+        fat: Path,
+        last_good: Path,
+        installed_keys: Path = AUTHORIZED_KEYS,
+        gadget_unit: Path = GADGET_UNIT,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.file, self._last_good = fat / CONFIG_NAME, last_good
+        self.trials = Trials(last_good.with_name(TRIAL_NAME), clock=clock)
         self._installed_keys, self._gadget_unit = installed_keys, gadget_unit
         self._readings = Readings()
         self._data: bytes | None = None
         self._current: Configuration | None = None
+        self._used: bytes | None = None
+        """What the file said when it was last put in force; None where what is in force is not the card's."""
+        self._is_new = True
+        """The daemon has just started: what is on the card now replaces nothing that it saw working."""
 
-    def current(self, facts: Facts) -> Configuration:
-        """The configuration in force now."""
+    def current(self, facts: Facts, before: Callable[[], Checkpoint] = Checkpoint) -> Configuration:
+        """The configuration in force now. `before`: what to remember of the machine as it is before another one."""
         data, trouble = self._readings.take(self.file, self._look, self.file)
         if (
             self._current is None
             or (data, trouble) != (self._data, self._current.trouble)
             or _stale(self._current, facts)
         ):
-            found = self._read(data, trouble, facts)
+            found = self._read(data, trouble, facts, before)
+            if self._is_new and found.source is not Source.FILE and not found.refused:
+                self.trials.end()  # of what is not on the card any more
             self._current = found if found != self._current else self._current
-            self._data = data
+            self._data, self._is_new = data, False
         return self._current
 
     def is_as_read(self) -> bool:
@@ -77,28 +96,62 @@ class Configurations:
         except ApplianceError as error:
             return b"", error.message
 
-    def remember(self) -> None:
+    def judge(self, outcomes: Collection[Outcome], visits: Callable[[], Visits]) -> bool:
+        """Keep or take back what is on trial; whether one or the other happened. `outcomes`: those of the last pass."""
+        verdict, reason = self.trials.verdict(outcomes, visits)
+        if verdict is Verdict.KEEP:
+            self._remember()
+        elif verdict is Verdict.TAKE_BACK:
+            self.trials.refuse(reason)
+            self._current = None
+        elif not self.trials.under_way and all(outcome.state is not State.FAILED for outcome in outcomes):
+            self._remember()
+        return verdict is not Verdict.WAIT
+
+    def try_again(self) -> None:
+        """Somebody asks for what is on the card: what was taken back gets another trial."""
+        if self._current is not None and self._current.refused:
+            self.trials.end()
+            self._current = None
+
+    def _remember(self) -> None:
         """The configuration in force turned out to be usable: keep it for the day when the card's is broken."""
-        if self._current is None or self._current.source is not Source.FILE or self._data is None:
+        if self._used is None:
             return
         kept = files.read(self._last_good)
-        if kept is None or kept.content != self._data:
-            files.replace(self._last_good, self._data, 0o600)
+        if kept is None or kept.content != self._used:
+            files.replace(self._last_good, self._used, 0o600)
+        self.trials.end()  # in this order: were the power cut in between, the trial would be about what is kept
 
-    def _read(self, data: bytes, trouble: str, facts: Facts) -> Configuration:
+    def _read(self, data: bytes, trouble: str, facts: Facts, before: Callable[[], Checkpoint]) -> Configuration:
         if trouble:
             return self._instead(data, facts, (), trouble)
         try:
             parsed = parse_text(data, CONFIG_NAME)
         except ConfigError as error:
             return self._instead(data, facts, error.problems, "")
+        if refused := self._try(data, before):
+            return replace(self._instead(data, facts, (), ""), refused=refused)
+        self._used = data
         return Configuration(parsed.appliance, Source.FILE, parsed.marks, warnings=parsed.warnings)
+
+    def _try(self, data: bytes, before: Callable[[], Checkpoint]) -> str:
+        """Put what replaces a configuration that worked on trial; why it may not, if it had one."""
+        kept = files.read(self._last_good)
+        if kept is None or kept.content == data:
+            self.trials.end()
+        elif self._is_new:
+            self.trials.resume(data)
+        elif not self.trials.refusal(data):
+            self.trials.begin(data, before)
+        return self.trials.refusal(data)
 
     def _instead(self, data: bytes, facts: Facts, problems: tuple[Problem, ...], trouble: str) -> Configuration:
         """What was in force until now, in this run or the last one; else a rescue."""
         if self._current is not None and self._current.source is not Source.RESCUE:
             good, marks = self._current.appliance, self._current.marks
         else:
+            self._used = None
             try:
                 parsed = parse_text(_content(self._last_good), str(self._last_good))
             except ApplianceError:
@@ -119,31 +172,6 @@ def _stale(configuration: Configuration, facts: Facts) -> bool:
     """A rescue by an interface that is not there (any more)."""
     uplink = configuration.appliance.uplink
     return configuration.source is Source.RESCUE and uplink is not None and uplink.interface not in facts.links
-
-
-def rescue(
-    data: bytes, links: Mapping[str, Link], installed_keys: tuple[str, ...], *, made_for_gadget: bool
-) -> Appliance:
-    """A way in for whoever has the ssh keys that can be read from a broken file, or else those of before.
-
-    It is the network of the wire, by DHCP, or the wireless one that the file names; a gadget's is the cable. Where the
-    file does not say whether it is one, the image does: a Pi Zero has no wire.
-    """
-    saved = salvage(data, CONFIG_NAME)
-    is_gadget = made_for_gadget if saved.gadget is None else saved.gadget
-    uplink = saved.uplink if saved.uplink is not None and saved.uplink.interface in links else _wired(links)
-    return Appliance(
-        profile=Profile.GADGET if is_gadget else Profile.GATEWAY,
-        hostname=saved.hostname or "appliance",
-        ssh=Ssh(authorized_keys=saved.authorized_keys or installed_keys),
-        uplink=uplink,
-        gadget=Gadget() if is_gadget else None,
-    )
-
-
-def _wired(links: Mapping[str, Link]) -> Uplink:
-    wired = sorted(name for name, link in links.items() if not link.kind and name.startswith("e"))
-    return Uplink(interface=wired[0] if wired else FIRST_WIRED)
 
 
 def _content(path: Path) -> bytes:

@@ -31,12 +31,13 @@ from firstboot.neighbours import Neighbours
 from firstboot.netlink import Netlink
 from firstboot.notify import notify
 from firstboot.paths import LAST_GOOD, REPORT_NAME, STATUS, STATUS_TEXT, fat_partition
-from firstboot.reconcile import Outcome, Reconciler, State
+from firstboot.reconcile import Outcome, Reconciler
 from firstboot.report import Report
 from firstboot.resources.cable import offered
 from firstboot.resources.wifi import joined_network
 from firstboot.sharing import questions
 from firstboot.sources import EVERYTHING, NOTHING, Source
+from firstboot.trial import checkpoint
 from firstboot.wlan import Wlan
 
 SPACING_S = 0.05
@@ -68,10 +69,14 @@ log = logging.getLogger("appliance")
 
 @dataclass(frozen=True)
 class Passed:
-    """How a pass ended. `settled`: until something happens, another one would end the same."""
+    """How a pass ended. `settled`: until something happens, another one would end the same.
+
+    `judged`: a configuration was kept or taken back, so that another pass has to follow.
+    """
 
     told: status.Overall
     settled: bool
+    judged: bool = False
 
 
 class Daemon:
@@ -94,7 +99,9 @@ class Daemon:
         # pyroute2 and the blocking D-Bus calls stay in one thread of their own.
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reconcile")
         self._logged: dict[str, Outcome] = {}
-        self._answers = Answers(kinds, self._look, self._wake)
+        self._answers = Answers(kinds, self._look, self._ask_again, self._confirm)
+        self._asked = False
+        """Somebody asks for what is on the card, even if it was taken back."""
         self._host: Host | None = None
         self._api: Api | None = None
 
@@ -139,7 +146,7 @@ class Daemon:
             self._worker.shutdown()
 
     def _on_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        loop.add_signal_handler(signal.SIGHUP, self._wake)
+        loop.add_signal_handler(signal.SIGHUP, self._ask_again)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
 
@@ -151,6 +158,15 @@ class Daemon:
     def _wake(self, changed: Source = EVERYTHING) -> None:
         self._changed |= changed
         self._woken.set()
+
+    def _ask_again(self) -> None:
+        self._asked = True
+        self._wake()
+
+    def _confirm(self) -> bool:
+        confirmed = self._configurations.trials.confirm()
+        self._wake()
+        return confirmed
 
     def _on_events(self, events: Events) -> None:
         if changed := events.drain():
@@ -168,7 +184,7 @@ class Daemon:
             raise TemporaryError("the daemon is still starting", hint="try again in a few seconds")
 
         def found() -> Sequence[Intent]:
-            return find(self._configurations.current(host.facts()), host)
+            return find(self._current(host), host)
 
         return await asyncio.get_running_loop().run_in_executor(self._worker, found)
 
@@ -180,6 +196,8 @@ class Daemon:
             self._woken.clear()
             state_before = self._answers.state()
             passed = await loop.run_in_executor(self._worker, self._pass, host, changed)
+            if passed.judged:
+                self._wake()
             self._files.watch({*host.paths_read(), self._configurations.file})
             rest_s = max(SPACING_S, REST * (_processor_s() - used_s))
             if bus is not None and bus.lost:
@@ -230,18 +248,33 @@ class Daemon:
         return not (self._configurations.is_as_read() and host.is_as_read())
 
     async def _rest(self, host: Host, longest_s: float) -> None:
-        """Until something happens, or the time is up; what is due on the card and of reactions is done in between."""
+        """Until something happens, or the time is up; what is due meanwhile is done in between."""
         deadline = time.monotonic() + longest_s
         while not self._woken.is_set() and (left_s := deadline - time.monotonic()) > 0:
             due_s = self._report.due_s()
             written_s = math.inf if due_s is None else due_s + 0.1
             try:
-                wait_s = max(0.0, min(left_s, written_s, host.reactions.due_in_s()))
+                due_s = min(host.reactions.due_in_s(), self._configurations.trials.due_in_s())
+                wait_s = max(0.0, min(left_s, written_s, due_s))
                 await asyncio.wait_for(self._woken.wait(), wait_s)
             except TimeoutError:
                 self._report.flush()
-                if await asyncio.get_running_loop().run_in_executor(self._worker, host.reactions.carry_out):
-                    self._wake(Source.REACTIONS)
+                loop = asyncio.get_running_loop()
+                if changed := await loop.run_in_executor(self._worker, self._do_what_is_due, host):
+                    self._wake(changed)
+
+    def _do_what_is_due(self, host: Host) -> Source:
+        """What changed by that. Runs in the worker thread."""
+        changed = Source.REACTIONS if host.reactions.carry_out() else NOTHING
+        return EVERYTHING if self._judge(host) else changed
+
+    def _judge(self, host: Host) -> bool:
+        return self._configurations.judge(tuple(self._logged.values()), host.visits)
+
+    def _current(self, host: Host) -> Configuration:
+        """The configuration in force; before it is another, the machine is remembered as it is."""
+        facts = host.facts()
+        return self._configurations.current(facts, lambda: checkpoint(host.visits(), self._logged.values()))
 
     def _pass(self, host: Host, changed: Source) -> Passed:
         """Put everything right once, and tell. Runs in the worker thread."""
@@ -250,22 +283,24 @@ class Daemon:
         if changed == EVERYTHING:
             host.begin()
         try:
-            configuration = self._configurations.current(host.facts())
+            if self._asked:
+                self._asked = False
+                self._configurations.try_again()
+            configuration = self._current(host)
             outcomes = self._reconciler.reconcile(configuration.appliance, host, changed)
             for outcome in outcomes:
                 self._log(outcome)
             self._neighbours.ask(questions(configuration.appliance, host.facts()))
-            told = _status(configuration, outcomes, host)
+            judged = self._judge(host)
+            told = _status(configuration, self._configurations.trials.told(), outcomes, host)
             self._tell(told, began)
-            if all(outcome.state is not State.FAILED for outcome in outcomes):
-                self._configurations.remember()
         except ApplianceError as error:
             log.error("%s", error)
             return Passed(status.Overall.FAILED, settled=False)
         finally:
             self._alive_at = None
         settled = told.overall is not status.Overall.CONFIG_ERROR and self._reconciler.is_settled(outcomes)
-        return Passed(told.overall, settled)
+        return Passed(told.overall, settled, judged)
 
     def _tell(self, told: status.Status, began: float) -> None:
         """The report first: who waits for status.json finds it written."""
@@ -300,7 +335,7 @@ def _processor_s() -> float:
     return sum(os.times()[:4])
 
 
-def _status(configuration: Configuration, outcomes: tuple[Outcome, ...], host: Host) -> status.Status:
+def _status(configuration: Configuration, trial: str, outcomes: tuple[Outcome, ...], host: Host) -> status.Status:
     return status.Status(
         appliance=configuration.appliance,
         source=configuration.source,
@@ -311,6 +346,8 @@ def _status(configuration: Configuration, outcomes: tuple[Outcome, ...], host: H
         wifi=joined_network(configuration.appliance, host),
         cable=tuple(offered(configuration.appliance, host)),
         trouble=configuration.trouble,
+        refused=configuration.refused,
+        trial=trial,
         marks=configuration.marks,
     )
 

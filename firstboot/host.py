@@ -14,15 +14,18 @@ from appliance.errors import PermanentError, TemporaryError
 from firstboot import actions, advertisement, echo, files, regulatory, rfkill
 from firstboot.bus import Bus
 from firstboot.command import run
+from firstboot.connections import ssh_connections
 from firstboot.facts import Facts
 from firstboot.gadget import configfs, identity
 from firstboot.kind import FileState, Gadget
+from firstboot.management import Visits
 from firstboot.neighbours import Answers
 from firstboot.netlink import Netlink
 from firstboot.paths import ETC, REACTIONS
 from firstboot.reactions import Reactions
 from firstboot.readings import Readings
-from firstboot.rendered.ufw import FAMILIES, other_paths
+from firstboot.rendered import dnsmasq
+from firstboot.rendered.ufw import FAMILIES, other_paths, path_of
 from firstboot.resources.hostname import hosts_with
 from firstboot.rulesets import CLOSING, parse, restoring
 from firstboot.sources import EVERYTHING, Source
@@ -141,6 +144,19 @@ class Host:
     def reacted(self, policy: str, members: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
         """For which interfaces a policy's action was carried out, and why the last attempt failed."""
         return self.reactions.reacted(policy, members)
+
+    def visits(self) -> Visits:
+        """Who is connected to this machine, by ssh or over DHCP, and what they depend on."""
+        leases, offer = map(files.read, (Path(dnsmasq.CABLE_LEASES), dnsmasq.LOADED))
+        lan = files.read(Path(dnsmasq.LAN_LEASES))
+        rules = (_text([files.read(path_of(family))]) for family in FAMILIES)
+        return Visits(
+            facts=self.facts(),
+            connections=ssh_connections(),
+            leases=tuple(_text([leases, lan]).splitlines()),
+            offer=_text([offer]),
+            input_rules=tuple(line for text in rules for line in text.splitlines() if "-input " in line),
+        )
 
     def _react(self, reaction: actions.ReactSoon) -> None:
         if reaction.restart is not None:

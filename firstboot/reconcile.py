@@ -45,7 +45,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one kind ended: what was done, and what still differs and why. `setting`: the path that wants it."""
+    """How one kind ended: what was done, and what still differs and why. `setting`: the path that wants it.
+
+    `in_vain`: something was done about it, now or before, and it still differs.
+    """
 
     kind: str
     state: State
@@ -54,6 +57,7 @@ class Outcome:
     error: str = ""
     hint: str = ""
     setting: str = ""
+    in_vain: bool = False
 
 
 class Executor(Machine, Protocol):
@@ -183,7 +187,7 @@ class Reconciler:
         except Exception as error:
             log.exception("%s", kind.name)
             problem = PermanentError(f"a bug in the appliance: {type(error).__name__}: {error}")
-        return _outcome(kind, done, changes, problem)
+        return replace(_outcome(kind, done, changes, problem), in_vain=bool(changes) and streak.tries > 0)
 
     def _attempt(
         self, appliance: Appliance, kind: Kind[Any], machine: Executor, done: list[str], streak: _Streak

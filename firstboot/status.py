@@ -44,6 +44,10 @@ class Status:
     warnings: tuple[Problem, ...] = ()
     trouble: str = ""
     """Why the configuration could not be read at all."""
+    refused: str = ""
+    """Why the one on the card was taken back."""
+    trial: str = ""
+    """What a person should know of the one in force while it is on trial."""
     wifi: str = ""
     """The wireless network that is joined."""
     cable: tuple[Offered, ...] = ()
@@ -54,7 +58,7 @@ class Status:
     @property
     def overall(self) -> Overall:
         """The worst of everything."""
-        return Overall.CONFIG_ERROR if self.problems or self.trouble else self.machine
+        return Overall.CONFIG_ERROR if self.problems or self.trouble or self.refused else self.machine
 
     @property
     def machine(self) -> Overall:
@@ -83,6 +87,8 @@ def to_json(status: Status, *, began_s: float) -> str:
         "problems": [_problem(problem) for problem in status.problems],
         "warnings": [_problem(problem) for problem in status.warnings],
         "trouble": status.trouble,
+        "refused": status.refused,
+        "trial": status.trial,
         "interfaces": {name: list(addresses) for name, addresses in _addresses(status.facts).items()},
         "wifi": status.wifi,
         "cable": [asdict(offered) for offered in status.cable],
@@ -111,11 +117,14 @@ def _headline(status: Status) -> Sequence[str]:
         lines.append(f"CHECK appliance.yaml: it has mistakes and is not used. In force is the {status.source}.")
     elif status.trouble:
         lines.append(f"CHECK appliance.yaml: {status.trouble}. In force is the {status.source}.")
+    elif status.refused:
+        lines.append(f"CHECK appliance.yaml: it was tried, and taken back: {status.refused}.")
+        lines.append(f"In force is the {status.source}; `sudo appliance apply` tries the other one again.")
     return [*lines, _HEADLINES[status.machine].format(source=f"the {status.source}" if lines[1:] else status.source)]
 
 
 def _configuration(status: Status) -> list[str]:
-    lines = [f"Configuration in force: {status.source}"]
+    lines = [f"Configuration in force: {status.source}", *([f"  {status.trial}"] if status.trial else [])]
     for label, problems in (("ERROR", status.problems), ("warning", status.warnings)):
         for problem in problems:
             lines.append(f"  {label} line {problem.mark.line}, column {problem.mark.column}: {problem.message}")

@@ -72,6 +72,9 @@ class Answers:
     def apply(self) -> None:
         self.applied += 1
 
+    def confirm(self) -> None:
+        raise InputError("no configuration is on trial")
+
 
 class Bus:
     """A bus with our object on it."""

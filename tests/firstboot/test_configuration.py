@@ -10,6 +10,7 @@ from appliance.model import Gadget, Profile
 from appliance.parse import load
 from firstboot.configuration import Configurations
 from firstboot.facts import Facts, Link
+from firstboot.management import Visits
 from firstboot.paths import CONFIG_NAME, GADGET_UNIT
 from firstboot.status import Source
 
@@ -55,15 +56,18 @@ def test_the_cards_file_is_in_force(configurations: Configurations, fat: Path) -
 def test_what_worked_stays_when_the_file_breaks(configurations: Configurations, fat: Path, last_good: Path) -> None:
     write(fat, GOOD)
     good = configurations.current(FACTS).appliance
-    configurations.remember()
+    configurations.judge((), Visits)
     assert last_good.stat().st_mode & 0o777 == 0o600  # it may hold a passphrase
 
     write(fat, BROKEN)
-    for current in (configurations.current(FACTS), Configurations(fat, last_good).current(FACTS)):
+    for current in (
+        configurations.current(FACTS),
+        Configurations(fat, last_good).current(FACTS),
+    ):
         assert (current.source, current.appliance) == (Source.LAST_GOOD, good)
         assert [problem.mark.line for problem in current.problems] == [16]
 
-    configurations.remember()
+    configurations.judge((), Visits)
     assert last_good.read_bytes() == GOOD
 
 
@@ -114,7 +118,7 @@ def test_without_a_file_there_is_a_rescue_that_says_so(configurations: Configura
 def test_a_card_that_cannot_be_read_takes_nothing_away(configurations: Configurations, fat: Path) -> None:
     write(fat, GOOD)
     configurations.current(FACTS)
-    configurations.remember()
+    configurations.judge((), Visits)
     (fat / CONFIG_NAME).unlink()
     (fat / CONFIG_NAME).mkdir()
     current = configurations.current(FACTS)

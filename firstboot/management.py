@@ -1,0 +1,135 @@
+"""By which ways this machine is reached, so that it can be told whether a new configuration has cut them. Pure.
+
+A way is an ssh connection, or an address that a host was given over DHCP. It stands while its terms are the same: all
+that the host at its other end depends on. On other terms it must be used again to be known to work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from ipaddress import IPv4Address
+
+from firstboot.cable import BRIDGE
+from firstboot.connections import Connection
+from firstboot.facts import Facts, Gateway
+from firstboot.rendered import dnsmasq
+
+SSH, DHCP = "ssh", "DHCP"
+CABLE = "the USB cable"
+
+
+@dataclass(frozen=True)
+class Visits:
+    """Who is connected to this machine, and what they depend on.
+
+    `leases`: the lines of dnsmasq's file of them. `offer`: the configuration that it has loaded. `input_rules`: the
+    firewall's for what comes in, as iptables-restore reads them.
+    """
+
+    facts: Facts = field(default_factory=Facts)
+    connections: tuple[Connection, ...] = ()
+    leases: tuple[str, ...] = ()
+    offer: str = ""
+    input_rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Way:
+    """How one host reached this machine. `link`: an interface, or the cable, whose interfaces change their names."""
+
+    link: str
+    service: str
+    own: Gateway
+    peer: Gateway
+    terms: str
+
+    def __str__(self) -> str:
+        return f"{self.service} over {self.link}"
+
+
+def ways(visits: Visits) -> tuple[Way, ...]:
+    """Those by which the machine is reached."""
+    return tuple(_ways(visits))
+
+
+def lost(before: Collection[Way], leases_before: Collection[str], now: Visits, applied_s: float) -> list[Way]:
+    """The ways that do not stand and whose links nobody has used again since so many seconds ago."""
+    used = set(_used_again(leases_before, now, applied_s))
+    return [way for way in before if way.link not in used and not _stands(way, now)]
+
+
+def _ways(visits: Visits) -> Iterator[Way]:
+    facts = visits.facts
+    for connection in visits.connections:
+        own, peer = connection.own, connection.peer
+        for interface in _interfaces_of(own, facts, connection.index):
+            yield Way(_link(interface, facts), SSH, own, peer, _terms(SSH, interface, own, peer, visits))
+    for line in visits.leases:
+        for interface, own, peer in _leased(line, facts):
+            yield Way(_link(interface, facts), DHCP, own, peer, _terms(DHCP, interface, own, peer, visits))
+
+
+def _stands(way: Way, now: Visits) -> bool:
+    """Whether the host at the other end finds everything as it was."""
+    return any(
+        _link(interface, now.facts) == way.link
+        and now.facts.has_carrier(interface)
+        and _terms(way.service, interface, way.own, way.peer, now) == way.terms
+        for interface in _interfaces_of(way.own, now.facts)
+    )
+
+
+def _used_again(leases_before: Collection[str], now: Visits, applied_s: float) -> Iterator[str]:
+    """The links over which somebody has been heard since, or given an address."""
+    for connection in now.connections:
+        if connection.heard_s < applied_s:
+            for interface in _interfaces_of(connection.own, now.facts, connection.index):
+                yield _link(interface, now.facts)
+    for line in now.leases:
+        if line not in leases_before:
+            yield from (_link(interface, now.facts) for interface, _, _ in _leased(line, now.facts))
+
+
+def _terms(service: str, interface: str, own: Gateway, peer: Gateway, visits: Visits) -> str:
+    """A digest of what the other end depends on: for ssh the way back to it, and what the firewall lets in."""
+    if service == DHCP:
+        terms = [str(own), *dnsmasq.heard(visits.offer, interface).dhcp]
+    else:
+        rules = (rule for rule in visits.input_rules if f" -i {interface} " in rule)
+        terms = [str(own), _router(interface, peer, visits.facts), *rules]
+    return sha256("\n".join(terms).encode()).hexdigest()
+
+
+def _router(interface: str, peer: Gateway, facts: Facts) -> str:
+    """The router that leads to the peer; "" where none is needed."""
+    if peer.is_link_local or any(peer in each.address.network for each in facts.addresses):
+        return ""
+    return ", ".join(str(route.gateway) for route in facts.default_routes_on(interface, peer.version)[:1])
+
+
+def _interfaces_of(own: Gateway, facts: Facts, index: int = 0) -> Iterator[str]:
+    """The interfaces that have an address of ours; one of a link alone may be on several."""
+    for address in facts.addresses:
+        if address.address.ip == own:
+            yield address.interface
+    for link in facts.links.values():
+        if own in link.link_local and index in (0, link.index):
+            yield link.name
+
+
+def _link(interface: str, facts: Facts) -> str:
+    return CABLE if interface in (BRIDGE, *facts.gadget_ports.values()) else interface
+
+
+def _leased(line: str, facts: Facts) -> Iterator[tuple[str, Gateway, Gateway]]:
+    """Interface, own address and the host's of a line of dnsmasq's: expiry, MAC, address, name, client identifier."""
+    words = line.split()
+    try:
+        peer = IPv4Address(words[2])
+    except (IndexError, ValueError):  # a line about DHCPv6
+        return
+    for address in facts.addresses:
+        if peer in address.address.network:
+            yield address.interface, address.address.ip, peer
