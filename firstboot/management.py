@@ -93,9 +93,14 @@ def _used_again(leases_before: Collection[str], now: Visits, applied_s: float) -
 
 
 def _terms(service: str, interface: str, own: Gateway, peer: Gateway, visits: Visits) -> str:
-    """A digest of what the other end depends on: for ssh the way back to it, and what the firewall lets in."""
+    """A digest of what the other end depends on: for ssh the way back to it, and what the firewall lets in.
+
+    For DHCP that is the network, and that there is somebody to ask: a host keeps its lease whatever the next one says.
+    """
     if service == DHCP:
-        terms = [str(own), *dnsmasq.heard(visits.offer, interface).dhcp]
+        networks = (str(each.address) for each in visits.facts.addresses if each.address.ip == own)
+        is_served = any(line.startswith("dhcp-range=") for line in dnsmasq.heard(visits.offer, interface).dhcp)
+        terms = [*networks, str(is_served)]
     else:
         rules = (rule for rule in visits.input_rules if f" -i {interface} " in rule)
         terms = [str(own), _router(interface, peer, visits.facts), *rules]

@@ -161,6 +161,7 @@ def test_nobody_needs_to_be_heard_where_nothing_became_another(site: Site) -> No
     assert site.later(0) == "newname" and not site.is_tried
 
 
+OFFER = "dhcp-range=192.168.1.100,192.168.1.200,255.255.255.0,7200"
 RULE = "-A ufw-before-input -i eth0 -s 192.168.1.0/24 -p tcp --dport 22 -j ACCEPT"
 
 
@@ -193,6 +194,17 @@ def test_who_was_served_must_be_served_again(site: Site) -> None:
     assert site.later(0) == "newname" and site.is_tried
     site.visits = Visits(MOVED, leases=(RENEWED,))
     assert site.later(1) == "newname" and not site.is_tried
+
+
+@pytest.mark.parametrize(
+    ("offer", "is_tried"), [("dhcp-range=192.168.1.9,192.168.1.99,255.255.255.0,7200", False), ("", True)]
+)
+def test_who_was_served_keeps_its_lease_while_there_is_somebody_to_ask(site: Site, offer: str, is_tried: bool) -> None:
+    site.visits = Visits(HERE, leases=(LEASE,), offer=f"\n# --- eth0\n{OFFER}\n")
+    site.write(NEW)
+    site.configurations.current(HERE, lambda: checkpoint(site.visits, FINE))
+    site.visits = Visits(HERE, leases=(LEASE,), offer=f"\n# --- eth0\n{offer}\n")
+    assert site.later(0) == "newname" and site.is_tried == is_tried
 
 
 def test_somebody_may_say_that_all_is_well(site: Site) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from image.lab.card import Card
 from image.lab.gateway import Lab
 from image.lab.machine import VIRT
 from image.lab.services import home_dhcp
-from image.lab.topology import ROUTER, forward_tunnel
+from image.lab.topology import CLIENT, ROUTER, forward_tunnel
 from image.lab.waiting import until
 from image.run import run
 from tests.lab import checks
@@ -30,6 +31,7 @@ TWO_ARMED = {
     "lan:\n  interface: eth0\n": "lan:\n  interface: eth1\n  address: 192.168.2.1/24\n",
     "192.168.1.10-192.168.1.210": "192.168.2.10-192.168.2.210",
 }
+LAN_ADDRESS = IPv4Address("192.168.2.1")
 RIGHT, WRONG = "192.168.1.254", "192.168.1.2540"
 
 
@@ -87,11 +89,15 @@ def leased_address(gateway: Booted) -> IPv4Address | None:
     return IPv4Address(found[1]) if found else None
 
 
-def ssh(lab: Lab, address: IPv4Address | None, identity: Path) -> str:
-    """Who one is when logged in with that key, from the network that the Pi's uplink is on."""
+def ssh(lab: Lab, address: IPv4Address | None, identity: Path, *, namespace: str = ROUTER) -> str:
+    """Who one is when logged in with that key, from the network that the Pi's uplink is on if from no other."""
+    return lab.world.run(namespace, login(address, identity, "id", "-un")).strip()
+
+
+def login(address: IPv4Address | None, identity: Path, *command: str) -> list[str | Path]:
     options = ["BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null"]
     words = [word for option in options for word in ("-o", option)]
-    return lab.world.run(ROUTER, ["ssh", "-i", identity, *words, f"pi@{address}", "id", "-un"]).strip()
+    return ["ssh", "-i", identity, *words, f"pi@{address}", *command]
 
 
 def test_corrected(gateway: Booted) -> None:
@@ -109,6 +115,57 @@ def test_two_armed(gateway: Booted) -> None:
     checks.clamps_mss(lab)
     checks.lets_in(lab, 80, 443)
     on_the_pi.keeps_everybody_out(gateway.guest, lab, "eth1")
+
+
+def test_a_change_that_cuts_nobody_is_kept(gateway: Booted, keys: tuple[Path, Path]) -> None:
+    config = right(gateway).replace("192.168.2.210", "192.168.2.200")
+    with session(gateway, keys[0]):
+        gateway.guest.write(on_the_pi.CONFIG, config)
+        until(lambda: last_good(gateway) == config, "it is the last good one", timeout_s=60, every_s=1)
+    on_the_pi.is_ready(gateway.guest, timeout_s=60)
+
+
+def test_a_mistake_that_cuts_a_session_is_undone(gateway: Booted, keys: tuple[Path, Path]) -> None:
+    """The LAN has another network than the one who is logged in."""
+    guest, config = gateway.guest, last_good(gateway)
+    with session(gateway, keys[0]):
+        guest.write(on_the_pi.CONFIG, config.replace("192.168.2.", "192.168.7."))
+        until(lambda: "on trial" in on_the_pi.status(guest).get("trial", ""), "it is on trial", timeout_s=60, every_s=1)
+        assert last_good(gateway) == config
+        status = on_the_pi.reaches_state(guest, "config-error", timeout_s=150)
+        assert "ssh over eth1" in status["refused"]
+    assert ssh(gateway.lab, LAN_ADDRESS, keys[0], namespace=CLIENT) == "pi"
+    assert guest.ask(["appliance", "confirm"]).code, "there is nothing to be kept"
+
+
+def test_whoever_moves_it_confirms(gateway: Booted, keys: tuple[Path, Path]) -> None:
+    guest, config = gateway.guest, last_good(gateway)
+    with session(gateway, keys[0]):
+        moved = config.replace("192.168.2.", "192.168.7.")
+        guest.write(on_the_pi.CONFIG, moved + "# again\n")
+        until(lambda: "on trial" in on_the_pi.status(guest).get("trial", ""), "it is on trial", timeout_s=60, every_s=1)
+        guest.run("appliance", "confirm")
+        until(lambda: last_good(gateway) == moved + "# again\n", "it is the last good one", timeout_s=30, every_s=1)
+        guest.write(on_the_pi.CONFIG, config)  # in the test that follows it is looked for where it was
+    until(lambda: last_good(gateway) == config, "it is back", timeout_s=90, every_s=1)
+    on_the_pi.is_ready(guest, timeout_s=120)
+
+
+def right(gateway: Booted) -> str:
+    return gateway.config.replace(WRONG, RIGHT)
+
+
+def last_good(gateway: Booted) -> str:
+    return gateway.guest.run("cat", "/var/lib/appliance/last-good.yaml")
+
+
+@contextmanager
+def session(gateway: Booted, identity: Path) -> Iterator[None]:
+    """Somebody on the LAN is logged in while the block runs, and does nothing."""
+    with gateway.lab.world.running(CLIENT, login(LAN_ADDRESS, identity, "sleep", "600"), log="session"):
+        connected = ["ss", "-Htn", "state", "established", "sport", "=", ":22"]
+        until(lambda: gateway.guest.run(*connected).strip(), "somebody is logged in", timeout_s=60, every_s=1)
+        yield
 
 
 def test_ipv4_behind_nat(gateway: Booted) -> None:
