@@ -10,17 +10,15 @@ import signal
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from appliance.errors import ApplianceError, TemporaryError
-from firstboot import api, files, status
+from appliance.errors import TemporaryError
+from firstboot import api
 from firstboot.answers import Answers, Intents
 from firstboot.api import Api
 from firstboot.bus import Bus
-from firstboot.configuration import Configuration, Configurations
 from firstboot.events import DeviceEvents, Events, firewall_events, network_events, setting_events
 from firstboot.file_events import FileEvents
 from firstboot.host import Host
@@ -30,14 +28,9 @@ from firstboot.kinds import KINDS
 from firstboot.neighbours import Neighbours
 from firstboot.netlink import Netlink
 from firstboot.notify import notify
-from firstboot.paths import LAST_GOOD, REPORT_NAME, STATUS, STATUS_TEXT, fat_partition
-from firstboot.reconcile import Outcome, Reconciler
-from firstboot.report import Report
-from firstboot.resources.cable import offered
-from firstboot.resources.wifi import joined_network
-from firstboot.sharing import questions
+from firstboot.passes import Passed, Passes
+from firstboot.paths import fat_partition
 from firstboot.sources import EVERYTHING, NOTHING, Source
-from firstboot.trial import checkpoint
 from firstboot.wlan import Wlan
 
 SPACING_S = 0.05
@@ -67,28 +60,13 @@ _WIRELESS = Source.RADIO | Source.UNITS
 log = logging.getLogger("appliance")
 
 
-@dataclass(frozen=True)
-class Passed:
-    """How a pass ended. `settled`: until something happens, another one would end the same.
-
-    `judged`: a configuration was kept or taken back, so that another pass has to follow.
-    """
-
-    told: status.Overall
-    settled: bool
-    judged: bool = False
-
-
 class Daemon:
     """Everything that wakes leads to the same pass over all kinds."""
 
     def __init__(self, fat: Path, kinds: Sequence[Kind[Any]] = KINDS) -> None:
-        self._configurations = Configurations(fat, LAST_GOOD)
         self._network, self._files = network_events(), FileEvents()
-        self._reconciler = Reconciler(
-            kinds, alive=self._alive, news=lambda: self._neighbours.answers, writer=self._network.writer
-        )
-        self._report = Report(fat / REPORT_NAME)
+        self._answers = Answers(kinds, self._look, self._ask_again, self._confirm)
+        self._passes = Passes(fat, kinds, self._answers, alive=self._alive, writer=self._network.writer)
         self._woken = asyncio.Event()
         self._changed = EVERYTHING
         """What may be another since the last pass: one is due."""
@@ -98,10 +76,6 @@ class Daemon:
         self._alive_at: float | None = None
         # pyroute2 and the blocking D-Bus calls stay in one thread of their own.
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reconcile")
-        self._logged: dict[str, Outcome] = {}
-        self._answers = Answers(kinds, self._look, self._ask_again, self._confirm)
-        self._asked = False
-        """Somebody asks for what is on the card, even if it was taken back."""
         self._host: Host | None = None
         self._api: Api | None = None
 
@@ -129,16 +103,17 @@ class Daemon:
     async def serve(self, bus: Bus | None = None, wlan: Wlan | None = None) -> None:
         """Work until stopped. Without a bus (in a bare network namespace) there are no units and no NetworkManager."""
         loop = asyncio.get_running_loop()
-        self._report.begin()
+        self._passes.report.begin()
         loop.add_reader(self._network.fileno(), self._on_network)
         for events in (setting_events(), firewall_events(), DeviceEvents(), self._files):
             loop.add_reader(events.fileno(), self._on_events, events)
-        self._neighbours = Neighbours(on_change=partial(loop.call_soon_threadsafe, self._wake, Source.SURROUNDINGS))
+        neighbours = Neighbours(on_change=partial(loop.call_soon_threadsafe, self._wake, Source.SURROUNDINGS))
+        self._passes.neighbours = neighbours
         netlink = await loop.run_in_executor(self._worker, Netlink)
         self._network.ignore(netlink.port())
         heartbeat = asyncio.create_task(self._heartbeat())
         try:
-            self._host = Host(netlink, bus, wlan, lambda: self._neighbours.answers)
+            self._host = Host(netlink, bus, wlan, lambda: neighbours.answers)
             await self._work(loop, self._host, bus)
         finally:
             heartbeat.cancel()
@@ -160,11 +135,11 @@ class Daemon:
         self._woken.set()
 
     def _ask_again(self) -> None:
-        self._asked = True
+        self._passes.ask_again()
         self._wake()
 
     def _confirm(self) -> bool:
-        confirmed = self._configurations.trials.confirm()
+        confirmed = self._passes.confirm()
         self._wake()
         return confirmed
 
@@ -184,7 +159,7 @@ class Daemon:
             raise TemporaryError("the daemon is still starting", hint="try again in a few seconds")
 
         def found() -> Sequence[Intent]:
-            return find(self._current(host), host)
+            return find(self._passes.current(host), host)
 
         return await asyncio.get_running_loop().run_in_executor(self._worker, found)
 
@@ -198,7 +173,7 @@ class Daemon:
             passed = await loop.run_in_executor(self._worker, self._pass, host, changed)
             if passed.judged:
                 self._wake()
-            self._files.watch({*host.paths_read(), self._configurations.file})
+            self._files.watch({*host.paths_read(), self._passes.configurations.file})
             rest_s = max(SPACING_S, REST * (_processor_s() - used_s))
             if bus is not None and bus.lost:
                 raise TemporaryError("the system bus is gone")
@@ -231,10 +206,10 @@ class Daemon:
                 if await loop.run_in_executor(self._worker, self._is_other, host, told):
                     self._changed |= told
                     return
-            elif await loop.run_in_executor(self._worker, self._glance, host):
-                break
-            else:
+            elif await loop.run_in_executor(self._worker, self._passes.is_as_read, host):
                 glance_at = loop.time() + GLANCE_S
+            else:
+                break
         self._changed = EVERYTHING
 
     def _is_other(self, host: Host, told: Source) -> bool:
@@ -243,81 +218,28 @@ class Daemon:
         host.look(told)
         return host.facts() is not before
 
-    def _glance(self, host: Host) -> bool:
-        """Whether a pass is due. Runs in the worker thread."""
-        return not (self._configurations.is_as_read() and host.is_as_read())
-
     async def _rest(self, host: Host, longest_s: float) -> None:
         """Until something happens, or the time is up; what is due meanwhile is done in between."""
         deadline = time.monotonic() + longest_s
         while not self._woken.is_set() and (left_s := deadline - time.monotonic()) > 0:
-            due_s = self._report.due_s()
+            due_s = self._passes.report.due_s()
             written_s = math.inf if due_s is None else due_s + 0.1
             try:
-                due_s = min(host.reactions.due_in_s(), self._configurations.trials.due_in_s())
-                wait_s = max(0.0, min(left_s, written_s, due_s))
+                wait_s = max(0.0, min(left_s, written_s, self._passes.due_in_s(host)))
                 await asyncio.wait_for(self._woken.wait(), wait_s)
             except TimeoutError:
-                self._report.flush()
+                self._passes.report.flush()
                 loop = asyncio.get_running_loop()
-                if changed := await loop.run_in_executor(self._worker, self._do_what_is_due, host):
+                if changed := await loop.run_in_executor(self._worker, self._passes.do_what_is_due, host):
                     self._wake(changed)
 
-    def _do_what_is_due(self, host: Host) -> Source:
-        """What changed by that. Runs in the worker thread."""
-        changed = Source.REACTIONS if host.reactions.carry_out() else NOTHING
-        return EVERYTHING if self._judge(host) else changed
-
-    def _judge(self, host: Host) -> bool:
-        return self._configurations.judge(tuple(self._logged.values()), host.visits)
-
-    def _current(self, host: Host) -> Configuration:
-        """The configuration in force; before it is another, the machine is remembered as it is."""
-        facts = host.facts()
-        return self._configurations.current(facts, lambda: checkpoint(host.visits(), self._logged.values()))
-
     def _pass(self, host: Host, changed: Source) -> Passed:
-        """Put everything right once, and tell. Runs in the worker thread."""
-        began = time.monotonic()
+        """In the worker thread."""
         self._alive()
-        if changed == EVERYTHING:
-            host.begin()
         try:
-            if self._asked:
-                self._asked = False
-                self._configurations.try_again()
-            configuration = self._current(host)
-            outcomes = self._reconciler.reconcile(configuration.appliance, host, changed)
-            for outcome in outcomes:
-                self._log(outcome)
-            self._neighbours.ask(questions(configuration.appliance, host.facts()))
-            judged = self._judge(host)
-            told = _status(configuration, self._configurations.trials.told(), outcomes, host)
-            self._tell(told, began)
-        except ApplianceError as error:
-            log.error("%s", error)
-            return Passed(status.Overall.FAILED, settled=False)
+            return self._passes.make(host, changed)
         finally:
             self._alive_at = None
-        settled = told.overall is not status.Overall.CONFIG_ERROR and self._reconciler.is_settled(outcomes)
-        return Passed(told.overall, settled, judged)
-
-    def _tell(self, told: status.Status, began: float) -> None:
-        """The report first: who waits for status.json finds it written."""
-        text = status.to_text(told)
-        self._report.tell(text)
-        files.replace(STATUS_TEXT, text.replace("\r\n", "\n").encode())
-        content = status.to_json(told, began_s=began)
-        files.replace(STATUS, content.encode())
-        self._answers.note(told, content)
-
-    def _log(self, outcome: Outcome) -> None:
-        for line in outcome.done:
-            log.info("%s: %s", outcome.kind, line)
-        before = self._logged.get(outcome.kind)
-        if outcome.error and (before is None or before.error != outcome.error):
-            log.warning("%s: %s: %s", outcome.kind, outcome.state, outcome.error)
-        self._logged[outcome.kind] = outcome
 
     def _alive(self) -> None:
         self._alive_at = time.monotonic()
@@ -333,23 +255,6 @@ class Daemon:
 def _processor_s() -> float:
     """What this process and the programs that it ran have had of the processor."""
     return sum(os.times()[:4])
-
-
-def _status(configuration: Configuration, trial: str, outcomes: tuple[Outcome, ...], host: Host) -> status.Status:
-    return status.Status(
-        appliance=configuration.appliance,
-        source=configuration.source,
-        outcomes=outcomes,
-        facts=host.facts(),
-        problems=configuration.problems,
-        warnings=configuration.warnings,
-        wifi=joined_network(configuration.appliance, host),
-        cable=tuple(offered(configuration.appliance, host)),
-        trouble=configuration.trouble,
-        refused=configuration.refused,
-        trial=trial,
-        marks=configuration.marks,
-    )
 
 
 def main() -> int:

@@ -114,6 +114,10 @@ class Trials:
         self._confirmed = self.under_way
         return self._confirmed
 
+    def was_applied(self) -> None:
+        """The first pass with what is in force is over: whoever is heard from now on is heard with that."""
+        self._applied_s = min(self._applied_s, self._clock())
+
     def due_in_s(self) -> float:
         """When to ask for the verdict again."""
         return LOOK_EVERY_S if self.under_way else math.inf
@@ -132,10 +136,9 @@ class Trials:
 
     def verdict(self, outcomes: Collection[Outcome], visits: Callable[[], Visits]) -> tuple[Verdict, str]:
         """What the last pass and a look at who is connected say; and why, where it is to be taken back."""
-        if self._trial is None or not self.under_way:
+        if self._trial is None or not self.under_way or math.isinf(self._applied_s):
             return Verdict.WAIT, ""
         now_s = self._clock()
-        self._applied_s = min(self._applied_s, now_s)
         before, is_late = self._trial.before, now_s >= self._until_s
         if self._confirmed:
             return Verdict.KEEP, ""

@@ -61,6 +61,7 @@ class Site:
     def look(self) -> Appliance:
         """A pass."""
         found = self.configurations.current(HERE, lambda: checkpoint(self.visits, self.outcomes))
+        self.configurations.trials.was_applied()
         if self.configurations.judge(self.outcomes, lambda: self.visits):
             found = self.configurations.current(HERE)
         return found.appliance

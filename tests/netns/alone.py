@@ -10,8 +10,9 @@ import logging
 import sys
 from pathlib import Path
 
-from firstboot.daemon import Daemon, Passed
+from firstboot.daemon import Daemon
 from firstboot.host import Host
+from firstboot.passes import Passed
 from firstboot.sources import Source
 
 

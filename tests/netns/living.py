@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from firstboot.daemon import Daemon, Passed
+from firstboot.daemon import Daemon
 from firstboot.host import Host
 from firstboot.kind import Kind
 from firstboot.kinds import KINDS
+from firstboot.passes import Passed
 from firstboot.reconcile import Outcome, State
 from firstboot.sources import Source
 from tests.netns.namespace import Namespace

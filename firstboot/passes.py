@@ -1,0 +1,155 @@
+"""A pass: read the configuration, put everything right, judge what is on trial, and tell how it ended."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from appliance.errors import ApplianceError
+from firstboot import files, status
+from firstboot.answers import Answers
+from firstboot.configuration import Configuration, Configurations
+from firstboot.host import Host
+from firstboot.kind import Kind
+from firstboot.neighbours import Neighbours
+from firstboot.paths import LAST_GOOD, REPORT_NAME, STATUS, STATUS_TEXT
+from firstboot.reconcile import Outcome, Reconciler
+from firstboot.report import Report
+from firstboot.resources.cable import offered
+from firstboot.resources.wifi import joined_network
+from firstboot.sharing import questions
+from firstboot.sources import EVERYTHING, NOTHING, Source
+from firstboot.trial import checkpoint
+
+log = logging.getLogger("appliance")
+
+
+@dataclass(frozen=True)
+class Passed:
+    """How a pass ended. `settled`: until something happens, another one would end the same.
+
+    `judged`: a configuration was kept or taken back, so that another pass has to follow.
+    """
+
+    told: status.Overall
+    settled: bool
+    judged: bool = False
+
+
+class Passes:
+    """What one pass leaves to the next. All but `ask_again` and `confirm` is to be used from one thread."""
+
+    def __init__(
+        self,
+        fat: Path,
+        kinds: Sequence[Kind[Any]],
+        answers: Answers,
+        *,
+        alive: Callable[[], None],
+        writer: Callable[[Source], str],
+    ) -> None:
+        """`alive` and `writer` are the reconciler's."""
+        self.configurations, self.report = Configurations(fat, LAST_GOOD), Report(fat / REPORT_NAME)
+        self.neighbours: Neighbours | None = None
+        self._answers = answers
+        self._reconciler = Reconciler(kinds, alive=alive, news=self._heard, writer=writer)
+        self._outcomes: dict[str, Outcome] = {}
+        """How each kind ended last."""
+        self._asked = False
+
+    def ask_again(self) -> None:
+        """Somebody asks for what is on the card, even if it was taken back."""
+        self._asked = True
+
+    def confirm(self) -> bool:
+        """Somebody says that all is well; whether anything was on trial."""
+        return self.configurations.trials.confirm()
+
+    def current(self, host: Host) -> Configuration:
+        """The configuration in force; before it is another, the machine is remembered as it is."""
+        return self.configurations.current(host.facts(), lambda: checkpoint(host.visits(), self._outcomes.values()))
+
+    def make(self, host: Host, changed: Source) -> Passed:
+        """Put everything right once, and tell."""
+        began = time.monotonic()
+        if changed == EVERYTHING:
+            host.begin()
+        try:
+            configuration, outcomes = self._put_right(host, changed)
+            self.configurations.trials.was_applied()
+            judged = self._judge(host)
+            told = self._status(configuration, outcomes, host)
+            self._tell(told, began)
+        except ApplianceError as error:
+            log.error("%s", error)
+            return Passed(status.Overall.FAILED, settled=False)
+        is_broken = bool(configuration.problems or configuration.trouble)
+        return Passed(told.overall, not is_broken and self._reconciler.is_settled(outcomes), judged)
+
+    def due_in_s(self, host: Host) -> float:
+        """When there is something to be done that no event tells of."""
+        return min(host.reactions.due_in_s(), self.configurations.trials.due_in_s())
+
+    def do_what_is_due(self, host: Host) -> Source:
+        """What changed by that."""
+        changed = Source.REACTIONS if host.reactions.carry_out() else NOTHING
+        return EVERYTHING if self._judge(host) else changed
+
+    def is_as_read(self, host: Host) -> bool:
+        """Whether everything of which nobody tells is as it was last found."""
+        return self.configurations.is_as_read() and host.is_as_read()
+
+    def _heard(self) -> object:
+        return self.neighbours.answers if self.neighbours is not None else None
+
+    def _put_right(self, host: Host, changed: Source) -> tuple[Configuration, tuple[Outcome, ...]]:
+        if self._asked:
+            self._asked = False
+            self.configurations.try_again()
+        configuration = self.current(host)
+        outcomes = self._reconciler.reconcile(configuration.appliance, host, changed)
+        for outcome in outcomes:
+            self._log(outcome)
+        self._outcomes = {outcome.kind: outcome for outcome in outcomes}
+        if self.neighbours is not None:
+            self.neighbours.ask(questions(configuration.appliance, host.facts()))
+        return configuration, outcomes
+
+    def _judge(self, host: Host) -> bool:
+        return self.configurations.judge(tuple(self._outcomes.values()), host.visits)
+
+    def _status(self, configuration: Configuration, outcomes: tuple[Outcome, ...], host: Host) -> status.Status:
+        return status.Status(
+            appliance=configuration.appliance,
+            source=configuration.source,
+            outcomes=outcomes,
+            facts=host.facts(),
+            problems=configuration.problems,
+            warnings=configuration.warnings,
+            wifi=joined_network(configuration.appliance, host),
+            cable=tuple(offered(configuration.appliance, host)),
+            trouble=configuration.trouble,
+            refused=configuration.refused,
+            trial=self.configurations.trials.told(),
+            marks=configuration.marks,
+        )
+
+    def _tell(self, told: status.Status, began: float) -> None:
+        """The report first: who waits for status.json finds it written."""
+        text = status.to_text(told)
+        self.report.tell(text)
+        files.replace(STATUS_TEXT, text.replace("\r\n", "\n").encode())
+        content = status.to_json(told, began_s=began)
+        files.replace(STATUS, content.encode())
+        self._answers.note(told, content)
+
+    def _log(self, outcome: Outcome) -> None:
+        for line in outcome.done:
+            log.info("%s: %s", outcome.kind, line)
+        before = self._outcomes.get(outcome.kind)
+        if outcome.error and (before is None or before.error != outcome.error):
+            log.warning("%s: %s: %s", outcome.kind, outcome.state, outcome.error)
