@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
-from pyroute2 import DiagSocket, NetlinkError
-
+from firstboot import netlink  # noqa: F401 - it lets pyroute2's modules be imported without all of pyroute2
 from firstboot.facts import Gateway
+from firstboot.management import Connection
 
 SSH_PORT = 22
 
@@ -21,22 +20,11 @@ _ESTABLISHED = 1 << 1  # 1 << TCP_ESTABLISHED (net/tcp_states.h)
 _INFO = 1 << 1  # 1 << (INET_DIAG_INFO - 1) (linux/inet_diag.h)
 
 
-@dataclass(frozen=True)
-class Connection:
-    """A TCP connection to this machine's ssh port.
-
-    `own`, `peer`: the addresses of its two ends. `index`: the interface's, where the address is one of a link alone.
-    `heard_s`: how long ago, in seconds, the peer was last heard, be it an acknowledgement.
-    """
-
-    own: Gateway
-    peer: Gateway
-    index: int
-    heard_s: float
-
-
 def ssh_connections() -> tuple[Connection, ...]:
     """Those that are established; none where the kernel does not tell (it may have no tcp_diag)."""
+    from pyroute2.netlink.diag import DiagSocket  # noqa: PLC0415 - only a trial needs it
+    from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415
+
     try:
         with DiagSocket() as kernel:
             kernel.bind()

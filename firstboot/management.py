@@ -12,12 +12,25 @@ from hashlib import sha256
 from ipaddress import IPv4Address
 
 from firstboot.cable import BRIDGE
-from firstboot.connections import Connection
 from firstboot.facts import Facts, Gateway
 from firstboot.rendered import dnsmasq
 
 SSH, DHCP = "ssh", "DHCP"
 CABLE = "the USB cable"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A TCP connection to this machine's ssh port.
+
+    `own`, `peer`: the addresses of its two ends. `index`: the interface's, where the address is one of a link alone.
+    `heard_s`: how long ago, in seconds, the peer was last heard, be it an acknowledgement.
+    """
+
+    own: Gateway
+    peer: Gateway
+    index: int
+    heard_s: float
 
 
 @dataclass(frozen=True)

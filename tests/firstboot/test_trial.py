@@ -10,9 +10,8 @@ import pytest
 from appliance.model import Appliance
 from firstboot import files
 from firstboot.configuration import TRIAL_NAME, Configurations
-from firstboot.connections import Connection
 from firstboot.facts import Address, Facts, Link, Route
-from firstboot.management import Visits
+from firstboot.management import Connection, Visits
 from firstboot.paths import CONFIG_NAME
 from firstboot.reconcile import Outcome, State
 from firstboot.status import Source
