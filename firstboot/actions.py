@@ -12,14 +12,19 @@ from typing import ClassVar
 
 from firstboot.facts import MAIN_TABLE, Address, Route
 from firstboot.gadget.layout import Layout
-from firstboot.sources import EVERYTHING, NETWORK, Source
+from firstboot.sources import EVERYTHING, FIREWALL, NETWORK, Source
 
 
 class Action:
     """Something that can be done, by what it is done to: its fields."""
 
-    changes: ClassVar[Source] = EVERYTHING
-    """What must be looked at again when it has been done."""
+    affects: ClassVar[Source] = EVERYTHING
+    """What may be another when one of this sort has been done."""
+
+    @property
+    def changes(self) -> Source:
+        """What must be looked at again when this one has been done."""
+        return self.affects
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ class RemoveLink(Action):
 class SetLink(Action):
     """Set an interface up and its MTU (None: leave it)."""
 
-    changes: ClassVar[Source] = NETWORK | Source.SETTINGS
+    affects: ClassVar[Source] = NETWORK | Source.SETTINGS
 
     name: str
     mtu: int | None = None
@@ -156,7 +161,7 @@ class RetractIPv6(Action):
 class AddAddress(Action):
     """Put an address on an interface, marked as ours."""
 
-    changes: ClassVar[Source] = Source.ADDRESSES | Source.ROUTES
+    affects: ClassVar[Source] = Source.ADDRESSES | Source.ROUTES
 
     address: Address
 
@@ -168,7 +173,7 @@ class AddAddress(Action):
 class RemoveAddress(Action):
     """Take an address off an interface."""
 
-    changes: ClassVar[Source] = Source.ADDRESSES | Source.ROUTES
+    affects: ClassVar[Source] = Source.ADDRESSES | Source.ROUTES
 
     address: Address
 
@@ -180,7 +185,7 @@ class RemoveAddress(Action):
 class SetRoute(Action):
     """Add a route, marked as ours; `replaces`: in place of the one of that destination and metric, which is ours."""
 
-    changes: ClassVar[Source] = Source.ROUTES
+    affects: ClassVar[Source] = Source.ROUTES
 
     route: Route
     replaces: bool = False
@@ -194,7 +199,7 @@ class SetRoute(Action):
 class RemoveRoute(Action):
     """Remove a route that is ours."""
 
-    changes: ClassVar[Source] = Source.ROUTES
+    affects: ClassVar[Source] = Source.ROUTES
 
     route: Route
 
@@ -206,7 +211,7 @@ class RemoveRoute(Action):
 class SetSysctl(Action):
     """Write one kernel setting, named with slashes (`net/ipv6/conf/all/forwarding`)."""
 
-    changes: ClassVar[Source] = Source.SETTINGS  # of addresses that come and go with it, the kernel tells
+    affects: ClassVar[Source] = Source.SETTINGS  # of addresses that come and go with it, the kernel tells
 
     name: str
     value: str
@@ -251,10 +256,13 @@ class SetHostname(Action):
 class LoadRules(Action):
     """Load one family's rules (4 or 6) into the kernel, without a moment in which the machine is open."""
 
-    changes: ClassVar[Source] = Source.FIREWALL
-
     family: int
     text: str = field(repr=False)
+
+    @property
+    def changes(self) -> Source:
+        """The other family's rules stay as they are."""
+        return FIREWALL[self.family]
 
     def __str__(self) -> str:
         return f"load the firewall's IPv{self.family} rules"
@@ -344,7 +352,7 @@ class ReactSoon(Action):
     `members`: those that there are now. Times are in seconds.
     """
 
-    changes: ClassVar[Source] = Source.REACTIONS
+    affects: ClassVar[Source] = Source.REACTIONS
 
     policy: str
     members: tuple[str, ...]

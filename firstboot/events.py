@@ -39,6 +39,10 @@ SETTING_MESSAGES = {
 NFTABLES_GROUP = 7
 """nfnetlink's group of changes of rules (linux/netfilter/nfnetlink.h, NFNLGRP_NFTABLES); iptables makes such too."""
 
+_BOTH = Source.FIREWALL4 | Source.FIREWALL6
+_FIREWALLS = {1: _BOTH, 2: Source.FIREWALL4, 10: Source.FIREWALL6}
+"""By family (linux/netfilter.h, NFPROTO_*): inet, ipv4, ipv6. Of the others iptables knows nothing."""
+
 _KERNEL = 0
 """The port of what no program did."""
 
@@ -70,8 +74,8 @@ def setting_events() -> NetlinkEvents:
 
 
 def firewall_events() -> NetlinkEvents:
-    """About the firewall's rules. Who adds one with ufw has changed its files, which are among the surroundings."""
-    return NetlinkEvents(NETLINK_NETFILTER, [NFTABLES_GROUP], {}, otherwise=Source.FIREWALL | Source.SURROUNDINGS)
+    """About the firewall's rules."""
+    return FirewallEvents(NETLINK_NETFILTER, [NFTABLES_GROUP], {}, otherwise=_BOTH | Source.SURROUNDINGS)
 
 
 class NetlinkEvents:
@@ -137,16 +141,28 @@ class NetlinkEvents:
         found, offset = NOTHING, 0
         while offset + _HEADER.size <= len(data):
             length, kind, _, _, port = _HEADER.unpack_from(data, offset)
-            meant = self._meaning.get(kind, self._otherwise)
+            meant = self._meant_by(kind, data[offset + _HEADER.size : offset + length])
             found |= meant
             if port not in self._unnamed:
                 self._ports.update(dict.fromkeys(meant, port))
             offset += max(_HEADER.size, (length + 3) & ~3)
         return found
 
+    def _meant_by(self, kind: int, body: bytes) -> Source:
+        return self._meaning.get(kind, self._otherwise)
+
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
+
+
+class FirewallEvents(NetlinkEvents):
+    """nf_tables' messages, which begin with their table's family (linux/netfilter/nfnetlink.h, nfgenmsg)."""
+
+    def _meant_by(self, kind: int, body: bytes) -> Source:
+        """Who adds a rule with ufw has changed its files, which are among the surroundings."""
+        found = _FIREWALLS.get(body[0], NOTHING) if body else NOTHING
+        return found | Source.SURROUNDINGS if found else NOTHING
 
 
 _DEVICE_SOURCES = {

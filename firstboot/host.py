@@ -28,7 +28,7 @@ from firstboot.rendered import dnsmasq
 from firstboot.rendered.ufw import FAMILIES, other_paths, path_of
 from firstboot.resources.hostname import hosts_with
 from firstboot.rulesets import CLOSING, parse, restoring
-from firstboot.sources import EVERYTHING, Source
+from firstboot.sources import EVERYTHING, FIREWALL, Source
 from firstboot.view import Surroundings, View
 from firstboot.wireless import Heard, Joining, Radio
 from firstboot.wlan import Wlan
@@ -56,6 +56,8 @@ class Host:
         self._view = View(netlink.tables, self._surroundings, neighbours)
         self._answered: dict[IPv6Address, tuple[float, bool]] = {}
         self._readings = Readings()
+        self._rules: dict[int, str] = {}
+        """By family: what iptables-save printed, for as long as nobody changes it."""
         self.reactions = Reactions(REACTIONS, self._react)
 
     def facts(self) -> Facts:
@@ -73,6 +75,7 @@ class Host:
     def look(self, changed: Source = EVERYTHING) -> None:
         """Forget what was seen of these: whoever asks next, sees the machine as it is then."""
         self._view.forget(changed)
+        self._rules = {family: text for family, text in self._rules.items() if not FIREWALL[family] & changed}
 
     def begin(self) -> None:
         """Forget all that was read: a pass begins."""
@@ -103,8 +106,10 @@ class Host:
         return self._readings.take("hostname", socket.gethostname)
 
     def rules(self, family: int) -> str:
-        """The firewall's rules as iptables-save prints them."""
-        return run([f"{_PROGRAMS[family]}-save"])
+        """The firewall's rules as iptables-save prints them, since anybody changed them."""
+        if family not in self._rules:
+            self._rules[family] = run([f"{_PROGRAMS[family]}-save"])
+        return self._rules[family]
 
     def gadget(self, paths: Collection[str]) -> Gadget | None:
         """The USB gadget, and those of its files; None if there is none."""
@@ -314,8 +319,10 @@ class Host:
         # `ufw reload` stops before it starts, and in between everything is accepted. iptables-restore
         # exchanges the chains that a file declares in one step, and ufw reads the same files at boot.
         restore = [f"{_PROGRAMS[action.family]}-restore", "--wait", "--noflush"]
-        run(restore, stdin=CLOSING)
-        run(restore, stdin=restoring(action.text, parse(self.rules(action.family)), action.family))
+        rules = parse(self.rules(action.family))
+        if not rules.is_closed:
+            run(restore, stdin=CLOSING)
+        run(restore, stdin=restoring(action.text, rules, action.family))
 
     @_do.register
     def _(self, action: actions.RestartUnit) -> None:

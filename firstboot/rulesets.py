@@ -28,6 +28,11 @@ class Ruleset:
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     jumps: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether what no rule decides is dropped, on its way in or through."""
+        return all(self.policies.get(("filter", chain)) == "DROP" for chain in ("INPUT", "FORWARD"))
+
 
 def parse(text: str) -> Ruleset:
     """Read rules as iptables-save writes and iptables-restore reads them."""

@@ -17,7 +17,9 @@ class Source(Flag):
     SETTINGS = auto()
     """The kernel's, /proc/sys."""
     FILES = auto()
-    FIREWALL = auto()
+    FIREWALL4 = auto()
+    """The firewall's rules for IPv4."""
+    FIREWALL6 = auto()
     UNITS = auto()
     """systemd's, and whatever is asked of NetworkManager about wired interfaces."""
     RADIO = auto()
@@ -31,5 +33,7 @@ class Source(Flag):
 
 NOTHING = Source(0)
 EVERYTHING = ~NOTHING
+FIREWALL = {4: Source.FIREWALL4, 6: Source.FIREWALL6}
+"""By family."""
 NETWORK = Source.LINKS | Source.ADDRESSES | Source.ROUTES
 """A link that changes takes addresses and routes with it, and the kernel does not tell of all of them."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from firstboot.facts import Facts
 from firstboot.kind import FileState, Gadget, Machine
-from firstboot.sources import NOTHING, Source
+from firstboot.sources import FIREWALL, NOTHING, Source
 from firstboot.wireless import Heard, Joining, Radio
 
 _FIELDS = frozenset(field.name for field in fields(Facts))
@@ -70,7 +70,7 @@ class Witness:
 
     def rules(self, family: int) -> str:
         """The firewall's rules."""
-        self.sources |= Source.FIREWALL
+        self.sources |= FIREWALL[family]
         return self._machine.rules(family)
 
     def gadget(self, paths: Collection[str]) -> Gadget | None:

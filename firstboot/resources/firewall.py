@@ -66,7 +66,7 @@ class Firewall(Kind[Loaded]):
             chains = {(table, chain) for table, chain, _ in want.rules}
             rules = frozenset(rule for rule in _counts(kernel, want.family) if rule[:2] in chains)
             hooked = all(kernel.jumps[hook] == 1 for hook in hooks(want.family))
-            found.append(Loaded(want.family, kernel.version, _is_closed(kernel), hooked, rules))
+            found.append(Loaded(want.family, kernel.version, kernel.is_closed, hooked, rules))
         return found
 
     def actions(self, change: Change[Loaded]) -> Sequence[Action]:
@@ -79,7 +79,3 @@ def _counts(rules: Ruleset, family: int) -> frozenset[tuple[str, str, int]]:
     for table, chain, target in hooks(family):
         counts[table, chain] -= rules.jumps[table, chain, target]
     return frozenset((table, chain, count) for (table, chain), count in counts.items() if count > 0)
-
-
-def _is_closed(kernel: Ruleset) -> bool:
-    return all(kernel.policies.get(("filter", chain)) == "DROP" for chain in ("INPUT", "FORWARD"))

@@ -15,7 +15,7 @@ from appliance.errors import TemporaryError
 from firstboot.events import firewall_events, network_events, setting_events
 from firstboot.facts import OURS, Address, Link, Route
 from firstboot.netlink import Netlink
-from firstboot.sources import NETWORK
+from firstboot.sources import NETWORK, NOTHING, Source
 from tests.netns.namespace import Namespace
 
 pytestmark = pytest.mark.netns
@@ -208,11 +208,20 @@ def test_an_overrun_wakes_and_does_no_harm(namespace: Namespace, netlink: Netlin
     events.close()
 
 
-def test_a_changed_firewall_wakes(namespace: Namespace) -> None:
+@pytest.mark.parametrize(
+    ("command", "changed"),
+    [
+        ("iptables -P INPUT DROP", Source.FIREWALL4 | Source.SURROUNDINGS),
+        ("ip6tables -P INPUT DROP", Source.FIREWALL6 | Source.SURROUNDINGS),
+        ("nft add table inet other", Source.FIREWALL4 | Source.FIREWALL6 | Source.SURROUNDINGS),
+        ("nft add table netdev other", NOTHING),
+    ],
+)
+def test_a_changed_firewall_wakes_for_its_family(namespace: Namespace, command: str, changed: Source) -> None:
     events = namespace.call(firewall_events)
-    namespace.program("ip6tables", "-P", "INPUT", "DROP")
+    namespace.program(*command.split())
     assert select.select([events], [], [], 2)[0], "no event came"
-    events.drain()
+    assert events.drain() == changed
     events.close()
 
 
