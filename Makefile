@@ -12,7 +12,7 @@ BUILD_HOST := image/host-packages.txt
 TEST_HOST  := tests/host-packages.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help image test unit lint netns container build vm bench lock clean build-packages test-packages
+.PHONY: help image deb test unit lint netns container build vm bench lock clean build-packages test-packages
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,9 @@ help: ## what there is to make
 image: build-packages .venv/.build-ready ## a flashable image in dist/ (PROFILE=gadget BOARD=zero CONFIG=my.yaml BASE=raspios.img.xz SHA256=… REFRESH=1 FORMAT=xz)
 	$(PYTHON) -m appliance build --profile $(PROFILE) --board $(BOARD) $(if $(CONFIG),--config $(CONFIG)) \
 		$(if $(BASE),--base $(BASE)) $(if $(SHA256),--sha256 $(SHA256)) $(if $(REFRESH),--refresh) $(if $(FORMAT),--format $(FORMAT))
+
+deb: build-packages .venv/.build-ready ## a package for any Debian 12 or 13, in dist/
+	$(PYTHON) -m appliance deb
 
 test: test-packages .venv/.test-ready ## every test there is: lint, unit, network namespaces, containers, real images in QEMU
 	$(PYTEST) --numprocesses 2 --dist loadscope

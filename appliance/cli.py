@@ -47,6 +47,7 @@ COMMANDS = (
     Command("build", "image.cli.build", "build an SD card image"),
     Command("cache", "image.cli.cache", "see, trim or verify what builds keep"),
     Command("stamp", "image.cli.stamp", "make an image for each of many devices out of one"),
+    Command("deb", "image.cli.deb", "build a package for a machine that is not made from an image"),
     Command("status", "firstboot.cli.status", "on the Pi: what is up, and what is not and why"),
     Command("plan", "firstboot.cli.plan", "on the Pi: what differs, and what would be done about it"),
     Command("explain", "firstboot.cli.explain", "on the Pi: all that is known of one part, and its history"),

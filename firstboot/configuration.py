@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from appliance.errors import ApplianceError, ConfigError, InputError, Mark, Problem
-from appliance.model import Appliance
+from appliance.model import Appliance, Profile
 from appliance.parse import parse_text
 from firstboot import files
 from firstboot.facts import Facts
@@ -47,7 +47,8 @@ class Configurations:
     """Reads the card's `appliance.yaml` again only when its content has changed.
 
     `last_good`: the copy of the last one that was kept; trials are remembered beside it. `installed_keys`: the file of
-    the ssh keys that are in force. `gadget_unit`: a file that an image has that was made for a gadget.
+    the ssh keys that are in force. `gadget_unit`: a file that an image has that was made for a gadget. `custom`: the
+    machine was not made from an image, so that only this profile is for it, and nobody asked to be rescued.
     """
 
     def __init__(
@@ -57,11 +58,13 @@ class Configurations:
         installed_keys: Path = AUTHORIZED_KEYS,
         gadget_unit: Path = GADGET_UNIT,
         *,
+        custom: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.file, self._last_good = fat / CONFIG_NAME, last_good
         self.trials = Trials(last_good.with_name(TRIAL_NAME), clock=clock)
         self._installed_keys, self._gadget_unit = installed_keys, gadget_unit
+        self._custom = custom
         self._readings = Readings()
         self._data: bytes | None = None
         self._current: Configuration | None = None
@@ -130,6 +133,10 @@ class Configurations:
             parsed = parse_text(data, CONFIG_NAME)
         except ConfigError as error:
             return self._instead(data, facts, error.problems, "")
+        if self._custom and parsed.appliance.profile is not Profile.CUSTOM:
+            message = f"profile {parsed.appliance.profile} takes a whole machine, one that was made from an image"
+            wrong = Problem(parsed.marks["profile"], message, "here: custom")
+            return self._instead(data, facts, (wrong,), "")
         if refused := self._try(data, before):
             return replace(self._instead(data, facts, (), ""), refused=refused)
         self._used = data
@@ -148,17 +155,22 @@ class Configurations:
 
     def _instead(self, data: bytes, facts: Facts, problems: tuple[Problem, ...], trouble: str) -> Configuration:
         """What was in force until now, in this run or the last one; else a rescue."""
-        if self._current is not None and self._current.source is not Source.RESCUE:
+        if self._current is not None and self._current.source in (Source.FILE, Source.LAST_GOOD):
             good, marks = self._current.appliance, self._current.marks
         else:
             self._used = None
             try:
                 parsed = parse_text(_content(self._last_good), str(self._last_good))
             except ApplianceError:
-                saved = rescue(data, facts.links, self._keys(), made_for_gadget=self._gadget_unit.exists())
-                return Configuration(saved, Source.RESCUE, {}, problems, (), trouble)
+                source = Source.NOTHING if self._custom else Source.RESCUE
+                return Configuration(self._rescue(data, facts), source, {}, problems, (), trouble)
             good, marks = parsed.appliance, parsed.marks
         return Configuration(good, Source.LAST_GOOD, marks, problems, (), trouble)
+
+    def _rescue(self, data: bytes, facts: Facts) -> Appliance:
+        if self._custom:
+            return Appliance(profile=Profile.CUSTOM)
+        return rescue(data, facts.links, self._keys(), made_for_gadget=self._gadget_unit.exists())
 
     def _keys(self) -> tuple[str, ...]:
         try:

@@ -63,10 +63,13 @@ log = logging.getLogger("appliance")
 class Daemon:
     """Everything that wakes leads to the same pass over all kinds."""
 
-    def __init__(self, fat: Path, kinds: Sequence[Kind[Any]] = KINDS) -> None:
+    def __init__(self, folder: Path, kinds: Sequence[Kind[Any]] = KINDS, *, custom: bool = False) -> None:
+        """`folder`: the card's, or that of a `custom` machine's configuration."""
         self._network, self._files = network_events(), FileEvents()
         self._answers = Answers(kinds, self._look, self._ask_again, self._confirm)
-        self._passes = Passes(fat, kinds, self._answers, alive=self._alive, writer=self._network.writer)
+        self._passes = Passes(
+            folder, kinds, self._answers, alive=self._alive, writer=self._network.writer, custom=custom
+        )
         self._woken = asyncio.Event()
         self._changed = EVERYTHING
         """What may be another since the last pass: one is due."""
@@ -257,12 +260,12 @@ def _processor_s() -> float:
     return sum(os.times()[:4])
 
 
-def main() -> int:
-    """Run the daemon until it is stopped."""
+def main(custom: Path | None = None) -> int:
+    """Run the daemon until it is stopped. `custom`: the folder of the configuration of a machine that has no card."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    asyncio.run(_run())
+    asyncio.run(_run(custom))
     return 0
 
 
-async def _run() -> None:
-    await Daemon(fat_partition()).run()
+async def _run(custom: Path | None) -> None:
+    await Daemon(custom or fat_partition(), custom=custom is not None).run()

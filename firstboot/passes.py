@@ -16,7 +16,7 @@ from firstboot.configuration import Configuration, Configurations
 from firstboot.host import Host
 from firstboot.kind import Kind
 from firstboot.neighbours import Neighbours
-from firstboot.paths import LAST_GOOD, REPORT_NAME, STATUS, STATUS_TEXT
+from firstboot.paths import LAST_GOOD, REPORT_NAME, RUN, STATUS, STATUS_TEXT
 from firstboot.reconcile import Outcome, Reconciler
 from firstboot.report import Report
 from firstboot.resources.cable import offered
@@ -45,15 +45,17 @@ class Passes:
 
     def __init__(
         self,
-        fat: Path,
+        folder: Path,
         kinds: Sequence[Kind[Any]],
         answers: Answers,
         *,
         alive: Callable[[], None],
         writer: Callable[[Source], str],
+        custom: bool,
     ) -> None:
-        """`alive` and `writer` are the reconciler's."""
-        self.configurations, self.report = Configurations(fat, LAST_GOOD), Report(fat / REPORT_NAME)
+        """`alive` and `writer` are the reconciler's. A `custom` machine has no card to read a report from."""
+        self.configurations = Configurations(folder, LAST_GOOD, custom=custom)
+        self.report = Report((RUN if custom else folder) / REPORT_NAME)
         self.neighbours: Neighbours | None = None
         self._answers = answers
         self._reconciler = Reconciler(kinds, alive=alive, news=self._heard, writer=writer)

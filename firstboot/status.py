@@ -30,6 +30,7 @@ class Source(StrEnum):
     FILE = "appliance.yaml"
     LAST_GOOD = "last good configuration"
     RESCUE = "rescue configuration (DHCP and ssh only)"
+    NOTHING = "empty configuration (nothing is done)"
 
 
 @dataclass(frozen=True)

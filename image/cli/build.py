@@ -137,7 +137,7 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         config=config,
         output=arguments.output.absolute(),
         formats=arguments.formats,
-        epoch=_epoch(),
+        epoch=source_date_epoch(),
         refresh=arguments.refresh,
         accelerate=arguments.accelerate,
     )
@@ -184,7 +184,8 @@ def _configuration(file: Path | None, profile: str | None) -> tuple[str, bytes]:
     return said, content
 
 
-def _epoch() -> int | None:
+def source_date_epoch() -> int | None:
+    """The environment's SOURCE_DATE_EPOCH: seconds since 1970, after which nothing was made."""
     text = os.environ.get("SOURCE_DATE_EPOCH")
     if text is not None and not text.isdecimal():
         raise InputError(f"SOURCE_DATE_EPOCH is {text!r}, not a number of seconds since 1970")

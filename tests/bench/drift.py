@@ -21,7 +21,7 @@ from tests.netns.living import Living, give_files_of_its_own
 from tests.netns.namespace import Namespace
 from tests.netns.policies import Site
 
-DELETIONS, KILLS = 20, 3
+DELETIONS, KILLS = 1000, 200
 LOST_S = 5.0
 LONGEST_GAP_S = 0.15
 """Something happens while the daemon rests, too."""

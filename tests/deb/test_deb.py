@@ -1,0 +1,150 @@
+"""The package on both Debians that it is for, with their Python, their libraries and their systemd."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from image import deb
+from image.lab.waiting import until
+from image.recipe import PROJECT
+from image.run import run
+
+pytestmark = pytest.mark.container
+EPOCH = 1_700_000_000
+RP_FILTER = "/proc/sys/net/ipv4/conf/{}/rp_filter"
+EXAMPLE = "usr/share/doc/appliance/examples/appliance.yaml"
+INSTALL = 'chroot "$1" apt-get install --yes --no-install-recommends /appliance.deb'
+
+INSIDE = """
+mount -t proc proc proc
+echo 0 > proc/sys/net/ipv4/conf/default/rp_filter
+mount -t sysfs sysfs sys
+mount -t tmpfs tmpfs run
+mkdir run/appliance
+ip link set lo up
+exec chroot . python3 -I /run.py
+"""
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return deb.build(tmp_path_factory.mktemp("deb"), epoch=EPOCH)
+
+
+@pytest.fixture(scope="module", params=["bookworm", "trixie"])
+def debian(request: pytest.FixtureRequest, package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of a Debian with nothing but the package and what it needs."""
+    if os.geteuid() != 0:
+        pytest.skip("another root needs root")
+    root = tmp_path_factory.mktemp(request.param) / "root"
+    hooks = [f"--customize-hook=upload {package} /appliance.deb", f"--customize-hook={INSTALL}"]
+    run(["mmdebstrap", "--variant=apt", "--include=init-system-helpers", *hooks, request.param, root])
+    return root
+
+
+class Machine:
+    """A network namespace in which the daemon of that Debian runs."""
+
+    def __init__(self, root: Path, log: Path) -> None:
+        script = Path(__file__).with_name("on_debian.py")
+        (root / "run.py").write_bytes(script.read_bytes())
+        self._log = log.open("wb")
+        apart = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", INSIDE]
+        self._process = subprocess.Popen(apart, cwd=root, stdin=subprocess.PIPE, stdout=self._log, stderr=self._log)
+
+    def stop(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        assert self._process.wait(30) == 0, Path(self._log.name).read_text()
+        self._log.close()
+
+    def run(self, *argv: str) -> str:
+        """A program of the host's in the namespaces of the daemon."""
+        found = self._first(self._process.pid)
+        return run(["nsenter", "--target", str(found), "--net", "--mount", "--pid", *argv])
+
+    def status(self) -> dict[str, Any]:
+        """What the daemon says; {} before it has said anything."""
+        path = Path(f"/proc/{self._first(self._process.pid)}/root/run/appliance/status.json")
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+
+    @staticmethod
+    def _first(pid: int) -> int:
+        [child] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return int(child)
+
+
+@pytest.fixture
+def machine(debian: Path, tmp_path: Path) -> Iterator[Callable[[], Machine]]:
+    """Start the daemon."""
+    made: list[Machine] = []
+
+    def start() -> Machine:
+        made.append(Machine(debian, tmp_path / "daemon.log"))
+        until(lambda: _has_said(made[-1]), "the daemon has looked", timeout_s=60)
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.stop()
+
+
+def _has_said(machine: Machine) -> bool:
+    try:
+        return bool(machine.status())
+    except (ValueError, OSError):  # it is starting
+        return False
+
+
+def test_the_same_sources_give_the_same_package(package: Path, tmp_path: Path) -> None:
+    assert deb.build(tmp_path, epoch=EPOCH).read_bytes() == package.read_bytes()
+
+
+def test_it_brings_nothing_that_takes_a_machine_over(package: Path) -> None:
+    """Of /etc one empty folder; no firewall, no name server, no ssh settings, no privileges."""
+    names = [line.split()[-1].removeprefix("./") for line in run(["dpkg-deb", "--contents", package]).splitlines()]
+    assert [name for name in names if name.startswith("etc/")] == ["etc/", "etc/appliance/"]
+    assert not [name for name in names if "image" in Path(name).parts or "dnsmasq.service" in name]
+    assert "Wants=ufw" not in (PROJECT / "overlays/base" / deb.OF_THE_IMAGE[1]).read_text()
+
+
+def test_its_units_are_good_and_enabled(debian: Path) -> None:
+    units = ["appliance.service", "appliance-config.path", "appliance-config.service"]
+    said = run(["chroot", debian, "systemd-analyze", "verify", *units])
+    assert said == ""
+    wanted = {path.name for path in (debian / "etc/systemd/system/multi-user.target.wants").iterdir()}
+    assert wanted >= {"appliance.service", "appliance-config.path"}
+
+
+def test_its_example_is_done_with_this_debians_libraries(debian: Path, machine: Callable[[], Machine]) -> None:
+    example = (debian / EXAMPLE).read_text()
+    (debian / "etc/appliance/appliance.yaml").write_text(example)
+    here = machine()
+    assert (here.status()["state"], here.status()["profile"]) == ("ready", "custom")
+    here.run("ip", "link", "add", "eth7", "type", "veth", "peer", "name", "far")
+    until(lambda: here.run("cat", RP_FILTER.format("eth7")).strip() == "2", "the setting is made", timeout_s=10)
+
+
+@pytest.mark.parametrize("config", ["profile: gateway\n", "profile: custom\nroutin: x\n", ""])
+def test_without_a_configuration_for_it_nothing_is_done(
+    debian: Path, machine: Callable[[], Machine], config: str
+) -> None:
+    (debian / "etc/appliance/appliance.yaml").write_text(config)
+    (debian / "var/lib/appliance/last-good.yaml").unlink(missing_ok=True)
+    here = machine()
+    assert (here.status()["state"], here.status()["profile"]) == ("config-error", "custom")
+    assert not [kind for kind in here.status()["kinds"] if kind["done"]]
+
+
+def test_it_goes_as_it_came(debian: Path) -> None:
+    run(["chroot", debian, "apt-get", "purge", "--yes", "appliance"])
+    assert not (debian / "usr/lib/appliance").exists() and not (debian / "var/lib/appliance").exists()
+    wanted = {path.name for path in (debian / "etc/systemd/system/multi-user.target.wants").iterdir()}
+    assert not wanted & {"appliance.service", "appliance-config.path"}
