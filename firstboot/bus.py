@@ -34,6 +34,8 @@ _NM = NETWORKMANAGER = (
     "org.freedesktop.NetworkManager",
 )
 _NM_SETTINGS = (_NM[0], f"{_NM[1]}/Settings", f"{_NM[2]}.Settings")
+_NETWORKD = ("org.freedesktop.network1", "/org/freedesktop/network1", "org.freedesktop.network1.Manager")
+_NETPLAN = ("io.netplan.Netplan", "/io/netplan/Netplan", "io.netplan.Netplan")
 _HOSTNAMED = ("org.freedesktop.hostname1", "/org/freedesktop/hostname1", "org.freedesktop.hostname1")
 _AVAHI = ("org.freedesktop.Avahi", "/", "org.freedesktop.Avahi.Server")
 _PROPERTIES = "org.freedesktop.DBus.Properties"
@@ -127,6 +129,17 @@ class Bus:
         """Make NetworkManager read its configuration and profiles again."""
         self.wait(self.call(_NM, "Reload", "u", 0))
         self.wait(self.call(_NM_SETTINGS, "ReloadConnections"))
+
+    def reconfigure_link(self, index: int) -> None:
+        """Make systemd-networkd read its files again, and set up a link by them (org.freedesktop.network1(5))."""
+        self.wait(self.call(_NETWORKD, "Reload"))
+        self.wait(self.call(_NETWORKD, "ReconfigureLink", "i", index))
+
+    def apply_netplan(self) -> None:
+        """Make netplan do what its files say."""
+        (done,) = self.wait(self.call(_NETPLAN, "Apply"))
+        if not done:
+            raise TemporaryError("netplan could not do what its files say", hint="`netplan --debug generate` says why")
 
     def activate_profile(self, uuid: str, interface: str) -> None:
         """Connect an interface by a profile; the outcome shows later."""
