@@ -9,8 +9,8 @@ from typing import Any
 from appliance.errors import ApplianceError, Mark
 from appliance.model import Appliance
 from firstboot.kind import Kind, Machine
-from firstboot.plan import Change, Spec
-from firstboot.reconcile import look
+from firstboot.plan import Change, Spec, diff
+from firstboot.status import line_of
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def intent(appliance: Appliance, kind: Kind[Any], machine: Machine, marks: Mappi
     try:
         want = kind.desired(appliance, machine.facts())
         have = kind.observe(machine, want)
-        changes = look(appliance, kind, machine).changes
+        changes = diff(want, have)
     except ApplianceError as error:
         return Intent(kind.name, kind.setting, line, error=error.message, hint=error.hint)
     return Intent(
@@ -49,14 +49,6 @@ def intent(appliance: Appliance, kind: Kind[Any], machine: Machine, marks: Mappi
         difference=tuple(map(str, changes)),
         actions=_actions(kind, changes),
     )
-
-
-def line_of(setting: str, marks: Mapping[str, Mark]) -> int | None:
-    """Where a setting stands, or the section that it is in; None where neither is in the file."""
-    path = setting
-    while path and path not in marks:
-        path = path.rpartition(".")[0]
-    return marks[path].line if path else None
 
 
 def shown(spec: Spec) -> str:

@@ -99,7 +99,7 @@ class Passes:
     def do_what_is_due(self, host: Host) -> Source:
         """What changed by that."""
         changed = Source.REACTIONS if host.reactions.carry_out() else NOTHING
-        return EVERYTHING if self._judge(host) else changed
+        return EVERYTHING if self.configurations.trials.under_way and self._judge(host) else changed
 
     def is_as_read(self, host: Host) -> bool:
         """Whether everything of which nobody tells is as it was last found."""

@@ -71,10 +71,15 @@ class Status:
 
     def line_of(self, outcome: Outcome) -> int | None:
         """The line of appliance.yaml that wants what an outcome is about; None where it has none."""
-        path = outcome.setting if outcome.error and self.source is Source.FILE else ""
-        while path and path not in self.marks:
-            path = path.rpartition(".")[0]
-        return self.marks[path].line if path else None
+        return line_of(outcome.setting, self.marks) if outcome.error and self.source is Source.FILE else None
+
+
+def line_of(setting: str, marks: Mapping[str, Mark]) -> int | None:
+    """Where a setting stands, or the section that it is in; None where neither is in the file."""
+    path = setting
+    while path and path not in marks:
+        path = path.rpartition(".")[0]
+    return marks[path].line if path else None
 
 
 def to_json(status: Status, *, began_s: float) -> str:

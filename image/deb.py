@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import textwrap
 from hashlib import md5
-from importlib.metadata import metadata
+from importlib.metadata import version as version_of
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -84,7 +84,7 @@ def build(folder: Path, *, epoch: int | None = None) -> Path:
     """Make the package in a folder. `epoch`: the time of all that is in it, in seconds since 1970, so that the same
     sources give the same package; None: the time of the newest of them.
     """
-    version = metadata(NAME)["Version"]
+    version = version_of(NAME)
     with TemporaryDirectory() as name:
         root = Path(name)
         sources = _sources()

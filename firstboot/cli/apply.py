@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import time
 
-from appliance.errors import InputError, TemporaryError
+from appliance.errors import TemporaryError
 from firstboot.cli import status
 from firstboot.command import run as run_program
 from firstboot.paths import STATUS
@@ -25,8 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Wake the daemon, wait until it has looked, and print the status."""
-    if os.geteuid() != 0:
-        raise InputError("only root may have the machine changed", hint="sudo appliance apply")
+    status.require_root("apply")
     asked_s = time.monotonic()
     status.require_daemon()
     run_program(["systemctl", "reload", "appliance.service"])

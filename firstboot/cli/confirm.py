@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 
-from appliance.errors import InputError
+from firstboot.cli import status
 from firstboot.cli.asking import told
 
 
@@ -20,8 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Tell the daemon."""
-    if os.geteuid() != 0:
-        raise InputError("only root may have the machine changed", hint="sudo appliance confirm")
+    status.require_root("confirm")
     told("Confirm")
     print("The configuration is kept.")
     return 0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
-from appliance.errors import TemporaryError
+from appliance.errors import InputError, TemporaryError
 from firstboot.command import run as run_program
 from firstboot.paths import STATUS, STATUS_TEXT
 
@@ -34,6 +35,12 @@ def require_daemon() -> None:
         run_program(["systemctl", "is-active", "--quiet", "appliance.service"])
     except TemporaryError as error:
         raise TemporaryError("the daemon does not run", hint="`systemctl status appliance` says why") from error
+
+
+def require_root(command: str) -> None:
+    """Raise `InputError` where somebody else asks for what changes the machine."""
+    if os.geteuid() != 0:
+        raise InputError("only root may have the machine changed", hint=f"sudo appliance {command}")
 
 
 def _read(path: Path) -> str:

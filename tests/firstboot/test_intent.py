@@ -10,9 +10,10 @@ import pytest
 
 from appliance.parse import Parsed, load
 from firstboot.history import KEPT, History
-from firstboot.intent import Intent, intent, line_of
+from firstboot.intent import Intent, intent
 from firstboot.kinds import KINDS
 from firstboot.reconcile import Outcome, Reconciler, State
+from firstboot.status import line_of
 from tests.firstboot.conftest import EXAMPLES
 from tests.firstboot.memory import MemoryMachine
 
