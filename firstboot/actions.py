@@ -367,3 +367,34 @@ class ReactSoon(Action):
 
 def _in_table(route: Route) -> str:
     return "" if route.table == MAIN_TABLE else f" in table {route.table}"
+
+
+@dataclass(frozen=True)
+class ReconfigureLink(Action):
+    """Have systemd-networkd read its files again, and set a link up by them."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"have systemd-networkd set up {self.name} anew"
+
+
+@dataclass(frozen=True)
+class ApplyNetplan(Action):
+    """Have netplan do what its files say."""
+
+    def __str__(self) -> str:
+        return "have netplan do what its files say"
+
+
+@dataclass(frozen=True)
+class RememberCarrying(Action):
+    """Remember which interface, by its hardware address, carries a network: it may lose it."""
+
+    affects: ClassVar[Source] = Source.SURROUNDINGS
+
+    network: str
+    mac: str
+
+    def __str__(self) -> str:
+        return f"remember that {self.mac} carries {self.network}"

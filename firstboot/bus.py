@@ -34,10 +34,13 @@ _NM = NETWORKMANAGER = (
     "org.freedesktop.NetworkManager",
 )
 _NM_SETTINGS = (_NM[0], f"{_NM[1]}/Settings", f"{_NM[2]}.Settings")
+_NETWORKD = ("org.freedesktop.network1", "/org/freedesktop/network1", "org.freedesktop.network1.Manager")
+_NETPLAN = ("io.netplan.Netplan", "/io/netplan/Netplan", "io.netplan.Netplan")
 _HOSTNAMED = ("org.freedesktop.hostname1", "/org/freedesktop/hostname1", "org.freedesktop.hostname1")
 _AVAHI = ("org.freedesktop.Avahi", "/", "org.freedesktop.Avahi.Server")
 _PROPERTIES = "org.freedesktop.DBus.Properties"
 _NO_OBJECT = "/"
+_AT_REST = ("active", "inactive", "failed")
 
 
 class Bus:
@@ -54,6 +57,8 @@ class Bus:
         self._bus: MessageBus | None = None
         self.lost = False
         self._jobs: dict[str, asyncio.Future[str]] | None = None
+        self._followed: set[str] = set()
+        """The units whose state was asked for, by their objects."""
         self._listeners: dict[tuple[str | None, str | None], Callable[[str, list[Any]], None]] = {}
 
     async def connect(self) -> None:
@@ -65,6 +70,7 @@ class Bus:
         self._watch = asyncio.create_task(self._notice_loss(self._bus))
         self._bus.add_message_handler(self._on_message)
         await self.listen(_SYSTEMD[0], _SYSTEMD[2], "JobRemoved", self._on_job_removed)
+        self._listeners[_PROPERTIES, "PropertiesChanged"] = self._on_properties_changed
         await self.call(_SYSTEMD, "Subscribe")
 
     async def listen(self, sender: str, interface: str, member: str, heard: Callable[[str, list[Any]], None]) -> None:
@@ -128,6 +134,17 @@ class Bus:
         self.wait(self.call(_NM, "Reload", "u", 0))
         self.wait(self.call(_NM_SETTINGS, "ReloadConnections"))
 
+    def reconfigure_link(self, index: int) -> None:
+        """Make systemd-networkd read its files again, and set up a link by them (org.freedesktop.network1(5))."""
+        self.wait(self.call(_NETWORKD, "Reload"))
+        self.wait(self.call(_NETWORKD, "ReconfigureLink", "i", index))
+
+    def apply_netplan(self) -> None:
+        """Make netplan do what its files say."""
+        (done,) = self.wait(self.call(_NETPLAN, "Apply"))
+        if not done:
+            raise TemporaryError("netplan could not do what its files say", hint="`netplan --debug generate` says why")
+
     def activate_profile(self, uuid: str, interface: str) -> None:
         """Connect an interface by a profile; the outcome shows later."""
         self.wait(self._activate_profile(uuid, interface))
@@ -172,8 +189,22 @@ class Bus:
 
     async def _unit_is_active(self, name: str) -> bool:
         (path,) = await self.call(_SYSTEMD, "LoadUnit", "s", name)
+        await self._follow(path)
         state = await self.property_of(_SYSTEMD[0], path, "org.freedesktop.systemd1.Unit", "ActiveState")
         return state in ("active", "reloading")
+
+    async def _follow(self, unit: str) -> None:
+        """Be told when it ends by itself, which is no job."""
+        if unit not in self._followed:
+            self._followed.add(unit)
+            about = f"path='{unit}',interface='{_PROPERTIES}',member='PropertiesChanged'"
+            await self.call(_DBUS, "AddMatch", "s", f"type='signal',sender='{_SYSTEMD[0]}',{about}")
+
+    def _on_properties_changed(self, path: str, body: list[Any]) -> None:
+        """A unit's, at rest: what is on its way there ends as a job, or here."""
+        state = body[1].get("ActiveState")
+        if self._jobs is None and path in self._followed and state is not None and state.value in _AT_REST:
+            self._on_unit_change()
 
     async def _job(self, method: str, unit: str) -> None:
         self._jobs = {}  # also of jobs that end before the answer that names ours has been looked at

@@ -100,6 +100,12 @@ class Facts:
     """By interface and address: whether a host on that link answers; of those that are asked, once it is known."""
     networkmanager: bool = False
     """NetworkManager runs, so an interface is either its or ours."""
+    managers: tuple[str, ...] = ()
+    """The programs that configure this machine's uplinks, the one that is in charge first."""
+    stanzas: Mapping[str, str] = field(default_factory=dict)
+    """By interface: the file in which ifupdown is told about it, if that is not ours."""
+    carrying: Mapping[str, str] = field(default_factory=dict)
+    """By network: the hardware address of the interface that carried it when that was looked at last."""
     other_rules: Mapping[int, str] = field(default_factory=dict)
     """By family: the rules that ufw loads beside ours, its own (`after.rules`) and the user's (`user.rules`)."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import socket
 import time
@@ -19,9 +20,11 @@ from firstboot.facts import Facts
 from firstboot.gadget import configfs, identity
 from firstboot.kind import FileState, Gadget
 from firstboot.management import Visits
+from firstboot.managers import ifupdown
+from firstboot.managers.detection import present
 from firstboot.neighbours import Answers
 from firstboot.netlink import Netlink
-from firstboot.paths import ETC, REACTIONS
+from firstboot.paths import CARRYING, ETC, REACTIONS
 from firstboot.reactions import Reactions
 from firstboot.readings import Readings
 from firstboot.rendered import dnsmasq
@@ -65,12 +68,23 @@ class Host:
         return self._view.facts()
 
     def _surroundings(self) -> Surroundings:
+        networkmanager = self._bus is not None and self._bus.networkmanager_runs()
         return Surroundings(
             serial=identity.serial(),
             gadget_ports=configfs.interfaces(),
-            networkmanager=self._bus is not None and self._bus.networkmanager_runs(),
+            networkmanager=networkmanager,
             other_rules={family: _text(map(self.read, other_paths(family))) for family in FAMILIES},
+            managers=present(self, networkmanager_runs=networkmanager) if self._bus is not None else (),
+            stanzas=dict(ifupdown.stanzas(self)),
+            carrying=self._carrying(),
         )
+
+    def _carrying(self) -> dict[str, str]:
+        found = self.read(CARRYING)
+        try:
+            return dict(json.loads(found.content)) if found is not None else {}
+        except ValueError:
+            return {}
 
     def look(self, changed: Source = EVERYTHING) -> None:
         """Forget what was seen of these: whoever asks next, sees the machine as it is then."""
@@ -343,6 +357,19 @@ class Host:
     @_do.register
     def _(self, action: actions.SeekNetworks) -> None:
         self._wireless.seek(action.interface)
+
+    @_do.register
+    def _(self, action: actions.ReconfigureLink) -> None:
+        self._system.reconfigure_link(self.facts().links[action.name].index)
+
+    @_do.register
+    def _(self, action: actions.ApplyNetplan) -> None:
+        self._system.apply_netplan()
+
+    @_do.register
+    def _(self, action: actions.RememberCarrying) -> None:
+        content = json.dumps({**self._carrying(), action.network: action.mac})
+        files.replace(CARRYING, f"{content}\n".encode())
 
     @_do.register
     def _(self, action: actions.ReactSoon) -> None:

@@ -19,11 +19,11 @@ from firstboot.resources.offer import Offer
 from firstboot.resources.overlap import Overlap
 from firstboot.resources.policy_sysctls import PolicySysctls
 from firstboot.resources.radio import Radios
+from firstboot.resources.ranked_uplinks import RankedUplinks
 from firstboot.resources.reach import Reach
 from firstboot.resources.reactions import Reactions
 from firstboot.resources.route_tables import RouteTables
 from firstboot.resources.routes import Routes
-from firstboot.resources.supported import Supported
 from firstboot.resources.sysctls import Sysctls, TunnelSysctls
 from firstboot.resources.tunnel import Tunnel
 from firstboot.resources.units import Units
@@ -31,7 +31,6 @@ from firstboot.resources.uplink import Uplink
 from firstboot.resources.wifi import WirelessUplink
 
 KINDS: tuple[Kind[Any], ...] = (
-    Supported(),
     Withdrawal(),  # a laptop without its Internet waits for nothing else
     Hostname(),
     Files(),
@@ -50,6 +49,7 @@ KINDS: tuple[Kind[Any], ...] = (
     Routes(),
     RouteTables(),
     PolicySysctls(),
+    RankedUplinks(),
     Reactions(),
     Reach(),
     Units(),

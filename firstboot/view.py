@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from ipaddress import IPv6Address
 from typing import Protocol
 
@@ -40,6 +40,9 @@ class Surroundings:
     gadget_ports: Mapping[str, str]
     networkmanager: bool
     other_rules: Mapping[int, str]
+    managers: tuple[str, ...] = ()
+    stanzas: Mapping[str, str] = field(default_factory=dict)
+    carrying: Mapping[str, str] = field(default_factory=dict)
 
 
 class View:
@@ -89,13 +92,7 @@ class View:
             facts = _with(facts, rules=tuple(self._tables.rules()))
         if Source.SURROUNDINGS in stale:
             found = self._surroundings()
-            facts = replace(
-                facts,
-                serial=found.serial,
-                gadget_ports=found.gadget_ports,
-                networkmanager=found.networkmanager,
-                other_rules=found.other_rules,
-            )
+            facts = replace(facts, **{each.name: getattr(found, each.name) for each in fields(Surroundings)})
         return facts
 
 

@@ -53,6 +53,9 @@ class MemoryMachine:
         self.bound_to = ""
         self.rules_of_tables: list[Rule] = []
         self.reactions: dict[str, tuple[str, ...]] = {}
+        self.managers: tuple[str, ...] = ()
+        self.stanzas: dict[str, str] = {}
+        self.carrying: dict[str, str] = {}
         self.looks = 0
         self.log: list[actions.Action] = []
 
@@ -66,6 +69,9 @@ class MemoryMachine:
             serial=self.serial,
             gadget_ports=self.gadget_ports(),
             neighbours=dict(self.neighbours),
+            managers=self.managers,
+            stanzas=dict(self.stanzas),
+            carrying=dict(self.carrying),
         )
 
     def gadget_ports(self) -> dict[str, str]:
@@ -360,6 +366,11 @@ class MemoryMachine:
     def _(self, action: actions.SetCountry) -> None:
         self.log.append(action)
         self.air.tell(action.country)
+
+    @execute.register
+    def _(self, action: actions.RememberCarrying) -> None:
+        self.log.append(action)
+        self.carrying[action.network] = action.mac
 
 
 def count(machine: MemoryMachine) -> Counter[type]:

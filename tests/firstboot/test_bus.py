@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from dbus_next.signature import Variant
 
 from firstboot.bus import Bus
 
@@ -24,4 +25,22 @@ def test_only_the_units_that_matter_wake(unit: str, wakes: bool) -> None:
     changes: list[str] = []
     bus = Bus(asyncio.new_event_loop(), on_unit_change=lambda: changes.append(unit))
     bus._on_job_removed("/org/freedesktop/systemd1", [7, "/org/freedesktop/systemd1/job/7", unit, "done"])
+    assert bool(changes) is wakes
+
+
+@pytest.mark.parametrize(
+    ("path", "properties", "wakes"),
+    [
+        ("/unit/asked", {"ActiveState": Variant("s", "failed")}, True),
+        ("/unit/asked", {"ActiveState": Variant("s", "inactive")}, True),
+        ("/unit/asked", {"ActiveState": Variant("s", "activating")}, False),
+        ("/unit/asked", {"NRestarts": Variant("u", 1)}, False),
+        ("/unit/another", {"ActiveState": Variant("s", "failed")}, False),
+    ],
+)
+def test_a_unit_that_ends_by_itself_wakes(path: str, properties: dict[str, Variant], wakes: bool) -> None:
+    changes: list[str] = []
+    bus = Bus(asyncio.new_event_loop(), on_unit_change=lambda: changes.append(path))
+    bus._followed.add("/unit/asked")
+    bus._on_properties_changed(path, ["org.freedesktop.systemd1.Unit", properties, []])
     assert bool(changes) is wakes

@@ -9,13 +9,11 @@ from pathlib import Path
 
 from appliance.errors import TemporaryError
 from appliance.model import Appliance
-from appliance.parse import load
 from firstboot import actions
 from firstboot.facts import Address
 from firstboot.kinds import KINDS
 from firstboot.reconcile import LONGEST_HOLD_S, Outcome, Reconciler, State
 from firstboot.resources.units import DNSMASQ
-from tests.firstboot.conftest import EXAMPLES
 from tests.firstboot.memory import MemoryMachine, count
 
 EXAMPLE = Path(__file__).parent.parent / "appliance" / "examples" / "gateway.yaml"
@@ -160,13 +158,6 @@ def test_a_silent_far_end_is_said(gateway: Appliance) -> None:
     outcome = settle(gateway, machine)["reach"]
     assert (outcome.state, outcome.error) == (State.WAITING, "the tunnel's other end does not answer")
     assert "protocol 41" in outcome.hint
-
-
-def test_what_this_version_does_not_do_is_said() -> None:
-    uplinks = load(EXAMPLES / "uplinks.yaml").appliance
-    outcome = settle(uplinks, MemoryMachine())["profile"]
-    assert outcome.state is State.FAILED
-    assert "are not in this version" in outcome.error
 
 
 def test_a_changed_profile_is_connected_anew(gateway: Appliance) -> None:

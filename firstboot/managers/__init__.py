@@ -1,0 +1,11 @@
+"""The programs that configure a machine's uplinks: which there is, what it reads, and how it is made to read it again.
+
+Each is a module with
+
+    NAME, OWNED                 what appliance.yaml calls it, and the files that only the daemon writes
+    files(uplinks)              what it shall read, each file with the uplinks that it is about
+    apply(uplink)               what makes it do so for one interface: all over the bus, as what a manager starts
+                                must not live in the daemon's sandbox, nor end with it
+"""
+
+from __future__ import annotations

@@ -1,0 +1,33 @@
+"""systemd-networkd: a .network file for each uplink (systemd.network(5)).
+
+The files are read in the order of their names, and the first that matches an interface is the only one for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from firstboot.actions import Action, ReconfigureLink
+from firstboot.managers.ranked import Ranked
+from firstboot.paths import ETC
+from firstboot.render import render
+from firstboot.rendered.file import File, text
+
+NAME = "networkd"
+UNIT = "systemd-networkd.service"
+FOLDER = ETC / "systemd" / "network"
+OWNED = (FOLDER / "05-appliance-*.network",)
+
+
+def files(uplinks: Sequence[Ranked]) -> Sequence[tuple[File, Sequence[Ranked]]]:
+    """One for each."""
+    return [(_file(uplink), (uplink,)) for uplink in uplinks]
+
+
+def apply(uplink: Ranked) -> Sequence[Action]:
+    """Have the files read again, and the link set up by them."""
+    return [ReconfigureLink(uplink.interface)]
+
+
+def _file(uplink: Ranked) -> File:
+    return text(FOLDER / f"05-appliance-{uplink.interface}.network", render("uplink.network.j2", uplink=uplink))

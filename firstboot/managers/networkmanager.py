@@ -1,0 +1,34 @@
+"""NetworkManager: a profile for each uplink (nm-settings-keyfile(5))."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import NAMESPACE_DNS, uuid5
+
+from firstboot.actions import Action, ActivateProfile, ReloadNetworkManager
+from firstboot.managers.ranked import Ranked
+from firstboot.render import render
+from firstboot.rendered.file import File, text
+from firstboot.rendered.networkmanager import HIGHEST_PRIORITY, PROFILES
+
+NAME = "networkmanager"
+OWNED = (PROFILES / "appliance-ranked-*.nmconnection",)
+
+
+def files(uplinks: Sequence[Ranked]) -> Sequence[tuple[File, Sequence[Ranked]]]:
+    """One for each; NetworkManager reads none that others may read."""
+    return [(_profile(uplink), (uplink,)) for uplink in uplinks]
+
+
+def apply(uplink: Ranked) -> Sequence[Action]:
+    """Have the profiles read, and connect by that one."""
+    return [ReloadNetworkManager(), ActivateProfile(_uuid(uplink), uplink.interface)]
+
+
+def _profile(uplink: Ranked) -> File:
+    content = render("ranked.nmconnection.j2", uplink=uplink, uuid=_uuid(uplink), priority=HIGHEST_PRIORITY)
+    return text(PROFILES / f"appliance-ranked-{uplink.interface}.nmconnection", content, 0o600)
+
+
+def _uuid(uplink: Ranked) -> str:
+    return str(uuid5(NAMESPACE_DNS, f"appliance-ranked-{uplink.interface}"))

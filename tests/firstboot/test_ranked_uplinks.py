@@ -1,0 +1,184 @@
+"""Several uplinks: the manager's own files, what makes it read them, and the metrics that come of it."""
+
+from __future__ import annotations
+
+import re
+from configparser import ConfigParser
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+
+import pytest
+import yaml
+
+from appliance.model import Appliance, NetworkConfigurator
+from appliance.parse import load
+from firstboot import actions
+from firstboot.facts import Address, Link, Route
+from firstboot.kinds import KINDS
+from firstboot.managers import ifupdown, netplan, networkd, networkmanager
+from firstboot.managers.detection import MANAGERS
+from firstboot.reconcile import Outcome, Reconciler, State
+from tests.firstboot.conftest import EXAMPLES
+from tests.firstboot.memory import MemoryMachine
+
+THREE = load(EXAMPLES / "uplinks.yaml").appliance
+WANTED = {"enp0s8": 10, "enp0s9": 11, "enp0s10": 12, "enp0s3": 1000}
+MACS = {name: f"08:00:27:00:00:{number:02x}" for number, name in enumerate(WANTED)}
+FOREIGN = 100
+NOT_WAITED_FOR = {
+    "networkd": "RequiredForOnline=no",
+    "netplan": "optional: true",
+    "ifupdown": "allow-hotplug enp0s9",
+    "networkmanager": "interface-name=enp0s9",  # it waits for none that is not there
+}
+
+
+class Managed(MemoryMachine):
+    """A machine whose manager gives every uplink a lease, with a metric of its own before it is told of another."""
+
+    def __init__(self, manager: str, *absent: str) -> None:
+        super().__init__(networkmanager=manager == networkmanager.NAME)
+        self.managers = (manager,)
+        self.links = {name: Link(name, carrier=True, mac=mac) for name, mac in MACS.items() if name not in absent}
+        self.addresses = [Address("enp0s3", IPv4Interface("10.0.2.15/24"))]
+        self.deaf = False
+        for name in self.links:
+            self._lease(name, FOREIGN)
+
+    def execute(self, action: actions.Action) -> None:
+        """Of what is about a manager: strictly what that one does."""
+        if isinstance(action, actions.ReconfigureLink):
+            assert self.managers == (networkd.NAME,)
+            content = self._file(networkd.FOLDER / f"05-appliance-{action.name}.network")
+            self._applied(action, {action.name: int(_keys(content)["DHCPv4"]["RouteMetric"])})
+        elif isinstance(action, actions.ApplyNetplan):
+            assert self.managers == (netplan.NAME,)
+            found = yaml.safe_load(self._file(netplan.FILE))["network"]["ethernets"]
+            assert all(one["dhcp4-overrides"] == one["dhcp6-overrides"] for one in found.values())
+            self._applied(action, {name: one["dhcp4-overrides"]["route-metric"] for name, one in found.items()})
+        elif isinstance(action, actions.RestartUnit) and action.name.startswith("ifup@"):
+            assert self.managers == (ifupdown.NAME,)
+            found = dict(re.findall(r"iface (\S+) inet dhcp\n    metric (\d+)", self._file(ifupdown.FILE)))
+            name = action.name.removeprefix("ifup@").removesuffix(".service")
+            self._applied(action, {name: int(found[name])})
+        elif isinstance(action, actions.ActivateProfile | actions.ReloadNetworkManager):
+            assert self.managers == (networkmanager.NAME,)
+            profiles = [_keys(self.files[path].content.decode()) for path in self.glob(networkmanager.OWNED[0])]
+            assert all(self.files[path].mode == 0o600 for path in self.glob(networkmanager.OWNED[0]))
+            meant = {
+                one["connection"]["interface-name"]: int(one["ipv4"]["route-metric"])
+                for one in profiles
+                if isinstance(action, actions.ActivateProfile) and one["connection"]["uuid"] == action.uuid
+            }
+            self._applied(action, meant)
+        else:
+            super().execute(action)
+
+    def metrics(self) -> dict[str, int]:
+        return {route.interface: route.metric for route in self.routes}
+
+    def _file(self, path: object) -> str:
+        return next(state.content.decode() for where, state in self.files.items() if where == path)
+
+    def _applied(self, action: actions.Action, metrics: dict[str, int]) -> None:
+        self.log.append(action)
+        for name, metric in metrics.items() if not self.deaf else ():
+            if name in self.links:
+                self._lease(name, metric)
+
+    def _lease(self, name: str, metric: int) -> None:
+        self.routes = [route for route in self.routes if route.interface != name]
+        self.routes.append(Route(IPv4Network("0.0.0.0/0"), name, IPv4Address("10.0.2.2"), metric))
+
+
+def _keys(content: str) -> ConfigParser:
+    parser = ConfigParser(interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(content)
+    return parser
+
+
+def settle(appliance: Appliance, machine: MemoryMachine) -> dict[str, Outcome]:
+    reconciler = Reconciler(KINDS, sleep=lambda _: None, clock=lambda: 0.0)
+    return {outcome.kind: outcome for outcome in reconciler.reconcile(appliance, machine)}
+
+
+@pytest.mark.parametrize("manager", MANAGERS)
+def test_the_example_as_it_stands(manager: str) -> None:
+    machine = Managed(manager)
+    assert settle(THREE, machine)["uplinks"].state is State.OK
+    assert machine.metrics() == WANTED
+    before = len(machine.log)
+    assert settle(THREE, machine)["uplinks"].state is State.OK
+    assert len(machine.log) == before
+
+
+@pytest.mark.parametrize("manager", MANAGERS)
+def test_one_that_is_missing_is_written_down_and_waited_for_by_nobody(manager: str) -> None:
+    machine = Managed(manager, "enp0s9")
+    assert settle(THREE, machine)["uplinks"].state is State.OK
+    assert any(b"enp0s9" in state.content for state in machine.files.values())
+    text = "".join(state.content.decode() for state in machine.files.values() if b"enp0s9" in state.content)
+    assert NOT_WAITED_FOR[manager] in text
+
+
+def test_where_the_network_went_its_interface_is_remembered() -> None:
+    machine = Managed("networkd")
+    settle(THREE, machine)
+    assert machine.carrying == {"10.0.2.0/24": MACS["enp0s3"]}
+    machine.addresses = []
+    assert settle(THREE, machine)["uplinks"].state is State.OK
+    machine.links["lan0"] = replace(machine.links.pop("enp0s3"), name="lan0")
+    machine.routes = [route for route in machine.routes if route.interface != "enp0s3"]
+    assert settle(THREE, machine)["uplinks"].state is State.OK
+    assert machine.metrics()["lan0"] == 1000, "under its new name"
+
+
+def test_a_route_that_must_be_there_and_is_not_is_waited_for() -> None:
+    machine = Managed("networkd")
+    machine.deaf = True
+    machine.routes = []
+    outcome = settle(THREE, machine)["uplinks"]
+    assert (outcome.state, outcome.error) == (State.WAITING, "enp0s3 has no default route yet")
+
+
+def test_another_metric_is_put_right() -> None:
+    machine = Managed("networkd")
+    settle(THREE, machine)
+    machine._lease("enp0s8", 2000)
+    assert settle(THREE, machine)["uplinks"].done == ("have systemd-networkd set up enp0s8 anew",)
+    assert machine.metrics() == WANTED
+
+
+def test_a_manager_that_does_something_else_is_said() -> None:
+    machine = Managed("networkd")
+    machine.deaf = True
+    outcome = settle(THREE, machine)["uplinks"]
+    assert outcome.state is State.FAILED and "has the metric 100, not 10" in outcome.error
+
+
+def test_an_interface_that_somebody_else_configures_for_ifupdown_is_left_alone() -> None:
+    machine = Managed("ifupdown")
+    machine.stanzas = {"enp0s8": "/etc/network/interfaces"}
+    outcome = settle(THREE, machine)["uplinks"]
+    assert (outcome.state, outcome.error) == (
+        State.FAILED,
+        "enp0s8 is configured in /etc/network/interfaces as well",
+    )
+    assert not machine.log
+
+
+def test_no_manager_and_another_one_than_was_asked_for_are_said() -> None:
+    machine = Managed("networkd")
+    asked = replace(THREE, manager=NetworkConfigurator.NETPLAN)
+    assert settle(asked, machine)["uplinks"].error == "netplan is not in use on this machine"
+    machine.managers = ()
+    assert settle(THREE, machine)["uplinks"].error == "no program was found that configures networks"
+
+
+@pytest.mark.parametrize("manager", MANAGERS)
+def test_what_is_not_wanted_any_more_goes(manager: str) -> None:
+    machine = Managed(manager)
+    settle(THREE, machine)
+    settle(replace(THREE, uplinks=()), machine)
+    assert not [path for path in machine.files if "appliance" in path.name]

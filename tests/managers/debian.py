@@ -1,0 +1,137 @@
+"""A Debian that is booted by its own systemd, in a container: with three uplinks, and a DHCP server at each."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from image.lab.waiting import until
+from tests.netns.namespace import Namespace
+
+NETWORKS = {"enp0s3": "10.0.2", "enp0s8": "10.0.8", "enp0s9": "10.0.9"}
+"""The first 24 bits of the network that each uplink is on: as with a hypervisor, the first is its NAT."""
+
+MASKED = ("systemd-sysctl", "systemd-udev-trigger", "systemd-pstore", "systemd-remount-fs", "systemd-logind")
+"""What would change the machine that the tests run on, or cannot do anything in a container."""
+
+UDEV = """
+[Unit]
+After=systemd-udevd.service
+Before=sysinit.target
+DefaultDependencies=no
+[Service]
+Type=oneshot
+ExecStart=udevadm trigger --action=add --subsystem-match=net
+[Install]
+WantedBy=sysinit.target
+"""
+"""Of the devices, a container has only the network's."""
+
+
+def prepare(root: Path) -> None:
+    """Make a root bootable in a container."""
+    units = root / "etc/systemd/system"
+    for name in MASKED:
+        (units / f"{name}.service").symlink_to("/dev/null")
+    (units / "network-devices.service").write_text(UDEV)
+    (units / "sysinit.target.wants").mkdir(exist_ok=True)
+    (units / "sysinit.target.wants/network-devices.service").symlink_to("../network-devices.service")
+
+
+class Debian:
+    """A booted machine; `run` is a program in it."""
+
+    def __init__(self, root: Path, log: Path) -> None:
+        self._outside = Namespace()
+        self._log = log.open("ab")
+        command = ["systemd-nspawn", "--boot", "--quiet", "--register=no", "--keep-unit", "--console=pipe"]
+        self._process = subprocess.Popen(
+            [*command, f"--directory={root}", "--private-network"],
+            # With 1, udev runs too: ifupdown's units are bound to what it says of devices.
+            env={
+                "PATH": os.environ["PATH"],
+                "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "1",
+                "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+        )
+        until(self._has_network, "the container has a network of its own", timeout_s=10, every_s=0.01)
+        for name in NETWORKS:
+            peer = ("peer", "name", name, "netns", str(self._first))
+            self._outside.program("ip", "link", "add", name, "type", "veth", *peer)
+            self._outside.program("ip", "link", "set", name, "up")
+        self._server = self._outside.call(self._serve)
+
+    @property
+    def _first(self) -> int:
+        """The first process's number, as the outside knows it."""
+        [child] = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        return int(child)
+
+    def _has_network(self) -> bool:
+        try:
+            return os.readlink(f"/proc/{self._first}/ns/net") != os.readlink("/proc/self/ns/net")
+        except (ValueError, OSError):
+            return False
+
+    def _serve(self) -> subprocess.Popen[str]:
+        command = [
+            "dnsmasq",
+            "--keep-in-foreground",
+            "--port=0",
+            "--conf-file=/dev/null",
+            "--leasefile-ro",
+            "--user=root",
+        ]
+        for name, network in NETWORKS.items():
+            subprocess.run(["ip", "address", "add", f"{network}.2/24", "dev", name], check=True)
+            command.append(f"--dhcp-range={network}.100,{network}.150,1h")
+        return Namespace.begin(*command, "--pid-file=")
+
+    def ask(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run a program in it, to its end."""
+        inside = ["nsenter", "--target", str(self._first), "--all", "--root", "--wd", "--"]
+        return subprocess.run([*inside, *argv], capture_output=True, text=True, check=False, timeout=60)
+
+    def run(self, *argv: str) -> str:
+        """What a program in it prints; it must not fail."""
+        done = self.ask(*argv)
+        assert done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def metrics(self) -> dict[str, int]:
+        """By interface, the metric of its IPv4 default route."""
+        found = json.loads(self.run("ip", "-4", "-json", "route", "show", "default"))
+        return {route["dev"]: route.get("metric", 0) for route in found}
+
+    def status(self) -> dict[str, Any]:
+        """What the daemon says."""
+        return dict(json.loads(self.run("appliance", "status", "--json")))
+
+    def wait(self) -> None:
+        """Until it has booted."""
+        until(self._is_up, "systemd has started everything", timeout_s=90, every_s=0.5)
+
+    def _is_up(self) -> bool:
+        try:
+            return self.ask("systemctl", "is-system-running").stdout.strip() in ("running", "degraded")
+        except ValueError:
+            return False
+
+    def close(self) -> None:
+        """Shut it down."""
+        self._process.terminate()
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._server.kill()
+        self._server.wait()
+        self._outside.__exit__()
+        self._log.close()
