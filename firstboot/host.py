@@ -75,7 +75,7 @@ class Host:
             networkmanager=networkmanager,
             other_rules={family: _text(map(self.read, other_paths(family))) for family in FAMILIES},
             managers=present(self, networkmanager_runs=networkmanager) if self._bus is not None else (),
-            stanzas=dict(ifupdown.stanzas(self)),
+            interfaces_files=ifupdown.of_others(self),
             carrying=self._carrying(),
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,12 +14,11 @@ from image import deb
 from image.lab.waiting import until
 from image.recipe import PROJECT
 from image.run import run
+from tests.debians import EPOCH, RELEASES, copied
 
 pytestmark = pytest.mark.container
-EPOCH = 1_700_000_000
 RP_FILTER = "/proc/sys/net/ipv4/conf/{}/rp_filter"
 EXAMPLE = "usr/share/doc/appliance/examples/appliance.yaml"
-INSTALL = 'chroot "$1" apt-get install --yes --no-install-recommends /appliance.deb'
 
 INSIDE = """
 mount -t proc proc proc
@@ -33,20 +31,12 @@ exec chroot . python3 -I /run.py
 """
 
 
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return deb.build(tmp_path_factory.mktemp("deb"), epoch=EPOCH)
-
-
-@pytest.fixture(scope="module", params=["bookworm", "trixie"])
-def debian(request: pytest.FixtureRequest, package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=RELEASES)
+def debian(
+    request: pytest.FixtureRequest, debian_root: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The root of a Debian with nothing but the package and what it needs."""
-    if os.geteuid() != 0:
-        pytest.skip("another root needs root")
-    root = tmp_path_factory.mktemp(request.param) / "root"
-    hooks = [f"--customize-hook=upload {package} /appliance.deb", f"--customize-hook={INSTALL}"]
-    run(["mmdebstrap", "--variant=apt", "--include=init-system-helpers", *hooks, request.param, root])
-    return root
+    return copied(debian_root(request.param), tmp_path_factory.mktemp("debian") / "root")
 
 
 class Machine:
