@@ -359,6 +359,10 @@ class Host:
         self._wireless.seek(action.interface)
 
     @_do.register
+    def _(self, action: actions.ReloadNetworkd) -> None:
+        self._system.reload_networkd()
+
+    @_do.register
     def _(self, action: actions.ReconfigureLink) -> None:
         self._system.reconfigure_link(self.facts().links[action.name].index)
 

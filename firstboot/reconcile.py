@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from appliance.errors import ApplianceError, PermanentError, TemporaryError
 from appliance.model import Appliance
-from firstboot.actions import Action
+from firstboot.actions import Action, RemoveFile, WriteFile
 from firstboot.contests import Contests
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
@@ -215,7 +215,8 @@ class Reconciler:
     def _actions(self, kind: Kind[Any], found: Found) -> Sequence[Action]:
         """What to do about all that is not left alone; one action may serve several changes."""
         changes = [change for change in found.changes if not self._contests.held(kind.name, change.key, self._clock())]
-        return list(dict.fromkeys(action for change in changes for action in kind.actions(change)))
+        actions = dict.fromkeys(action for change in changes for action in kind.actions(change))
+        return sorted(actions, key=lambda action: kind.writes_first and not isinstance(action, WriteFile | RemoveFile))
 
     def _note_repairs(self, kind: Kind[Any], before: Found, after: Found) -> None:
         if not kind.gives_way:

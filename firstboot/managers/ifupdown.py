@@ -25,6 +25,9 @@ PROGRAM = "/usr/sbin/ifup"
 FOLDER = ETC / "network" / "interfaces.d"
 FILE = FOLDER / "appliance"
 OWNED = (FILE,)
+READ: Sequence[Action] = ()
+"""It reads them whenever it does something."""
+
 MAIN = ETC / "network" / "interfaces"
 MARK = "# The next line is the appliance's, as appliance.yaml has it."
 

@@ -19,6 +19,7 @@ PROGRAM = "/usr/sbin/netplan"
 FOLDER = ETC / "netplan"
 FILE = FOLDER / "95-appliance.yaml"
 OWNED = (FILE,)
+READ: Sequence[Action] = (ApplyNetplan(),)
 
 _FOLDERS = (Path("/usr/lib/netplan"), FOLDER, Path("/run/netplan"))
 _LEFT_TO_NETWORKMANAGER = re.compile(rb"^ {0,4}renderer:\s*[\"']?NetworkManager", re.MULTILINE)
@@ -43,9 +44,9 @@ def files(uplinks: Sequence[Ranked], facts: Facts) -> Sequence[tuple[File, Seque
 
 def apply(uplink: Ranked) -> Sequence[Action]:
     """It knows no single interface."""
-    return [ApplyNetplan()]
+    return READ
 
 
 def withdraw(path: Path, facts: Facts) -> Sequence[Action]:
     """As the other files have it."""
-    return [ApplyNetplan()]
+    return READ

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from firstboot.actions import Action, ReconfigureLink
+from firstboot.actions import Action, ReconfigureLink, ReloadNetworkd
 from firstboot.facts import Facts
 from firstboot.managers.ranked import Ranked
 from firstboot.paths import ETC
@@ -20,6 +20,7 @@ UNIT = "systemd-networkd.service"
 FOLDER = ETC / "systemd" / "network"
 PREFIX = "05-appliance-"
 OWNED = (FOLDER / f"{PREFIX}*.network",)
+READ: Sequence[Action] = (ReloadNetworkd(),)
 
 
 def files(uplinks: Sequence[Ranked], facts: Facts) -> Sequence[tuple[File, Sequence[Ranked]]]:
@@ -28,14 +29,14 @@ def files(uplinks: Sequence[Ranked], facts: Facts) -> Sequence[tuple[File, Seque
 
 
 def apply(uplink: Ranked) -> Sequence[Action]:
-    """Have the files read again, and the link set up by them."""
-    return [ReconfigureLink(uplink.interface)]
+    """Have the link set up by its file."""
+    return [*READ, ReconfigureLink(uplink.interface)]
 
 
 def withdraw(path: Path, facts: Facts) -> Sequence[Action]:
     """As the next file that matches has it."""
     interface = path.stem.removeprefix(PREFIX)
-    return [ReconfigureLink(interface)] if interface in facts.links else []
+    return [*READ, *([ReconfigureLink(interface)] if interface in facts.links else [])]
 
 
 def _file(uplink: Ranked) -> File:

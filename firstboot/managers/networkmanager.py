@@ -15,6 +15,7 @@ from firstboot.rendered.networkmanager import HIGHEST_PRIORITY, PROFILES
 
 NAME = "networkmanager"
 OWNED = (PROFILES / "appliance-ranked-*.nmconnection",)
+READ: Sequence[Action] = (ReloadNetworkManager(),)
 
 
 def files(uplinks: Sequence[Ranked], facts: Facts) -> Sequence[tuple[File, Sequence[Ranked]]]:
@@ -23,13 +24,13 @@ def files(uplinks: Sequence[Ranked], facts: Facts) -> Sequence[tuple[File, Seque
 
 
 def apply(uplink: Ranked) -> Sequence[Action]:
-    """Have the profiles read, and connect by that one."""
-    return [ReloadNetworkManager(), ActivateProfile(_uuid(uplink), uplink.interface)]
+    """Connect by its profile."""
+    return [*READ, ActivateProfile(_uuid(uplink), uplink.interface)]
 
 
 def withdraw(path: Path, facts: Facts) -> Sequence[Action]:
     """It looks for another profile for the interface by itself."""
-    return [ReloadNetworkManager()]
+    return READ
 
 
 def _profile(uplink: Ranked) -> File:

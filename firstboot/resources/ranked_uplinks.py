@@ -72,6 +72,7 @@ class RankedUplinks(Kind[Wanted]):
     name = "uplinks"
     setting = "uplinks"
     profiles = frozenset({Profile.CUSTOM})
+    writes_first = True
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Wanted]:
         """Files for all whose interface is known, and a route for each that must be there or has one."""
@@ -127,7 +128,7 @@ def _desired(manager: ModuleType, appliance: Appliance, facts: Facts) -> Iterato
     uplinks = ranked(appliance, facts)
     for file, means in manager.files(uplinks, facts):
         wrong = (each for each in means if each.interface in facts.links and not _is_right(each, facts))
-        yield _managers(file, (action for each in wrong for action in manager.apply(each)))
+        yield _managers(file, (*manager.READ, *(action for each in wrong for action in manager.apply(each))))
     for uplink in uplinks:
         if uplink.dhcp and (_metric(uplink.interface, facts) is not None or not uplink.optional):
             yield Preferred(uplink.interface, uplink.metric, tuple(manager.apply(uplink)))

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from firstboot.managers import ifupdown
+from firstboot.managers.detection import MANAGERS
 from image import deb
 from image.lab.waiting import until
 from image.recipe import PROJECT
@@ -19,6 +21,9 @@ from tests.debians import EPOCH, RELEASES, copied
 pytestmark = pytest.mark.container
 RP_FILTER = "/proc/sys/net/ipv4/conf/{}/rp_filter"
 EXAMPLE = "usr/share/doc/appliance/examples/appliance.yaml"
+
+OWNED = [path for manager in MANAGERS.values() for path in manager.OWNED]
+STANZA = "iface eth0 inet dhcp\n"
 
 INSIDE = """
 mount -t proc proc proc
@@ -134,7 +139,16 @@ def test_without_a_configuration_for_it_nothing_is_done(
 
 
 def test_it_goes_as_it_came(debian: Path) -> None:
+    """With what the daemon wrote for network managers, and nothing that others did."""
+    assert sorted(map(str, OWNED)) == sorted(deb.MANAGERS_FILES)
+    written = [debian / str(path).lstrip("/").replace("*", "eth0") for path in OWNED]
+    main, others = debian / "etc/network/interfaces", written[0].with_name("others")
+    for path in (*written, main, others):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(STANZA + f"    {ifupdown.MARK}\n    metric 1000\n    mtu 1400\n")
     run(["chroot", debian, "apt-get", "purge", "--yes", "appliance"])
     assert not (debian / "usr/lib/appliance").exists() and not (debian / "var/lib/appliance").exists()
+    assert not [path for path in written if path.exists()] and others.exists()
+    assert main.read_text() == STANZA + "    mtu 1400\n"
     wanted = {path.name for path in (debian / "etc/systemd/system/multi-user.target.wants").iterdir()}
     assert not wanted & {"appliance.service", "appliance-config.path"}

@@ -45,15 +45,20 @@ class Managed(MemoryMachine):
         self.addresses = [Address("enp0s3", IPv4Interface("10.0.2.15/24"))]
         self.sysctls |= dict.fromkeys(map(NOT_WITHOUT_CABLE.format, self.links), "0")
         self.deaf = False
+        self.known: set[object] = set()
+        """The files that networkd knows of."""
         for name in self.links:
             self._lease(name, FOREIGN)
 
     def execute(self, action: actions.Action) -> None:
         """Of what is about a manager: strictly what that one does."""
         if isinstance(action, actions.ReconfigureLink):
-            assert self.managers == (networkd.NAME,)
+            assert self.managers == (networkd.NAME,) and set(self.files) <= self.known, "it has read them"
             content = self._file(networkd.FOLDER / f"05-appliance-{action.name}.network")
             self._applied(action, {action.name: int(_keys(content)["DHCPv4"]["RouteMetric"]) if content else FOREIGN})
+        elif isinstance(action, actions.ReloadNetworkd):
+            assert self.managers == (networkd.NAME,)
+            self.known = set(self.files)
         elif isinstance(action, actions.ApplyNetplan):
             assert self.managers == (netplan.NAME,)
             content = self._file(netplan.FILE)
@@ -160,7 +165,7 @@ def test_another_metric_is_put_right() -> None:
     machine = Managed("networkd")
     settle(THREE, machine)
     machine._lease("enp0s8", 2000)
-    assert settle(THREE, machine)["uplinks"].done == ("have systemd-networkd set up enp0s8 anew",)
+    assert settle(THREE, machine)["uplinks"].done[-1] == "have systemd-networkd set up enp0s8 anew"
     assert machine.metrics() == WANTED
 
 

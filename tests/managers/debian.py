@@ -39,6 +39,8 @@ def prepare(root: Path) -> None:
     units = root / "etc/systemd/system"
     for name in MASKED:
         (units / f"{name}.service").symlink_to("/dev/null")
+    # NetworkManager passes over the interfaces of containers, which is what the uplinks are here.
+    (root / "etc/udev/rules.d/85-nm-unmanaged.rules").symlink_to("/dev/null")
     (units / "network-devices.service").write_text(UDEV)
     (units / "sysinit.target.wants").mkdir(exist_ok=True)
     (units / "sysinit.target.wants/network-devices.service").symlink_to("../network-devices.service")
