@@ -25,9 +25,6 @@ PROGRAM = "/usr/sbin/ifup"
 FOLDER = ETC / "network" / "interfaces.d"
 FILE = FOLDER / "appliance"
 OWNED = (FILE,)
-READ: Sequence[Action] = ()
-"""It reads them whenever it does something."""
-
 MAIN = ETC / "network" / "interfaces"
 MARK = "# The next line is the appliance's, as appliance.yaml has it."
 
@@ -74,6 +71,11 @@ def marked(content: str) -> Iterator[str]:
     yield from (
         stanza.interface for stanza in _stanzas(lines) if MARK in "".join(lines[stanza.line + 1 : stanza.line + 2])
     )
+
+
+def read(wrong: Sequence[Ranked]) -> Sequence[Action]:
+    """It reads its files whenever it does something."""
+    return [action for uplink in wrong for action in apply(uplink)]
 
 
 def apply(uplink: Ranked) -> Sequence[Action]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from firstboot.actions import Action, ApplyNetplan
+from firstboot.actions import Action, ApplyNetplan, ReconfigureLink
 from firstboot.facts import Facts
 from firstboot.kind import Machine
 from firstboot.managers.ranked import Ranked
@@ -19,8 +19,6 @@ PROGRAM = "/usr/sbin/netplan"
 FOLDER = ETC / "netplan"
 FILE = FOLDER / "95-appliance.yaml"
 OWNED = (FILE,)
-READ: Sequence[Action] = (ApplyNetplan(),)
-
 _FOLDERS = (Path("/usr/lib/netplan"), FOLDER, Path("/run/netplan"))
 _LEFT_TO_NETWORKMANAGER = re.compile(rb"^ {0,4}renderer:\s*[\"']?NetworkManager", re.MULTILINE)
 
@@ -42,11 +40,16 @@ def files(uplinks: Sequence[Ranked], facts: Facts) -> Sequence[tuple[File, Seque
     return [(text(FILE, render("netplan.yaml.j2", uplinks=uplinks), 0o600), uplinks)] if uplinks else []
 
 
-def apply(uplink: Ranked) -> Sequence[Action]:
+def read(wrong: Sequence[Ranked]) -> Sequence[Action]:
     """It knows no single interface."""
-    return READ
+    return [ApplyNetplan()]
+
+
+def apply(uplink: Ranked) -> Sequence[Action]:
+    """By networkd, which is beneath: the others are not interrupted."""
+    return [ReconfigureLink(uplink.interface)]
 
 
 def withdraw(path: Path, facts: Facts) -> Sequence[Action]:
     """As the other files have it."""
-    return READ
+    return [ApplyNetplan()]

@@ -20,7 +20,6 @@ UNIT = "systemd-networkd.service"
 FOLDER = ETC / "systemd" / "network"
 PREFIX = "05-appliance-"
 OWNED = (FOLDER / f"{PREFIX}*.network",)
-READ: Sequence[Action] = (ReloadNetworkd(),)
 
 
 def files(uplinks: Sequence[Ranked], facts: Facts) -> Sequence[tuple[File, Sequence[Ranked]]]:
@@ -28,15 +27,21 @@ def files(uplinks: Sequence[Ranked], facts: Facts) -> Sequence[tuple[File, Seque
     return [(_file(uplink), (uplink,)) for uplink in uplinks]
 
 
+def read(wrong: Sequence[Ranked]) -> Sequence[Action]:
+    """It sets up by itself those links whose file is another. Told to again meanwhile, networkd 252 may lose the lease
+    that it has just got, and never notice.
+    """
+    return [ReloadNetworkd()]
+
+
 def apply(uplink: Ranked) -> Sequence[Action]:
     """Have the link set up by its file."""
-    return [*READ, ReconfigureLink(uplink.interface)]
+    return [ReconfigureLink(uplink.interface)]
 
 
 def withdraw(path: Path, facts: Facts) -> Sequence[Action]:
     """As the next file that matches has it."""
-    interface = path.stem.removeprefix(PREFIX)
-    return [*READ, *([ReconfigureLink(interface)] if interface in facts.links else [])]
+    return [ReloadNetworkd()]
 
 
 def _file(uplink: Ranked) -> File:

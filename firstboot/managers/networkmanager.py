@@ -15,7 +15,6 @@ from firstboot.rendered.networkmanager import HIGHEST_PRIORITY, PROFILES
 
 NAME = "networkmanager"
 OWNED = (PROFILES / "appliance-ranked-*.nmconnection",)
-READ: Sequence[Action] = (ReloadNetworkManager(),)
 
 
 def files(uplinks: Sequence[Ranked], facts: Facts) -> Sequence[tuple[File, Sequence[Ranked]]]:
@@ -23,14 +22,19 @@ def files(uplinks: Sequence[Ranked], facts: Facts) -> Sequence[tuple[File, Seque
     return [(_profile(uplink), (uplink,)) for uplink in uplinks]
 
 
+def read(wrong: Sequence[Ranked]) -> Sequence[Action]:
+    """It connects by another profile only where nobody does, or when it is told to."""
+    return [ReloadNetworkManager(), *(action for uplink in wrong for action in apply(uplink))]
+
+
 def apply(uplink: Ranked) -> Sequence[Action]:
     """Connect by its profile."""
-    return [*READ, ActivateProfile(_uuid(uplink), uplink.interface)]
+    return [ActivateProfile(_uuid(uplink), uplink.interface)]
 
 
 def withdraw(path: Path, facts: Facts) -> Sequence[Action]:
     """It looks for another profile for the interface by itself."""
-    return READ
+    return [ReloadNetworkManager()]
 
 
 def _profile(uplink: Ranked) -> File:

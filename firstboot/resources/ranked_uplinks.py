@@ -15,7 +15,7 @@ from firstboot.kind import Kind, Machine
 from firstboot.managers import ifupdown
 from firstboot.managers.detection import MANAGERS, manager_of
 from firstboot.managers.ranked import Ranked, carried, ranked
-from firstboot.plan import Change
+from firstboot.plan import Change, diff
 from firstboot.rendered.file import File
 
 PRIVATE = 0o600
@@ -83,13 +83,18 @@ class RankedUplinks(Kind[Wanted]):
     def observe(self, machine: Machine, wanted: Sequence[Wanted]) -> Sequence[Wanted]:
         """All files that the daemon wrote, for whichever manager; the wanted routes; what is remembered."""
         facts = machine.facts()
+        files = tuple(_files(machine, wanted))
+        # Before the manager has read its file, a route says nothing, and to be set up twice at once is too much for some.
+        to_be_read = diff((want for want in wanted if isinstance(want, ManagersFile)), files)
         routes = (
-            Preferred(want.interface, _metric(want.interface, facts)) for want in wanted if isinstance(want, Preferred)
+            Preferred(want.interface, _metric(want.interface, facts) if not to_be_read else None)
+            for want in wanted
+            if isinstance(want, Preferred)
         )
         known = facts.carrying
         networks = (want.network for want in wanted if isinstance(want, Carrying) and want.network in known)
         remembered = (Carrying(network, known[network]) for network in networks)
-        return (*_files(machine, wanted), *routes, *remembered)
+        return (*files, *routes, *remembered)
 
     def actions(self, change: Change[Wanted]) -> Sequence[Action]:
         """Write or remove a file, and have it read; of a route that does not come, the manager knows more."""
@@ -127,8 +132,8 @@ def _restored(facts: Facts) -> Iterator[ManagersFile]:
 def _desired(manager: ModuleType, appliance: Appliance, facts: Facts) -> Iterator[Wanted]:
     uplinks = ranked(appliance, facts)
     for file, means in manager.files(uplinks, facts):
-        wrong = (each for each in means if each.interface in facts.links and not _is_right(each, facts))
-        yield _managers(file, (*manager.READ, *(action for each in wrong for action in manager.apply(each))))
+        wrong = [each for each in means if each.interface in facts.links and not _is_right(each, facts)]
+        yield _managers(file, manager.read(wrong))
     for uplink in uplinks:
         if uplink.dhcp and (_metric(uplink.interface, facts) is not None or not uplink.optional):
             yield Preferred(uplink.interface, uplink.metric, tuple(manager.apply(uplink)))

@@ -45,20 +45,22 @@ class Managed(MemoryMachine):
         self.addresses = [Address("enp0s3", IPv4Interface("10.0.2.15/24"))]
         self.sysctls |= dict.fromkeys(map(NOT_WITHOUT_CABLE.format, self.links), "0")
         self.deaf = False
-        self.known: set[object] = set()
-        """The files that networkd knows of."""
+        self.known: dict[str, int] = {}
+        """By interface: the metric that networkd has read for it."""
         for name in self.links:
             self._lease(name, FOREIGN)
 
     def execute(self, action: actions.Action) -> None:
         """Of what is about a manager: strictly what that one does."""
         if isinstance(action, actions.ReconfigureLink):
-            assert self.managers == (networkd.NAME,) and set(self.files) <= self.known, "it has read them"
-            content = self._file(networkd.FOLDER / f"05-appliance-{action.name}.network")
-            self._applied(action, {action.name: int(_keys(content)["DHCPv4"]["RouteMetric"]) if content else FOREIGN})
+            assert self.managers in ((networkd.NAME,), (netplan.NAME,))
+            assert self.log[-1:] != [actions.ReloadNetworkd()], "it is just being set up: networkd 252 loses the lease"
+            self._applied(action, {action.name: self.known.get(action.name, FOREIGN)})
         elif isinstance(action, actions.ReloadNetworkd):
             assert self.managers == (networkd.NAME,)
-            self.known = set(self.files)
+            before, self.known = self.known, self._by_networkd()
+            changed = {name for name in before.keys() | self.known if before.get(name) != self.known.get(name)}
+            self._applied(action, {name: self.known.get(name, FOREIGN) for name in changed})
         elif isinstance(action, actions.ApplyNetplan):
             assert self.managers == (netplan.NAME,)
             content = self._file(netplan.FILE)
@@ -66,6 +68,7 @@ class Managed(MemoryMachine):
             assert all(one["dhcp4-overrides"] == one["dhcp6-overrides"] for one in found.values())
             assert all(name < "all-en" for name in found), "networkd takes the first that matches"
             metrics = {one["match"]["name"]: one["dhcp4-overrides"]["route-metric"] for one in found.values()}
+            self.known = metrics
             self._applied(action, dict.fromkeys(self.links, FOREIGN) | metrics)
         elif isinstance(action, actions.RestartUnit) and action.name.startswith("appliance-ifup@"):
             assert self.managers == (ifupdown.NAME,)
@@ -88,6 +91,13 @@ class Managed(MemoryMachine):
 
     def metrics(self) -> dict[str, int]:
         return {route.interface: route.metric for route in self.routes}
+
+    def _by_networkd(self) -> dict[str, int]:
+        contents = {path: self.files[path].content.decode() for path in self.glob(networkd.OWNED[0])}
+        return {
+            path.stem.removeprefix(networkd.PREFIX): int(_keys(content)["DHCPv4"]["RouteMetric"])
+            for path, content in contents.items()
+        }
 
     def _file(self, path: object) -> str:
         return "".join(state.content.decode() for where, state in self.files.items() if where == path)

@@ -135,9 +135,9 @@ class Debian:
         return {route["dev"]: route.get("metric", 0) for route in found if "gateway" in route}
 
     def way_out(self) -> str:
-        """The interface by which packets to the Internet leave."""
-        [route] = json.loads(self.run("ip", "-json", "route", "get", "192.0.2.1"))
-        return str(route["dev"])
+        """The interface by which packets to the Internet leave; "" while there is none."""
+        found = self.ask("ip", "-json", "route", "get", "192.0.2.1").stdout
+        return str(json.loads(found)[0]["dev"]) if found else ""
 
     def journal(self) -> str:
         """What was done and said about the network, the last of it."""
