@@ -388,11 +388,11 @@ class ReconfigureLink(Action):
 
 
 @dataclass(frozen=True)
-class ApplyNetplan(Action):
-    """Have netplan do what its files say."""
+class GenerateNetplan(Action):
+    """Have netplan write, from its files, those that systemd-networkd reads."""
 
     def __str__(self) -> str:
-        return "have netplan do what its files say"
+        return "have netplan write what its files say for systemd-networkd"
 
 
 @dataclass(frozen=True)

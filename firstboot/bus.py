@@ -142,11 +142,11 @@ class Bus:
         """Make systemd-networkd set a link up by its files."""
         self.wait(self.call(_NETWORKD, "ReconfigureLink", "i", index))
 
-    def apply_netplan(self) -> None:
-        """Make netplan do what its files say."""
-        (done,) = self.wait(self.call(_NETPLAN, "Apply"))
+    def generate_netplan(self) -> None:
+        """Make netplan write what its files say (netplan-generate(8))."""
+        (done,) = self.wait(self.call(_NETPLAN, "Generate"))
         if not done:
-            raise TemporaryError("netplan could not do what its files say", hint="`netplan --debug generate` says why")
+            raise TemporaryError("netplan could not do with its files", hint="`netplan --debug generate` says why")
 
     def activate_profile(self, uuid: str, interface: str) -> None:
         """Connect an interface by a profile; the outcome shows later."""

@@ -367,8 +367,8 @@ class Host:
         self._system.reconfigure_link(self.facts().links[action.name].index)
 
     @_do.register
-    def _(self, action: actions.ApplyNetplan) -> None:
-        self._system.apply_netplan()
+    def _(self, action: actions.GenerateNetplan) -> None:
+        self._system.generate_netplan()
 
     @_do.register
     def _(self, action: actions.RememberCarrying) -> None:

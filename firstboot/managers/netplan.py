@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from firstboot.actions import Action, ApplyNetplan, ReconfigureLink
+from firstboot.actions import Action, GenerateNetplan, ReconfigureLink, ReloadNetworkd
 from firstboot.facts import Facts
 from firstboot.kind import Machine
 from firstboot.managers.ranked import Ranked
@@ -41,8 +41,10 @@ def files(uplinks: Sequence[Ranked], facts: Facts) -> Sequence[tuple[File, Seque
 
 
 def read(wrong: Sequence[Ranked]) -> Sequence[Action]:
-    """It knows no single interface."""
-    return [ApplyNetplan()]
+    """By its own `apply`, every interface would be set up anew, and twice at once: networkd 252 (Debian 12) loses a
+    lease that it gets in between, and never notices. networkd alone sets up once, and only what is another.
+    """
+    return [GenerateNetplan(), ReloadNetworkd()]
 
 
 def apply(uplink: Ranked) -> Sequence[Action]:
@@ -52,4 +54,4 @@ def apply(uplink: Ranked) -> Sequence[Action]:
 
 def withdraw(path: Path, facts: Facts) -> Sequence[Action]:
     """As the other files have it."""
-    return [ApplyNetplan()]
+    return [GenerateNetplan(), ReloadNetworkd()]

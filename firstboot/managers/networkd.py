@@ -28,9 +28,7 @@ def files(uplinks: Sequence[Ranked], facts: Facts) -> Sequence[tuple[File, Seque
 
 
 def read(wrong: Sequence[Ranked]) -> Sequence[Action]:
-    """It sets up by itself those links whose file is another. Told to again meanwhile, networkd 252 may lose the lease
-    that it has just got, and never notice.
-    """
+    """It sets up by itself those links whose file is another."""
     return [ReloadNetworkd()]
 
 

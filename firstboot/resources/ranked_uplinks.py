@@ -84,7 +84,7 @@ class RankedUplinks(Kind[Wanted]):
         """All files that the daemon wrote, for whichever manager; the wanted routes; what is remembered."""
         facts = machine.facts()
         files = tuple(_files(machine, wanted))
-        # Before the manager has read its file, a route says nothing, and to be set up twice at once is too much for some.
+        # Before the manager has read its file, a route says nothing, and to be set up twice at once is too much for it.
         to_be_read = diff((want for want in wanted if isinstance(want, ManagersFile)), files)
         routes = (
             Preferred(want.interface, _metric(want.interface, facts) if not to_be_read else None)

@@ -47,6 +47,8 @@ class Managed(MemoryMachine):
         self.deaf = False
         self.known: dict[str, int] = {}
         """By interface: the metric that networkd has read for it."""
+        self.generated: dict[str, int] = {}
+        """What netplan wrote for it."""
         for name in self.links:
             self._lease(name, FOREIGN)
 
@@ -57,19 +59,18 @@ class Managed(MemoryMachine):
             assert self.log[-1:] != [actions.ReloadNetworkd()], "it is just being set up: networkd 252 loses the lease"
             self._applied(action, {action.name: self.known.get(action.name, FOREIGN)})
         elif isinstance(action, actions.ReloadNetworkd):
-            assert self.managers == (networkd.NAME,)
-            before, self.known = self.known, self._by_networkd()
+            assert self.managers in ((networkd.NAME,), (netplan.NAME,))
+            before, self.known = self.known, self.generated or self._for_networkd()
             changed = {name for name in before.keys() | self.known if before.get(name) != self.known.get(name)}
             self._applied(action, {name: self.known.get(name, FOREIGN) for name in changed})
-        elif isinstance(action, actions.ApplyNetplan):
+        elif isinstance(action, actions.GenerateNetplan):
             assert self.managers == (netplan.NAME,)
             content = self._file(netplan.FILE)
             found = yaml.safe_load(content)["network"]["ethernets"] if content else {}
             assert all(one["dhcp4-overrides"] == one["dhcp6-overrides"] for one in found.values())
             assert all(name < "all-en" for name in found), "networkd takes the first that matches"
-            metrics = {one["match"]["name"]: one["dhcp4-overrides"]["route-metric"] for one in found.values()}
-            self.known = metrics
-            self._applied(action, dict.fromkeys(self.links, FOREIGN) | metrics)
+            self.generated = {one["match"]["name"]: one["dhcp4-overrides"]["route-metric"] for one in found.values()}
+            self.log.append(action)
         elif isinstance(action, actions.RestartUnit) and action.name.startswith("appliance-ifup@"):
             assert self.managers == (ifupdown.NAME,)
             read = "".join(state.content.decode() for path, state in self.files.items() if "network" in path.parts)
@@ -92,7 +93,7 @@ class Managed(MemoryMachine):
     def metrics(self) -> dict[str, int]:
         return {route.interface: route.metric for route in self.routes}
 
-    def _by_networkd(self) -> dict[str, int]:
+    def _for_networkd(self) -> dict[str, int]:
         contents = {path: self.files[path].content.decode() for path in self.glob(networkd.OWNED[0])}
         return {
             path.stem.removeprefix(networkd.PREFIX): int(_keys(content)["DHCPv4"]["RouteMetric"])
