@@ -8,21 +8,21 @@ import math
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from appliance.errors import TemporaryError
 from firstboot import api
-from firstboot.answers import Answers, Intents
+from firstboot.answers import Answers
 from firstboot.api import Api
 from firstboot.bus import Bus
 from firstboot.events import DeviceEvents, Events, firewall_events, network_events, setting_events
 from firstboot.file_events import FileEvents
+from firstboot.history import History
 from firstboot.host import Host
-from firstboot.intent import Intent
 from firstboot.kind import Kind
 from firstboot.kinds import KINDS
 from firstboot.neighbours import Neighbours
@@ -32,6 +32,8 @@ from firstboot.passes import Passed, Passes
 from firstboot.paths import fat_partition
 from firstboot.sources import EVERYTHING, NOTHING, Source
 from firstboot.wlan import Wlan
+
+T = TypeVar("T")
 
 SPACING_S = 0.05
 """The least time from the beginning of a pass to that of the next one: a change comes as many messages."""
@@ -66,9 +68,16 @@ class Daemon:
     def __init__(self, folder: Path, kinds: Sequence[Kind[Any]] = KINDS, *, custom: bool = False) -> None:
         """`folder`: the card's, or that of a `custom` machine's configuration."""
         self._network, self._files = network_events(), FileEvents()
-        self._answers = Answers(kinds, self._look, self._ask_again, self._confirm)
+        self._history = History()
+        self._answers = Answers(kinds, self._history, self._in_worker, self._ask_again, self._confirm)
         self._passes = Passes(
-            folder, kinds, self._answers, alive=self._alive, writer=self._network.writer, custom=custom
+            folder,
+            kinds,
+            self._history,
+            self._answers.note,
+            alive=self._alive,
+            writer=self._network.writer,
+            custom=custom,
         )
         self._woken = asyncio.Event()
         self._changed = EVERYTHING
@@ -155,16 +164,11 @@ class Daemon:
             self._told |= told
             self._woken.set()
 
-    async def _look(self, find: Intents) -> Sequence[Intent]:
-        """In the worker, as nothing else may look while a pass is under way."""
-        host = self._host
-        if host is None:
+    async def _in_worker(self, look: Callable[[Passes, Host], T], /) -> T:
+        """What is found by a look for which no pass is under way."""
+        if self._host is None:
             raise TemporaryError("the daemon is still starting", hint="try again in a few seconds")
-
-        def found() -> Sequence[Intent]:
-            return find(self._passes.current(host), host)
-
-        return await asyncio.get_running_loop().run_in_executor(self._worker, found)
+        return await asyncio.get_running_loop().run_in_executor(self._worker, look, self._passes, self._host)
 
     async def _work(self, loop: asyncio.AbstractEventLoop, host: Host, bus: Bus | None) -> None:
         retry_s = RETRY_S
@@ -181,7 +185,7 @@ class Daemon:
             if bus is not None and bus.lost:
                 raise TemporaryError("the system bus is gone")
             if self._api is not None:
-                self._answers.signal(self._api, state_before)
+                self._answers.signal(self._api, passed.outcomes, state_before)
             notify(f"READY=1\nSTATUS={passed.told}")
             self._on_network()
             self._changed |= self._told  # what changed during the pass may have been looked at before
