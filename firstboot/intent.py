@@ -155,11 +155,13 @@ def _values(spec: Spec) -> Sequence[Any]:
 def shown(spec: Spec) -> str:
     """A spec in one line. What a file has in it may be a secret, and is never shown."""
     known = [(field.name, getattr(spec, field.name)) for field in fields(spec) if field.repr and field.compare]
-    told = ", ".join(f"{name} {_told(value)}" for name, value in known if value is not None)
-    return f"{spec.key}: {told}"
+    told = [f"{name} {_told(name, value)}" for name, value in known if value is not None and str(value) != spec.key]
+    return f"{spec.key}: {', '.join(told) or 'there'}"
 
 
-def _told(value: object) -> str:
+def _told(name: str, value: object) -> str:
+    if name == "mode":
+        return f"{value:04o}"
     if isinstance(value, bytes):
         return f"of {len(value)} bytes"
     if isinstance(value, (tuple, frozenset)):

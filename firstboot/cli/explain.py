@@ -65,12 +65,11 @@ def _part(kind: Mapping[str, Any]) -> Iterator[str]:
     if kind["error"] and kind["hint"]:
         yield f"    hint: {kind['hint']}"
     wanted = [f"{each}{lines_told(CONFIG_NAME, begins_with(each, kind['wanted_by']))}" for each in kind["desired"]]
-    sections = {
-        "wanted": wanted,
-        "there is": kind["observed"],
-        "differs": kind["difference"],
-        "would be done": kind["actions"],
-    }
+    sections = {"wanted": wanted, "there is": kind["observed"], "differs": kind["difference"]}
+    if error or kind["difference"]:
+        sections["would be done"] = kind["actions"]
+    elif kind["desired"]:
+        sections = {"as wanted": wanted}
     for heading, lines in sections.items():
         yield from (f"  {line}" for line in _listed(heading, lines))
 

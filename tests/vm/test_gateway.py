@@ -19,6 +19,7 @@ from tests.vm.conftest import EXAMPLE, Booted, booting, booting_again
 
 pytestmark = pytest.mark.vm
 READY_S = 240
+AS_NOBODY = ("setpriv", "--reuid=65534", "--clear-groups")
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +38,32 @@ def test_plan_and_explain(gateway: Booted) -> None:
     assert guest.run("appliance", "plan") == "Nothing differs, nothing would be done.\n"
     told = guest.run("appliance", "explain", "tunnel")
     line = 1 + EXAMPLE.read_text().splitlines().index("tunnel:")
-    assert told.startswith(f"tunnel: ok, wanted by appliance.yaml line {line} (tunnel)\nwanted:\n  he-ipv6: ")
-    assert re.search(r"\ndiffers: nothing\n.*\nlately \(UTC\):\n  \d{4}-.* make tunnel he-ipv6 from ", told, re.DOTALL)
+    assert told.startswith(f"tunnel: appliance.yaml line {line}\n")
+    for part in ("files", "firewall", "sysctls", "tunnel", "tunnel-sysctls", "addresses", "routes", "reach"):
+        assert f"\n{part}: ok\n  as wanted:\n" in told
+    assert re.search(r"\nlately \(UTC\):\n.* tunnel: make tunnel he-ipv6 from ", told, re.DOTALL)
+    assert "routes: ok\n" in guest.run("appliance", "explain", "::/0")
     wrong = guest.ask(["appliance", "explain", "tunel"])
     assert wrong.code == 2
-    assert "there is no part called 'tunel'" in wrong.output
-    assert guest.ask(["setpriv", "--reuid=65534", "--clear-groups", "appliance", "plan"]).code == 0
+    assert "nothing here is called 'tunel'" in wrong.output
+    assert "did you mean tunnel" in wrong.output
+    assert guest.ask(["appliance", "confirm"]).code == 2
+    assert guest.ask([*AS_NOBODY, "appliance", "plan"]).code == 0
+
+
+def test_plan_for_another_configuration(gateway: Booted) -> None:
+    guest = gateway.guest
+    guest.write("/root/new.yaml", gateway.config.replace("lease: 12h", "lease: 1h"))
+    told = guest.run("appliance", "plan", "/root/new.yaml")
+    line = next(at for at, text in enumerate(gateway.config.splitlines(), 1) if "lease:" in text)
+    assert f"{line} lan.dhcp4.lease" in told
+    assert "  would: write /etc/appliance/dnsmasq.conf" in told
+    assert guest.run("appliance", "plan") == "Nothing differs, nothing would be done.\n"
+    assert on_the_pi.status(guest)["trial"] == ""
+    guest.write("/run/new.yaml", gateway.config)
+    refused = guest.ask([*AS_NOBODY, "appliance", "plan", "/run/new.yaml"])
+    assert refused.code == 2
+    assert "only root" in refused.output
 
 
 def test_nobody_else_manages_the_network(gateway: Booted) -> None:
