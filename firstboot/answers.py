@@ -8,17 +8,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from appliance.errors import InputError, Mark, TemporaryError
-from appliance.model import Appliance
+from appliance.model import Appliance, Profile
 from firstboot.api import Api
 from firstboot.history import History
 from firstboot.host import Host
-from firstboot.intent import Seen, intent, keys_meant, names_in, planned, seen
+from firstboot.intent import Intent, Seen, intent, keys_meant, names_in, planned, seen
 from firstboot.kind import Kind, Machine
 from firstboot.origins import Origins
 from firstboot.passes import Passes
@@ -31,8 +31,18 @@ T = TypeVar("T")
 SIMILAR = 4
 """So many names are told that may have been meant."""
 
-_Looks = tuple[Appliance, Mapping[str, Mark], Sequence[Seen]]
-"""A configuration, where its settings stand, and how each kind that has a say in it looks."""
+
+@dataclass(frozen=True)
+class Looks:
+    """A configuration, where its settings stand, and how each kind that has a say in it looks.
+
+    `new`: those of the settings that are others than in the configuration in force.
+    """
+
+    appliance: Appliance
+    marks: Mapping[str, Mark]
+    seen: Sequence[Seen]
+    new: frozenset[str] = frozenset()
 
 
 class Worker(Protocol):
@@ -84,46 +94,46 @@ class Answers:
         """All that is known of a thing. Raises `InputError` where nothing has that name."""
         return await self._answer(self._looks_now, partial(self._explanation, thing))
 
-    async def _answer(self, look: Callable[[Passes, Host], _Looks], told: Callable[[_Looks], Any]) -> str:
+    async def _answer(self, look: Callable[[Passes, Host], Looks], told: Callable[[Looks], Any]) -> str:
         async with self._one_at_a_time:
             looks = await self._in_worker(look)
             found = await asyncio.to_thread(told, looks)
         return json.dumps(found, indent=2) + "\n"
 
-    def _looks_now(self, passes: Passes, host: Host) -> _Looks:
+    def _looks_now(self, passes: Passes, host: Host) -> Looks:
         configuration = passes.in_force
         if configuration is None:
             raise TemporaryError("the daemon is still starting", hint="try again in a few seconds")
-        return self._looks(configuration.appliance, configuration.marks, host)
+        return Looks(configuration.appliance, configuration.marks, self._seen(configuration.appliance, host))
 
-    def _looks_with(self, data: bytes, passes: Passes, host: Host) -> _Looks:
+    def _looks_with(self, data: bytes, passes: Passes, host: Host) -> Looks:
         parsed = passes.configurations.checked(data)
-        return self._looks(parsed.appliance, parsed.marks, host)
+        before = passes.in_force.appliance if passes.in_force is not None else Appliance(profile=Profile.CUSTOM)
+        new = frozenset(path for path in parsed.marks if value_at(parsed.appliance, path) != value_at(before, path))
+        return Looks(parsed.appliance, parsed.marks, self._seen(parsed.appliance, host), new)
 
-    def _looks(self, appliance: Appliance, marks: Mapping[str, Mark], host: Host) -> _Looks:
+    def _seen(self, appliance: Appliance, host: Host) -> Sequence[Seen]:
         machine: Machine = host.aside()
-        kinds = (kind for kind in self._kinds if appliance.profile in kind.profiles)
-        return appliance, marks, [seen(appliance, kind, machine) for kind in kinds]
+        return [seen(appliance, kind, machine) for kind in self._kinds if appliance.profile in kind.profiles]
 
-    def _explanation(self, thing: str, looks: _Looks) -> Mapping[str, Any]:
-        appliance, marks, found = looks
-        is_setting = value_at(appliance, thing) is not None
-        parts = [part for look in found if (part := self._part(thing, is_setting, looks, look)) is not None]
+    def _explanation(self, thing: str, looks: Looks) -> Mapping[str, Any]:
+        marks = looks.marks
+        is_setting = value_at(looks.appliance, thing) is not None
+        parts = [part for look in looks.seen if (part := self._part(thing, is_setting, looks, look)) is not None]
         if not parts and not is_setting and thing not in marks:
-            raise _unknown(thing, marks, found)
+            raise _unknown(thing, marks, looks.seen)
         setting = {"setting": thing, "line": line_of(thing, marks)} if is_setting or thing in marks else {}
         return {"thing": thing, **setting, "kinds": parts}
 
-    def _part(self, thing: str, is_setting: bool, looks: _Looks, look: Seen) -> Mapping[str, Any] | None:
-        appliance, marks, _ = looks
-        origins = Origins(look.kind, appliance, look.facts)
+    def _part(self, thing: str, is_setting: bool, looks: Looks, look: Seen) -> Mapping[str, Any] | None:
+        origins = Origins(look.kind, looks.appliance, look.facts)
         keys = keys_meant(look, origins, thing, is_setting=is_setting)
         if keys is not None and not keys:
             return None
         name = look.kind.name
         last = self._history.last.get(name)
         state = {"state": last.state, "last_error": last.error} if last is not None else {}
-        return {**asdict(intent(look, origins, marks, keys)), **state, "history": self._history.of(name, keys)}
+        return {**asdict(intent(look, origins, looks.marks, keys)), **state, "history": self._history.of(name, keys)}
 
     def status_json(self) -> str:
         """The outcome of the last pass."""
@@ -143,10 +153,16 @@ class Answers:
             raise InputError("no configuration is on trial", hint="`appliance status` tells which one is in force")
 
 
-def _plan(looks: _Looks) -> Mapping[str, Any]:
-    appliance, marks, found = looks
-    intents = (planned(look, Origins(look.kind, appliance, look.facts), marks) for look in found)
-    return {"kinds": [asdict(each) for each in intents if each is not None]}
+def _plan(looks: Looks) -> Mapping[str, Any]:
+    intents = (planned(look, Origins(look.kind, looks.appliance, look.facts), looks.marks) for look in looks.seen)
+    return {"kinds": [asdict(_with_new_ones_first(each, looks.new)) for each in intents if each is not None]}
+
+
+def _with_new_ones_first(each: Intent, new: Collection[str]) -> Intent:
+    """Of all the settings that a file is made of, those that are others now are why it would be written."""
+    by_key = each.wanted_by.items()
+    wanted_by = {key: tuple(sorted(found, key=lambda one: one.setting not in new)) for key, found in by_key}
+    return replace(each, wanted_by=wanted_by)
 
 
 def _unknown(thing: str, marks: Collection[str], found: Sequence[Seen]) -> InputError:

@@ -61,11 +61,21 @@ def test_a_plan_for_a_file_names_its_lines(shell: Shell, new: Path, capsys: pyte
     assert main(["plan", str(new)]) == 0
     line = next(at for at, text in enumerate(new.read_text().splitlines(), 1) if "198.51.100.101" in text)
     told = capsys.readouterr().out
-    assert "  differs: 198.51.100.101/32 metric 97: missing (new.yaml line " in told
-    assert f", {line} tunnel.server)\n" in told
+    assert f"  differs: 198.51.100.101/32 metric 97: missing (new.yaml line {line} tunnel.server, " in told
     assert "\n  would: set route 198.51.100.101/32 via 192.168.1.254 on eth0" in told
     assert shell.calls == ["PlanFor"]
     assert shell.asked.machine.log == []
+
+
+def test_of_many_settings_the_new_ones_are_told_first(
+    shell: Shell, new: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new.write_text(GATEWAY.replace("lease: 12h", "lease: 1h"))
+    assert main(["plan", str(new)]) == 0
+    line = shell.asked.line("    lease:")
+    told = capsys.readouterr().out.splitlines()
+    assert told[1].startswith("  differs: /etc/appliance/dnsmasq.conf: content differs (new.yaml line ")
+    assert f"line {line} lan.dhcp4.lease, " in told[1]
 
 
 def test_a_plan_for_what_is_in_force_is_empty(shell: Shell, new: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,9 +104,7 @@ def test_what_only_the_daemon_knows_to_be_wrong_has_its_place_as_well(
     assert f"{new}:2:10: profile gateway takes a whole machine" in capsys.readouterr().err
 
 
-def test_others_than_root_may_have_a_file_checked(
-    shell: Shell, new: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_others_than_root_may_have_a_file_checked(shell: Shell, new: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shell.be(1000)
     assert main(["plan", str(new)]) == 2
     said = capsys.readouterr().err

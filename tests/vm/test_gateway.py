@@ -56,7 +56,7 @@ def test_plan_for_another_configuration(gateway: Booted) -> None:
     guest.write("/root/new.yaml", gateway.config.replace("lease: 12h", "lease: 1h"))
     told = guest.run("appliance", "plan", "/root/new.yaml")
     line = next(at for at, text in enumerate(gateway.config.splitlines(), 1) if "lease:" in text)
-    assert f"{line} lan.dhcp4.lease" in told
+    assert f"(new.yaml line {line} lan.dhcp4.lease, " in told
     assert "  would: write /etc/appliance/dnsmasq.conf" in told
     assert guest.run("appliance", "plan") == "Nothing differs, nothing would be done.\n"
     assert on_the_pi.status(guest)["trial"] == ""
