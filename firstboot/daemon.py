@@ -30,6 +30,7 @@ from firstboot.netlink import Netlink
 from firstboot.notify import notify
 from firstboot.passes import Passed, Passes
 from firstboot.paths import fat_partition
+from firstboot.privileges import listening, require
 from firstboot.sources import EVERYTHING, NOTHING, Source
 from firstboot.wlan import Wlan
 
@@ -67,7 +68,10 @@ class Daemon:
 
     def __init__(self, folder: Path, kinds: Sequence[Kind[Any]] = KINDS, *, custom: bool = False) -> None:
         """`folder`: the card's, or that of a `custom` machine's configuration."""
-        self._network, self._files = network_events(), FileEvents()
+        with listening():
+            self._network = network_events()
+            self._others: tuple[Events, ...] = (setting_events(), firewall_events(), DeviceEvents())
+        self._files = FileEvents()
         self._history = History()
         self._answers = Answers(kinds, self._history, self._in_worker, self._ask_again, self._confirm)
         self._passes = Passes(
@@ -117,11 +121,12 @@ class Daemon:
         loop = asyncio.get_running_loop()
         self._passes.report.begin()
         loop.add_reader(self._network.fileno(), self._on_network)
-        for events in (setting_events(), firewall_events(), DeviceEvents(), self._files):
+        for events in (*self._others, self._files):
             loop.add_reader(events.fileno(), self._on_events, events)
         neighbours = Neighbours(on_change=partial(loop.call_soon_threadsafe, self._wake, Source.SURROUNDINGS))
         self._passes.neighbours = neighbours
-        netlink = await loop.run_in_executor(self._worker, Netlink)
+        with listening():
+            netlink = await loop.run_in_executor(self._worker, Netlink)
         self._network.ignore(netlink.port())
         heartbeat = asyncio.create_task(self._heartbeat())
         try:
@@ -267,6 +272,7 @@ def _processor_s() -> float:
 def main(custom: Path | None = None) -> int:
     """Run the daemon until it is stopped. `custom`: the folder of the configuration of a machine that has no card."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    require(custom=custom is not None)
     asyncio.run(_run(custom))
     return 0
 

@@ -27,7 +27,7 @@ def rows(heading: str) -> dict[str, list[str]]:
 
 
 def interface() -> ElementTree.Element:
-    return cast(ElementTree.Element, Api(cast(Any, None)).introspect().to_xml())
+    return Api(cast(Any, None)).introspect().to_xml()
 
 
 def arguments(member: ElementTree.Element, direction: str) -> list[str]:

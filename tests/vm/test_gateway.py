@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -180,6 +181,28 @@ class TestFirewallGone:
         on_the_pi.is_ready(guest, timeout_s=120)
         on_the_pi.keeps_everybody_out(guest, lab, NIC)
         checks.clamps_mss(lab)
+
+
+def test_a_daemon_that_may_not_do_its_work_says_so_once(gateway: Booted) -> None:
+    guest, drop_in = gateway.guest, "/run/systemd/system/appliance.service.d"
+    guest.run("mkdir", "-p", drop_in)
+    guest.write(f"{drop_in}/test.conf", "[Service]\nCapabilityBoundingSet=~CAP_NET_ADMIN\n")
+    try:
+        guest.run("systemctl", "daemon-reload")
+        assert guest.ask(["systemctl", "restart", "appliance.service"], timeout_s=120).code
+        time.sleep(5)  # RestartSec is 2
+        shown = ["systemctl", "show", "appliance.service", "--property=ActiveState,NRestarts,ExecMainStatus"]
+        assert sorted(guest.run(*shown).split()) == ["ActiveState=failed", "ExecMainStatus=77", "NRestarts=0"]
+        said = on_the_pi.journal(guest, "--unit=appliance.service", "--lines=6")
+        assert [line for line in said if "it lacks CAP_NET_ADMIN" in line] == [
+            "error: the daemon may not change the network: it lacks CAP_NET_ADMIN"
+        ]
+        assert not [line for line in said if "Traceback" in line]
+    finally:
+        guest.run("rm", "-r", drop_in)
+        guest.run("systemctl", "daemon-reload")
+        guest.run("systemctl", "restart", "appliance.service", timeout_s=120)
+    on_the_pi.is_ready(guest, timeout_s=120)
 
 
 class TestBrokenLater:
