@@ -370,8 +370,16 @@ def _in_table(route: Route) -> str:
 
 
 @dataclass(frozen=True)
+class ReloadNetworkd(Action):
+    """Have systemd-networkd read its files again."""
+
+    def __str__(self) -> str:
+        return "have systemd-networkd read its files again"
+
+
+@dataclass(frozen=True)
 class ReconfigureLink(Action):
-    """Have systemd-networkd read its files again, and set a link up by them."""
+    """Have systemd-networkd set a link up by its files."""
 
     name: str
 

@@ -134,9 +134,12 @@ class Bus:
         self.wait(self.call(_NM, "Reload", "u", 0))
         self.wait(self.call(_NM_SETTINGS, "ReloadConnections"))
 
-    def reconfigure_link(self, index: int) -> None:
-        """Make systemd-networkd read its files again, and set up a link by them (org.freedesktop.network1(5))."""
+    def reload_networkd(self) -> None:
+        """Make systemd-networkd read its files again (org.freedesktop.network1(5))."""
         self.wait(self.call(_NETWORKD, "Reload"))
+
+    def reconfigure_link(self, index: int) -> None:
+        """Make systemd-networkd set a link up by its files."""
         self.wait(self.call(_NETWORKD, "ReconfigureLink", "i", index))
 
     def apply_netplan(self) -> None:

@@ -102,8 +102,8 @@ class Facts:
     """NetworkManager runs, so an interface is either its or ours."""
     managers: tuple[str, ...] = ()
     """The programs that configure this machine's uplinks, the one that is in charge first."""
-    stanzas: Mapping[str, str] = field(default_factory=dict)
-    """By interface: the file in which ifupdown is told about it, if that is not ours."""
+    interfaces_files: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By path: what others wrote for ifupdown (interfaces(5)); it may hold secrets."""
     carrying: Mapping[str, str] = field(default_factory=dict)
     """By network: the hardware address of the interface that carried it when that was looked at last."""
     other_rules: Mapping[int, str] = field(default_factory=dict)

@@ -76,7 +76,7 @@ class Host:
             networkmanager=networkmanager,
             other_rules={family: _text(map(self.read, other_paths(family))) for family in FAMILIES},
             managers=present(self, networkmanager_runs=networkmanager) if self._bus is not None else (),
-            stanzas=dict(ifupdown.stanzas(self)),
+            interfaces_files=ifupdown.of_others(self),
             carrying=self._carrying(),
         )
 
@@ -367,6 +367,10 @@ class Host:
     @_do.register
     def _(self, action: actions.SeekNetworks) -> None:
         self._wireless.seek(action.interface)
+
+    @_do.register
+    def _(self, action: actions.ReloadNetworkd) -> None:
+        self._system.reload_networkd()
 
     @_do.register
     def _(self, action: actions.ReconfigureLink) -> None:

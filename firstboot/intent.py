@@ -17,6 +17,7 @@ from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.origins import Origins
 from firstboot.plan import Change, Spec, diff
+from firstboot.reconcile import actions_for
 from firstboot.status import line_of
 
 _ADDRESSES = IPv4Address | IPv6Address | IPv4Network | IPv6Network | IPv4Interface | IPv6Interface
@@ -99,7 +100,7 @@ def intent(look: Seen, origins: Origins, marks: Mapping[str, Mark], keys: Collec
         desired=tuple(map(shown, want)),
         observed=tuple(map(shown, have)),
         difference=tuple(map(str, changes)),
-        actions=_actions(kind, changes),
+        actions=tuple(map(str, actions_for(kind, changes))),
         error=look.error.message if look.error is not None else "",
         hint=look.error.hint if look.error is not None else "",
         wanted_by={spec.key: _because(origins.settings_of(spec.key, marks), marks) for spec in want},
@@ -167,7 +168,3 @@ def _told(name: str, value: object) -> str:
     if isinstance(value, (tuple, frozenset)):
         return f"({len(value)})" if len(value) > 4 else "(" + ", ".join(map(str, value)) + ")"
     return str(value) if value != "" else "none"
-
-
-def _actions(kind: Kind[Any], changes: Sequence[Change[Any]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(str(action) for change in changes for action in kind.actions(change)))

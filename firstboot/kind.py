@@ -124,6 +124,9 @@ class Kind(ABC, Generic[S]):
     settles: ClassVar[bool] = False
     """What is left when there is nothing more to do becomes right by itself: it was no failure."""
 
+    writes_first: ClassVar[bool] = False
+    """All its files are written before anything else is done: one program reads them all at once."""
+
     wakes_when_right: ClassVar[bool] = False
     """Whatever puts it right wakes the daemon, so that to try again before that is of no use."""
 

@@ -28,6 +28,7 @@ from firstboot.resources.sysctls import Sysctls, TunnelSysctls
 from firstboot.resources.tunnel import Tunnel
 from firstboot.resources.units import Units
 from firstboot.resources.uplink import Uplink
+from firstboot.resources.uplink_sysctls import UplinkSysctls
 from firstboot.resources.wifi import WirelessUplink
 
 KINDS: tuple[Kind[Any], ...] = (
@@ -50,6 +51,7 @@ KINDS: tuple[Kind[Any], ...] = (
     RouteTables(),
     PolicySysctls(),
     RankedUplinks(),
+    UplinkSysctls(),
     Reactions(),
     Reach(),
     Units(),

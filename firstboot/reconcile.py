@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from appliance.errors import ApplianceError, PermanentError, TemporaryError
 from appliance.model import Appliance
-from firstboot.actions import Action
+from firstboot.actions import Action, RemoveFile, WriteFile
 from firstboot.contests import Contests
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
@@ -222,13 +222,9 @@ class Reconciler:
         return (problem or self._explained(kind, found.changes) if found.changes else None), found
 
     def _actions(self, kind: Kind[Any], found: Found) -> Mapping[Action, tuple[str, ...]]:
-        """What to do about all that is not left alone, and the keys that it is for: one may serve several changes."""
-        actions: dict[Action, tuple[str, ...]] = {}
-        for change in found.changes:
-            if not self._contests.held(kind.name, change.key, self._clock()):
-                for action in kind.actions(change):
-                    actions[action] = (*actions.get(action, ()), change.key)
-        return actions
+        """What to do about all that is not left alone, and the keys that it is for."""
+        now_s = self._clock()
+        return actions_for(kind, (c for c in found.changes if not self._contests.held(kind.name, c.key, now_s)))
 
     def _note_repairs(self, kind: Kind[Any], before: Found, after: Found) -> None:
         if not kind.gives_way:
@@ -263,6 +259,16 @@ class Reconciler:
             else:
                 done.append((str(action), keys))
         return problem
+
+
+def actions_for(kind: Kind[Any], changes: Iterable[Change[Any]]) -> Mapping[Action, tuple[str, ...]]:
+    """What to do about these, in order, and the keys that each is for: one may serve several. Pure."""
+    keys: dict[Action, tuple[str, ...]] = {}
+    for change in changes:
+        for action in kind.actions(change):
+            keys[action] = (*keys.get(action, ()), change.key)
+    order = sorted(keys, key=lambda action: kind.writes_first and not isinstance(action, WriteFile | RemoveFile))
+    return {action: keys[action] for action in order}
 
 
 def look(appliance: Appliance, kind: Kind[Any], machine: Machine) -> Found:

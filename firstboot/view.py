@@ -41,7 +41,7 @@ class Surroundings:
     networkmanager: bool
     other_rules: Mapping[int, str]
     managers: tuple[str, ...] = ()
-    stanzas: Mapping[str, str] = field(default_factory=dict)
+    interfaces_files: Mapping[str, str] = field(default_factory=dict, repr=False)
     carrying: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -39,6 +39,17 @@ OF_THE_IMAGE = (
 
 UNITS = "appliance.service appliance-config.path"
 
+MANAGERS_FILES = (
+    "/etc/NetworkManager/system-connections/appliance-ranked-*.nmconnection",
+    "/etc/netplan/95-appliance.yaml",
+    "/etc/network/interfaces.d/appliance",
+    "/etc/systemd/network/05-appliance-*.network",
+)
+"""What the daemon writes for the machine's network manager."""
+
+_MARKED = r"/# The next line is the appliance.s,/{N;s/.*\n *metric [0-9]*$//;/^$/d;s/^[^\n]*\n//}"
+"""For sed: takes away the line of ours in others' files, and its mark."""
+
 _SCRIPTS = {
     "postinst": f"""\
         if [ "$1" = configure ]; then
@@ -74,6 +85,12 @@ _SCRIPTS = {
                 deb-systemd-helper unmask {UNITS} >/dev/null
             fi
             rm -rf /var/lib/appliance
+            rm -f {" ".join(MANAGERS_FILES)}
+            for file in /etc/network/interfaces /etc/network/interfaces.d/*; do
+                if [ -f "$file" ]; then
+                    sed --in-place '{_MARKED}' "$file"
+                fi
+            done
         fi
         """,
 }

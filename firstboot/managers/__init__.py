@@ -3,9 +3,11 @@
 Each is a module with
 
     NAME, OWNED                 what appliance.yaml calls it, and the files that only the daemon writes
-    files(uplinks)              what it shall read, each file with the uplinks that it is about
-    apply(uplink)               what makes it do so for one interface: all over the bus, as what a manager starts
-                                must not live in the daemon's sandbox, nor end with it
+    files(uplinks, facts)       what it shall read, each file with the uplinks that it is about
+    READ                        what makes it know that a file is another
+    apply(uplink)               what makes it do as they say for one interface: all over the bus, as what a manager
+                                starts must not live in the daemon's sandbox, nor end with it
+    withdraw(path, facts)       what makes it do without a file of ours that is gone
 """
 
 from __future__ import annotations

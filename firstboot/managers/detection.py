@@ -20,7 +20,7 @@ ifupdown is what a machine was installed with."""
 def present(machine: Machine, *, networkmanager_runs: bool) -> tuple[str, ...]:
     """The managers that a machine has, the one that is in charge first."""
     has: Mapping[str, Callable[[], bool]] = {
-        netplan.NAME: lambda: Path(netplan.PROGRAM).exists() and bool(machine.glob(netplan.FOLDER / "*.yaml")),
+        netplan.NAME: lambda: netplan.in_charge(machine),
         networkmanager.NAME: lambda: networkmanager_runs,
         networkd.NAME: lambda: machine.unit_is_active(networkd.UNIT),
         ifupdown.NAME: Path(ifupdown.PROGRAM).exists,

@@ -1,10 +1,14 @@
-"""netplan: one file, which adds to what others say about the same interfaces (netplan(5))."""
+"""netplan: one file beside those of others (netplan(5))."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from firstboot.actions import Action, ApplyNetplan
+from firstboot.facts import Facts
+from firstboot.kind import Machine
 from firstboot.managers.ranked import Ranked
 from firstboot.paths import ETC
 from firstboot.render import render
@@ -15,13 +19,34 @@ PROGRAM = "/usr/sbin/netplan"
 FOLDER = ETC / "netplan"
 FILE = FOLDER / "95-appliance.yaml"
 OWNED = (FILE,)
+READ: Sequence[Action] = (ApplyNetplan(),)
+
+_FOLDERS = (Path("/usr/lib/netplan"), FOLDER, Path("/run/netplan"))
+_LEFT_TO_NETWORKMANAGER = re.compile(rb"^ {0,4}renderer:\s*[\"']?NetworkManager", re.MULTILINE)
 
 
-def files(uplinks: Sequence[Ranked]) -> Sequence[tuple[File, Sequence[Ranked]]]:
-    """All uplinks; netplan wants its files to be nobody else's to read."""
+def in_charge(machine: Machine) -> bool:
+    """Whether it is here, told something, and has systemd-networkd do it; else NetworkManager can be told itself."""
+    if not Path(PROGRAM).exists():
+        return False
+    states = [machine.read(path) for folder in _FOLDERS for path in machine.glob(folder / "*.yaml")]
+    return bool(states) and not any(state and _LEFT_TO_NETWORKMANAGER.search(state.content) for state in states)
+
+
+def files(uplinks: Sequence[Ranked], facts: Facts) -> Sequence[tuple[File, Sequence[Ranked]]]:
+    """All uplinks; netplan wants its files to be nobody else's to read.
+
+    Each is under an id of its own. Under another's it would add to what that says, but of several ids that match an
+    interface networkd takes the first by name, so an `all-en` would hide an `enp0s8`.
+    """
     return [(text(FILE, render("netplan.yaml.j2", uplinks=uplinks), 0o600), uplinks)] if uplinks else []
 
 
 def apply(uplink: Ranked) -> Sequence[Action]:
     """It knows no single interface."""
-    return [ApplyNetplan()]
+    return READ
+
+
+def withdraw(path: Path, facts: Facts) -> Sequence[Action]:
+    """As the other files have it."""
+    return READ

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from uuid import NAMESPACE_DNS, uuid5
 
 from firstboot.actions import Action, ActivateProfile, ReloadNetworkManager
+from firstboot.facts import Facts
 from firstboot.managers.ranked import Ranked
 from firstboot.render import render
 from firstboot.rendered.file import File, text
@@ -13,16 +15,22 @@ from firstboot.rendered.networkmanager import HIGHEST_PRIORITY, PROFILES
 
 NAME = "networkmanager"
 OWNED = (PROFILES / "appliance-ranked-*.nmconnection",)
+READ: Sequence[Action] = (ReloadNetworkManager(),)
 
 
-def files(uplinks: Sequence[Ranked]) -> Sequence[tuple[File, Sequence[Ranked]]]:
+def files(uplinks: Sequence[Ranked], facts: Facts) -> Sequence[tuple[File, Sequence[Ranked]]]:
     """One for each; NetworkManager reads none that others may read."""
     return [(_profile(uplink), (uplink,)) for uplink in uplinks]
 
 
 def apply(uplink: Ranked) -> Sequence[Action]:
-    """Have the profiles read, and connect by that one."""
-    return [ReloadNetworkManager(), ActivateProfile(_uuid(uplink), uplink.interface)]
+    """Connect by its profile."""
+    return [*READ, ActivateProfile(_uuid(uplink), uplink.interface)]
+
+
+def withdraw(path: Path, facts: Facts) -> Sequence[Action]:
+    """It looks for another profile for the interface by itself."""
+    return READ
 
 
 def _profile(uplink: Ranked) -> File:

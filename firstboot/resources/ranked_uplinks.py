@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 from appliance.errors import ApplianceError, PermanentError, TemporaryError
 from appliance.model import Appliance, Profile
@@ -15,15 +16,18 @@ from firstboot.managers import ifupdown
 from firstboot.managers.detection import MANAGERS, manager_of
 from firstboot.managers.ranked import Ranked, carried, ranked
 from firstboot.plan import Change
+from firstboot.rendered.file import File
+
+PRIVATE = 0o600
 
 
 @dataclass(frozen=True)
 class ManagersFile:
-    """A file that a manager reads. `apply` makes it do so."""
+    """A file that a manager reads. `mode` None: whatever it has; `apply` makes the manager do as it is now."""
 
     path: Path
     content: bytes = field(repr=False)
-    mode: int
+    mode: int | None
     apply: tuple[Action, ...] = field(default=(), compare=False, repr=False)
 
     @property
@@ -68,15 +72,20 @@ class RankedUplinks(Kind[Wanted]):
     name = "uplinks"
     setting = "uplinks"
     profiles = frozenset({Profile.CUSTOM})
+    writes_first = True
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Wanted]:
         """Files for all whose interface is known, and a route for each that must be there or has one."""
-        return tuple(_desired(appliance, facts)) if appliance.uplinks else ()
+        ours = manager_of(appliance, facts) if appliance.uplinks else None
+        restored = _restored(facts) if ours is not ifupdown else ()
+        return (*restored, *(_desired(ours, appliance, facts) if ours is not None else ()))
 
     def observe(self, machine: Machine, wanted: Sequence[Wanted]) -> Sequence[Wanted]:
         """All files that the daemon wrote, for whichever manager; the wanted routes; what is remembered."""
         facts = machine.facts()
-        routes = (_as_it_is(want, facts) for want in wanted if isinstance(want, Preferred))
+        routes = (
+            Preferred(want.interface, _metric(want.interface, facts)) for want in wanted if isinstance(want, Preferred)
+        )
         known = facts.carrying
         networks = (want.network for want in wanted if isinstance(want, Carrying) and want.network in known)
         remembered = (Carrying(network, known[network]) for network in networks)
@@ -86,7 +95,8 @@ class RankedUplinks(Kind[Wanted]):
         """Write or remove a file, and have it read; of a route that does not come, the manager knows more."""
         want, have = change.want, change.have
         if isinstance(want, ManagersFile):
-            return [WriteFile(want.path, want.content, want.mode), *want.apply]
+            mode = want.mode if want.mode is not None else have.mode if isinstance(have, ManagersFile) else None
+            return [WriteFile(want.path, want.content, mode or PRIVATE), *want.apply]
         if isinstance(want, Preferred) and isinstance(have, Preferred):
             return list(want.apply) if have.metric is not None else []
         if isinstance(want, Carrying):
@@ -107,38 +117,49 @@ class RankedUplinks(Kind[Wanted]):
         )
 
 
-def _desired(appliance: Appliance, facts: Facts) -> Iterator[Wanted]:
-    manager, uplinks = manager_of(appliance, facts), ranked(appliance, facts)
-    if manager is ifupdown:
-        _refuse_twice(uplinks, facts)
-    apply = {uplink.interface: tuple(manager.apply(uplink)) for uplink in uplinks}
-    for file, means in manager.files(uplinks):
-        there = [each.interface for each in means if each.interface in facts.links]
-        done = dict.fromkeys(action for interface in there for action in apply[interface])
-        yield ManagersFile(file.path, file.content, file.mode, tuple(done))
+def _restored(facts: Facts) -> Iterator[ManagersFile]:
+    """Others' files without lines of ours."""
+    for file in ifupdown.restored(facts):
+        marked = ifupdown.marked(facts.interfaces_files[str(file.path)])
+        yield _managers(file, ifupdown.set_up_again(marked, facts))
+
+
+def _desired(manager: ModuleType, appliance: Appliance, facts: Facts) -> Iterator[Wanted]:
+    uplinks = ranked(appliance, facts)
+    for file, means in manager.files(uplinks, facts):
+        wrong = (each for each in means if each.interface in facts.links and not _is_right(each, facts))
+        yield _managers(file, (*manager.READ, *(action for each in wrong for action in manager.apply(each))))
     for uplink in uplinks:
-        has_route = bool(facts.default_routes_on(uplink.interface, 4))
-        if uplink.dhcp and (has_route or not uplink.optional):
-            yield Preferred(uplink.interface, uplink.metric, apply[uplink.interface])
+        if uplink.dhcp and (_metric(uplink.interface, facts) is not None or not uplink.optional):
+            yield Preferred(uplink.interface, uplink.metric, tuple(manager.apply(uplink)))
     yield from (Carrying(network, mac) for network, mac in carried(appliance, facts))
 
 
-def _refuse_twice(uplinks: Sequence[Ranked], facts: Facts) -> None:
-    """ifupdown would set up an interface once for each file that is about it."""
-    for uplink in uplinks:
-        if (file := facts.stanzas.get(uplink.interface)) is not None:
-            raise PermanentError(
-                f"{uplink.interface} is configured in {file} as well", hint=f"take its `iface` lines from {file}"
-            )
+def _managers(file: File, apply: Iterable[Action]) -> ManagersFile:
+    return ManagersFile(file.path, file.content or b"", file.mode, tuple(dict.fromkeys(apply)))
+
+
+def _is_right(uplink: Ranked, facts: Facts) -> bool:
+    """Whether it need not be interrupted: all that its file is for is there already."""
+    return uplink.dhcp and _metric(uplink.interface, facts) == uplink.metric
 
 
 def _files(machine: Machine, wanted: Sequence[Wanted]) -> Iterator[ManagersFile]:
-    paths = {want.path for want in wanted if isinstance(want, ManagersFile)}
-    for path in sorted(paths.union(*(machine.glob(pattern) for each in MANAGERS.values() for pattern in each.OWNED))):
+    facts = machine.facts()
+    withdraw = {
+        path: manager.withdraw
+        for manager in MANAGERS.values()
+        for pattern in manager.OWNED
+        for path in machine.glob(pattern)
+    }
+    others = (want.path for want in wanted if isinstance(want, ManagersFile) and want.path not in withdraw)
+    for path in (*withdraw, *others):
         if (state := machine.read(path)) is not None:
-            yield ManagersFile(path, state.content, state.mode)
+            apply = withdraw[path](path, facts) if path in withdraw else ()
+            yield ManagersFile(path, state.content, state.mode, tuple(apply))
 
 
-def _as_it_is(want: Preferred, facts: Facts) -> Preferred:
-    routes = facts.default_routes_on(want.interface, 4)
-    return Preferred(want.interface, routes[0].metric if routes else None)
+def _metric(interface: str, facts: Facts) -> int | None:
+    """Of the best way out by a router: dhcpcd has one without, of another metric, while it waits for a lease."""
+    routes = facts.default_routes_on(interface, 4)
+    return next((route.metric for route in routes if route.gateway is not None), None)

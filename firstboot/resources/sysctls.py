@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from appliance.model import Appliance
 from firstboot.actions import Action, SetSysctl
@@ -32,7 +33,7 @@ class Sysctls(Kind[Setting]):
     """Kernel settings. Nothing is owned: what a setting was before is not known, so none is put back."""
 
     name = "sysctls"
-    needs = ("firewall",)
+    needs: ClassVar[tuple[str, ...]] = ("firewall",)
     setting = "tunnel"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Setting]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,16 +10,20 @@ from typing import Any
 
 import pytest
 
+from firstboot.managers import ifupdown
+from firstboot.managers.detection import MANAGERS
 from image import deb
 from image.lab.waiting import until
 from image.recipe import PROJECT
 from image.run import run
+from tests.debians import EPOCH, RELEASES, copied
 
 pytestmark = pytest.mark.container
-EPOCH = 1_700_000_000
 RP_FILTER = "/proc/sys/net/ipv4/conf/{}/rp_filter"
 EXAMPLE = "usr/share/doc/appliance/examples/appliance.yaml"
-INSTALL = 'chroot "$1" apt-get install --yes --no-install-recommends /appliance.deb'
+
+OWNED = [path for manager in MANAGERS.values() for path in manager.OWNED]
+STANZA = "iface eth0 inet dhcp\n"
 
 INSIDE = """
 mount -t proc proc proc
@@ -33,20 +36,12 @@ exec chroot . python3 -I /run.py
 """
 
 
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return deb.build(tmp_path_factory.mktemp("deb"), epoch=EPOCH)
-
-
-@pytest.fixture(scope="module", params=["bookworm", "trixie"])
-def debian(request: pytest.FixtureRequest, package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=RELEASES)
+def debian(
+    request: pytest.FixtureRequest, debian_root: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The root of a Debian with nothing but the package and what it needs."""
-    if os.geteuid() != 0:
-        pytest.skip("another root needs root")
-    root = tmp_path_factory.mktemp(request.param) / "root"
-    hooks = [f"--customize-hook=upload {package} /appliance.deb", f"--customize-hook={INSTALL}"]
-    run(["mmdebstrap", "--variant=apt", "--include=init-system-helpers", *hooks, request.param, root])
-    return root
+    return copied(debian_root(request.param), tmp_path_factory.mktemp("debian") / "root")
 
 
 class Machine:
@@ -144,7 +139,16 @@ def test_without_a_configuration_for_it_nothing_is_done(
 
 
 def test_it_goes_as_it_came(debian: Path) -> None:
+    """With what the daemon wrote for network managers, and nothing that others did."""
+    assert sorted(map(str, OWNED)) == sorted(deb.MANAGERS_FILES)
+    written = [debian / str(path).lstrip("/").replace("*", "eth0") for path in OWNED]
+    main, others = debian / "etc/network/interfaces", written[0].with_name("others")
+    for path in (*written, main, others):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(STANZA + f"    {ifupdown.MARK}\n    metric 1000\n    mtu 1400\n")
     run(["chroot", debian, "apt-get", "purge", "--yes", "appliance"])
     assert not (debian / "usr/lib/appliance").exists() and not (debian / "var/lib/appliance").exists()
+    assert not [path for path in written if path.exists()] and others.exists()
+    assert main.read_text() == STANZA + "    mtu 1400\n"
     wanted = {path.name for path in (debian / "etc/systemd/system/multi-user.target.wants").iterdir()}
     assert not wanted & {"appliance.service", "appliance-config.path"}

@@ -15,6 +15,7 @@ from firstboot.facts import OURS, Address, Facts, Gateway, Link, Route, Rule
 from firstboot.gadget.configfs import NETWORK, normal
 from firstboot.gadget.layout import Layout
 from firstboot.kind import FileState, Gadget
+from firstboot.managers import ifupdown
 from firstboot.paths import ETC
 from firstboot.rendered import dhcpcd
 from firstboot.rendered.dnsmasq import CONFIG, IN_FORCE, LOADED
@@ -54,7 +55,6 @@ class MemoryMachine:
         self.rules_of_tables: list[Rule] = []
         self.reactions: dict[str, tuple[str, ...]] = {}
         self.managers: tuple[str, ...] = ()
-        self.stanzas: dict[str, str] = {}
         self.carrying: dict[str, str] = {}
         self.looks = 0
         self.log: list[actions.Action] = []
@@ -70,7 +70,7 @@ class MemoryMachine:
             gadget_ports=self.gadget_ports(),
             neighbours=dict(self.neighbours),
             managers=self.managers,
-            stanzas=dict(self.stanzas),
+            interfaces_files=ifupdown.of_others(self),
             carrying=dict(self.carrying),
         )
 

@@ -190,7 +190,8 @@ def test_on_a_machine_that_is_not_ours_nothing_else_is_touched() -> None:
     appliance = load(EXAMPLES / "policies.yaml").appliance
     outcomes = Reconciler(KINDS, sleep=lambda _: None).reconcile(appliance, machine)
     assert machine.log == []
-    assert {outcome.kind for outcome in outcomes} == {"route-tables", "policy-sysctls", "uplinks", "reactions"}
+    kinds = {"route-tables", "policy-sysctls", "uplinks", "uplink-sysctls", "reactions"}
+    assert {outcome.kind for outcome in outcomes} == kinds
 
 
 def test_main_is_another_kinds() -> None:

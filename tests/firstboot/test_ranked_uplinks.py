@@ -14,6 +14,7 @@ from appliance.model import Appliance, NetworkConfigurator
 from appliance.parse import load
 from firstboot import actions
 from firstboot.facts import Address, Link, Route
+from firstboot.kind import FileState
 from firstboot.kinds import KINDS
 from firstboot.managers import ifupdown, netplan, networkd, networkmanager
 from firstboot.managers.detection import MANAGERS
@@ -25,6 +26,7 @@ THREE = load(EXAMPLES / "uplinks.yaml").appliance
 WANTED = {"enp0s8": 10, "enp0s9": 11, "enp0s10": 12, "enp0s3": 1000}
 MACS = {name: f"08:00:27:00:00:{number:02x}" for number, name in enumerate(WANTED)}
 FOREIGN = 100
+NOT_WITHOUT_CABLE = "net/ipv4/conf/{}/ignore_routes_with_linkdown"
 NOT_WAITED_FOR = {
     "networkd": "RequiredForOnline=no",
     "netplan": "optional: true",
@@ -41,26 +43,36 @@ class Managed(MemoryMachine):
         self.managers = (manager,)
         self.links = {name: Link(name, carrier=True, mac=mac) for name, mac in MACS.items() if name not in absent}
         self.addresses = [Address("enp0s3", IPv4Interface("10.0.2.15/24"))]
+        self.sysctls |= dict.fromkeys(map(NOT_WITHOUT_CABLE.format, self.links), "0")
         self.deaf = False
+        self.known: set[object] = set()
+        """The files that networkd knows of."""
         for name in self.links:
             self._lease(name, FOREIGN)
 
     def execute(self, action: actions.Action) -> None:
         """Of what is about a manager: strictly what that one does."""
         if isinstance(action, actions.ReconfigureLink):
-            assert self.managers == (networkd.NAME,)
+            assert self.managers == (networkd.NAME,) and set(self.files) <= self.known, "it has read them"
             content = self._file(networkd.FOLDER / f"05-appliance-{action.name}.network")
-            self._applied(action, {action.name: int(_keys(content)["DHCPv4"]["RouteMetric"])})
+            self._applied(action, {action.name: int(_keys(content)["DHCPv4"]["RouteMetric"]) if content else FOREIGN})
+        elif isinstance(action, actions.ReloadNetworkd):
+            assert self.managers == (networkd.NAME,)
+            self.known = set(self.files)
         elif isinstance(action, actions.ApplyNetplan):
             assert self.managers == (netplan.NAME,)
-            found = yaml.safe_load(self._file(netplan.FILE))["network"]["ethernets"]
+            content = self._file(netplan.FILE)
+            found = yaml.safe_load(content)["network"]["ethernets"] if content else {}
             assert all(one["dhcp4-overrides"] == one["dhcp6-overrides"] for one in found.values())
-            self._applied(action, {name: one["dhcp4-overrides"]["route-metric"] for name, one in found.items()})
-        elif isinstance(action, actions.RestartUnit) and action.name.startswith("ifup@"):
+            assert all(name < "all-en" for name in found), "networkd takes the first that matches"
+            metrics = {one["match"]["name"]: one["dhcp4-overrides"]["route-metric"] for one in found.values()}
+            self._applied(action, dict.fromkeys(self.links, FOREIGN) | metrics)
+        elif isinstance(action, actions.RestartUnit) and action.name.startswith("appliance-ifup@"):
             assert self.managers == (ifupdown.NAME,)
-            found = dict(re.findall(r"iface (\S+) inet dhcp\n    metric (\d+)", self._file(ifupdown.FILE)))
-            name = action.name.removeprefix("ifup@").removesuffix(".service")
-            self._applied(action, {name: int(found[name])})
+            read = "".join(state.content.decode() for path, state in self.files.items() if "network" in path.parts)
+            found = dict(re.findall(r"iface (\S+) inet dhcp\n(?: *#.*\n)?    metric (\d+)", read))
+            name = action.name.removeprefix("appliance-ifup@").removesuffix(".service")
+            self._applied(action, {name: int(found.get(name, FOREIGN))})
         elif isinstance(action, actions.ActivateProfile | actions.ReloadNetworkManager):
             assert self.managers == (networkmanager.NAME,)
             profiles = [_keys(self.files[path].content.decode()) for path in self.glob(networkmanager.OWNED[0])]
@@ -78,7 +90,7 @@ class Managed(MemoryMachine):
         return {route.interface: route.metric for route in self.routes}
 
     def _file(self, path: object) -> str:
-        return next(state.content.decode() for where, state in self.files.items() if where == path)
+        return "".join(state.content.decode() for where, state in self.files.items() if where == path)
 
     def _applied(self, action: actions.Action, metrics: dict[str, int]) -> None:
         self.log.append(action)
@@ -122,6 +134,13 @@ def test_one_that_is_missing_is_written_down_and_waited_for_by_nobody(manager: s
     assert NOT_WAITED_FOR[manager] in text
 
 
+def test_one_whose_cable_is_out_is_not_used() -> None:
+    machine = Managed("networkd", "enp0s9")
+    settle(THREE, machine)
+    assert machine.sysctls[NOT_WITHOUT_CABLE.format("enp0s8")] == "1"
+    assert NOT_WITHOUT_CABLE.format("enp0s9") not in machine.sysctls
+
+
 def test_where_the_network_went_its_interface_is_remembered() -> None:
     machine = Managed("networkd")
     settle(THREE, machine)
@@ -146,7 +165,7 @@ def test_another_metric_is_put_right() -> None:
     machine = Managed("networkd")
     settle(THREE, machine)
     machine._lease("enp0s8", 2000)
-    assert settle(THREE, machine)["uplinks"].done == ("have systemd-networkd set up enp0s8 anew",)
+    assert settle(THREE, machine)["uplinks"].done[-1] == "have systemd-networkd set up enp0s8 anew"
     assert machine.metrics() == WANTED
 
 
@@ -157,15 +176,74 @@ def test_a_manager_that_does_something_else_is_said() -> None:
     assert outcome.state is State.FAILED and "has the metric 100, not 10" in outcome.error
 
 
-def test_an_interface_that_somebody_else_configures_for_ifupdown_is_left_alone() -> None:
+INSTALLERS = """\
+# The primary network interface
+allow-hotplug enp0s3
+iface enp0s3 inet dhcp
+# This is an autoconfigured IPv6 interface
+iface enp0s3 inet6 auto
+"""
+"""As Debian's installer writes /etc/network/interfaces."""
+
+
+def interfaces(text: str) -> Managed:
     machine = Managed("ifupdown")
-    machine.stanzas = {"enp0s8": "/etc/network/interfaces"}
-    outcome = settle(THREE, machine)["uplinks"]
-    assert (outcome.state, outcome.error) == (
-        State.FAILED,
-        "enp0s8 is configured in /etc/network/interfaces as well",
+    machine.files[ifupdown.MAIN] = FileState(text.encode(), 0o644)
+    return machine
+
+
+def test_a_stanza_of_the_installers_gets_its_metric_and_no_second_one() -> None:
+    machine = interfaces(INSTALLERS)
+    assert settle(THREE, machine)["uplinks"].state is State.OK
+    assert machine.metrics() == WANTED
+    assert machine.files[ifupdown.MAIN] == FileState(
+        INSTALLERS.replace("inet dhcp\n", f"inet dhcp\n    {ifupdown.MARK}\n    metric 1000\n").encode(), 0o644
     )
-    assert not machine.log
+    assert b"enp0s3" not in machine.files[ifupdown.FILE].content
+    before = len(machine.log)
+    assert settle(THREE, machine)["uplinks"].state is State.OK
+    assert len(machine.log) == before
+
+
+def test_a_stanza_is_as_it_was_when_the_uplink_goes() -> None:
+    machine = interfaces(INSTALLERS)
+    settle(THREE, machine)
+    settle(replace(THREE, uplinks=()), machine)
+    assert machine.files == {ifupdown.MAIN: FileState(INSTALLERS.encode(), 0o644)}
+    assert machine.metrics()["enp0s3"] == FOREIGN
+
+
+def test_a_line_that_somebody_took_out_or_changed_is_put_right() -> None:
+    machine = interfaces(INSTALLERS)
+    settle(THREE, machine)
+    right = machine.files[ifupdown.MAIN]
+    for wrong in (right.content.replace(b"metric 1000", b"metric 7"), INSTALLERS.encode()):
+        machine.files[ifupdown.MAIN] = FileState(wrong, 0o644)
+        assert settle(THREE, machine)["uplinks"].done == (f"write {ifupdown.MAIN}",)
+        assert machine.files[ifupdown.MAIN] == right
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (
+            "iface enp0s3 inet static\n    address 10.0.2.15/24\n",
+            "configures enp0s3 by the method static, and appliance.yaml by DHCP",
+        ),
+        ("iface enp0s3 inet dhcp\n    metric 5\n", "has the metric 5 for enp0s3, and appliance.yaml 1000"),
+    ],
+)
+def test_a_stanza_that_says_something_else_is_left_alone_and_said(text: str, error: str) -> None:
+    machine = interfaces(text)
+    outcome = settle(THREE, machine)["uplinks"]
+    assert (outcome.state, outcome.error) == (State.FAILED, f"{ifupdown.MAIN} {error}")
+    assert not [action for action in machine.log if not isinstance(action, actions.SetSysctl)]
+
+
+def test_a_stanza_that_has_the_metric_already_is_left_as_it_is() -> None:
+    machine = interfaces("iface enp0s3 inet dhcp\n    metric 1000\n")
+    assert settle(THREE, machine)["uplinks"].state is State.OK
+    assert machine.files[ifupdown.MAIN].content == b"iface enp0s3 inet dhcp\n    metric 1000\n"
 
 
 def test_no_manager_and_another_one_than_was_asked_for_are_said() -> None:
@@ -182,3 +260,5 @@ def test_what_is_not_wanted_any_more_goes(manager: str) -> None:
     settle(THREE, machine)
     settle(replace(THREE, uplinks=()), machine)
     assert not [path for path in machine.files if "appliance" in path.name]
+    told = {"networkd", "netplan"}  # NetworkManager chooses another profile itself; ifupdown cannot
+    assert manager not in told or machine.metrics() == dict.fromkeys(WANTED, FOREIGN)

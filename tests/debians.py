@@ -1,0 +1,57 @@
+"""A pytest plugin: a Debian of each release that the package is for, with the package, made once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from image import deb
+from image.run import run
+
+EPOCH = 1_700_000_000
+RELEASES = ("bookworm", "trixie")
+DHCP_CLIENT = {"bookworm": "isc-dhcp-client", "trixie": "dhcpcd-base"}
+"""The one that each release's installer brings."""
+
+_ALREADY = ["init-system-helpers", "dbus", "iproute2", "systemd-sysv", "udev"]
+_LATER = ["ifupdown", "netplan.io", "network-manager"]
+"""To be installed without a network."""
+
+_INSTALL = 'chroot "$1" apt-get install --yes --no-install-recommends'
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Debian package."""
+    return deb.build(tmp_path_factory.mktemp("deb"), epoch=EPOCH)
+
+
+@pytest.fixture(scope="session")
+def debian_root(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A root of a release with the package and what it needs. It is to be copied (`copied`), not changed."""
+    if os.geteuid() != 0:
+        pytest.skip("another root needs root")
+
+    @cache
+    def made(release: str) -> Path:
+        root = tmp_path_factory.mktemp(release) / "root"
+        hooks = [
+            f"--customize-hook=upload {package} /appliance.deb",
+            f"--customize-hook={_INSTALL} /appliance.deb",
+            f"--customize-hook={_INSTALL} --download-only {' '.join([*_LATER, DHCP_CLIENT[release]])}",
+        ]
+        command = ["mmdebstrap", "--variant=apt", "--skip=cleanup/apt", f"--include={','.join(_ALREADY)}", *hooks]
+        run([*command, release, root])
+        return root
+
+    return made
+
+
+def copied(root: Path, to: Path) -> Path:
+    """Another root that is the same."""
+    run(["cp", "--archive", root, to])
+    return to

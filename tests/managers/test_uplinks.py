@@ -1,0 +1,100 @@
+"""Several uplinks by each of the real managers: the example as it stands, drift, cables, and what is taken back."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from image.lab.waiting import until
+from tests.managers.debian import LATE, Debian
+
+pytestmark = pytest.mark.container
+WANTED = {"enp0s8": 10, "enp0s9": 11, "enp0s3": 1000}
+PATIENCE_S = 60.0
+"""A DHCP client may have to ask several times."""
+
+BOOT_S = 30.0
+FILES = {
+    "networkd": "/etc/systemd/network/05-appliance-enp0s8.network",
+    "netplan": "/etc/netplan/95-appliance.yaml",
+    "networkmanager": "/etc/NetworkManager/system-connections/appliance-ranked-enp0s8.nmconnection",
+    "ifupdown": "/etc/network/interfaces.d/appliance",
+}
+CONFIG = "/etc/appliance/appliance.yaml"
+
+
+def test_the_example_as_it_stands(debian: Debian) -> None:
+    reaches(debian, WANTED)
+    assert debian.way_out() == "enp0s8"
+
+
+def test_one_that_is_missing_delays_nothing(debian: Debian) -> None:
+    assert LATE in debian.run("cat", FILES[debian.manager].replace("enp0s8", LATE))
+    assert LATE not in debian.run("systemctl", "list-jobs")
+    booted = debian.run("systemctl", "show", "--value", "--property=FinishTimestampMonotonic")
+    began = debian.run("systemctl", "show", "--value", "--property=UserspaceTimestampMonotonic")
+    assert int(booted) - int(began) < BOOT_S * 1e6
+
+
+def test_a_route_of_another_metric_is_put_right(debian: Debian) -> None:
+    _, _, gateway, *_ = debian.run("ip", "-4", "route", "show", "default", "dev", "enp0s8").split()
+    debian.run("ip", "route", "del", "default", "dev", "enp0s8")
+    debian.run("ip", "route", "add", "default", "via", gateway, "dev", "enp0s8", "metric", "5000")
+    reaches(debian, WANTED)
+
+
+def test_a_file_of_ours_that_somebody_takes_away_is_back(debian: Debian) -> None:
+    before = debian.run("cat", FILES[debian.manager])
+    debian.run("rm", FILES[debian.manager])
+    until(lambda: debian.ask("cat", FILES[debian.manager]).stdout == before, "the file is back", timeout_s=PATIENCE_S)
+    reaches(debian, WANTED)
+
+
+def test_without_its_cable_the_next_one_is_used(debian: Debian) -> None:
+    debian.cable("enp0s8", in_=False)
+    until(lambda: debian.way_out() == "enp0s9", "packets leave by the next one", timeout_s=PATIENCE_S)
+    debian.cable("enp0s8", in_=True)
+    reaches(debian, WANTED)
+    assert debian.way_out() == "enp0s8"
+
+
+def test_one_that_is_plugged_in_later_has_its_place(debian: Debian) -> None:
+    debian.plug_in(LATE)
+    reaches(debian, WANTED | {LATE: 12})
+
+
+def test_another_order_is_done_and_kept(debian: Debian) -> None:
+    change(debian, r"enp0s8, dhcp: true, metric: 10", "enp0s8, dhcp: true, metric: 20")
+    reaches(debian, WANTED | {LATE: 12, "enp0s8": 20})
+    until(lambda: not debian.status()["trial"], "the configuration is kept", timeout_s=PATIENCE_S)
+    assert debian.way_out() == "enp0s9"
+
+
+def test_what_is_not_wanted_any_more_goes(debian: Debian) -> None:
+    """And the machine is left on its network, as others have configured it."""
+    change(debian, r"(?s)uplinks:.*", "")
+    until(lambda: debian.ask("cat", FILES[debian.manager]).returncode != 0, "the file is gone", timeout_s=PATIENCE_S)
+    assert "appliance" not in debian.run("sh", "-c", "cat /etc/network/interfaces || true")
+    until(lambda: debian.metrics().get("enp0s3", 1000) != 1000, "as others have it", timeout_s=PATIENCE_S)
+
+
+def reaches(debian: Debian, metrics: dict[str, int]) -> None:
+    """Wait until the machine has these, and the daemon says so."""
+    try:
+        until(lambda: debian.metrics() == metrics and is_content(debian), str(metrics), timeout_s=PATIENCE_S)
+    except TimeoutError as error:
+        raise AssertionError(f"{debian.metrics()} {debian.status()}\n{debian.journal()}") from error
+
+
+def is_content(debian: Debian) -> bool:
+    [uplinks] = [kind for kind in debian.status()["kinds"] if kind["kind"] == "uplinks"]
+    return bool(uplinks["state"] == "ok")
+
+
+def change(debian: Debian, what: str, to: str) -> None:
+    """Edit appliance.yaml there."""
+    before = debian.run("cat", CONFIG)
+    after, found = re.subn(what, to, before)
+    assert found == 1
+    debian.run("sh", "-c", f"cat > {CONFIG}.new <<'END'\n{after}\nEND\nmv {CONFIG}.new {CONFIG}")
