@@ -15,7 +15,7 @@ from appliance.errors import ApplianceError, Mark, PermanentError
 from appliance.model import Appliance
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
-from firstboot.origins import Origins
+from firstboot.origins import ERROR, Origins
 from firstboot.plan import Change, Spec, diff
 from firstboot.reconcile import actions_for
 from firstboot.status import line_of
@@ -119,6 +119,8 @@ def keys_meant(look: Seen, origins: Origins, thing: str, *, is_setting: bool) ->
     if thing == look.kind.name:
         return None
     by_setting = origins.keys_of(thing) if is_setting else frozenset()
+    if is_setting and look.error is not None and f"{thing}.".replace("[", ".").startswith(f"{look.kind.setting}."):
+        by_setting |= {ERROR}  # whatever is missing, the setting is without effect until it is there
     forms = set(_forms(thing))
     return by_setting | {spec.key for spec in (*look.want, *look.have) if not forms.isdisjoint(names_in(spec))}
 

@@ -96,6 +96,19 @@ def test_a_setting_is_what_depends_on_its_value(asked: Asked) -> None:
     assert set(asked.specs("uplink.mtu")) == {"files", "links", "tunnel"}
 
 
+def test_one_of_several_uplinks_is_told_from_the_others(tmp_path: Path) -> None:
+    asked = Asked(tmp_path, (EXAMPLES / "uplinks.yaml").read_text(), custom=True)
+    (uplinks,) = asked.explained("uplinks[1]")["kinds"]
+    assert uplinks["error"] == "no program was found that configures networks"
+    asked.machine.managers = ("networkd",)
+    (keys,) = asked.specs("uplinks[1]").values()
+    assert keys
+    assert all("enp0s9" in key for key in keys)
+    (uplinks,) = asked.explained("uplinks[1]")["kinds"]
+    told = [wanting["setting"] for found in uplinks["wanted_by"].values() for wanting in found]
+    assert set(told) <= {"manager", *(f"uplinks[1].{name}" for name in ("interface", "dhcp", "metric", "optional"))}
+
+
 @pytest.mark.parametrize(
     ("thing", "kinds"),
     [
