@@ -9,8 +9,8 @@ A command is a module with two functions:
 `appliance status` does not pay for PyYAML, and `appliance check` for neither side. A command whose
 module is not installed (the build host's on the device, and the other way round) is not listed.
 
-Exit codes: 0 done, 1 failed, 2 the input is wrong. An error is one message and one hint on stderr;
-APPLIANCE_TRACEBACK=1 shows where an unexpected one came from.
+Exit codes: 0 done, 1 failed, 2 the input is wrong (of the daemon also 77: it may not do its work). An error is one
+message and one hint on stderr; APPLIANCE_TRACEBACK=1 shows where an unexpected one came from.
 """
 
 from __future__ import annotations

@@ -46,14 +46,18 @@ class Parsed:
 
 def load(path: Path) -> Parsed:
     """Read a file; raises InputError where that fails, and ConfigError with all that is wrong in it."""
+    return parse_text(content(path), str(path))
+
+
+def content(path: Path) -> bytes:
+    """What a file says, of one that is too large its beginning; raises InputError where it cannot be read."""
     try:
         with path.open("rb") as file:
-            data = file.read(SIZE_MAX_BYTES + 1)
+            return file.read(SIZE_MAX_BYTES + 1)
     except OSError as error:
         raise InputError(
             f"{path}: {error.strerror or error}", hint="`appliance init gateway -o FILE` writes a file to start from"
         ) from None
-    return parse_text(data, str(path))
 
 
 def parse_text(data: bytes, file: str) -> Parsed:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from appliance.model import Appliance, Profile
-from appliance.parse import load
+from appliance.parse import Parsed, load
 from appliance.terminal import Colour, painted
 
 
@@ -24,12 +24,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check a file; raises ConfigError with its problems."""
     parsed = load(arguments.file)
+    warn(parsed)
+    print(f"{painted('fine', Colour.GREEN, sys.stdout)}: {summary(parsed.appliance)}")
+    return 0
+
+
+def warn(parsed: Parsed) -> None:
+    """Say on stderr what is allowed and perhaps not meant."""
     for warning in parsed.warnings:
         allowed = f" ({warning.allowed})" if warning.allowed else ""
         label = painted("warning:", Colour.YELLOW, sys.stderr)
         print(f"{warning.mark}: {label} {warning.message}{allowed}", file=sys.stderr)
-    print(f"{painted('fine', Colour.GREEN, sys.stdout)}: {summary(parsed.appliance)}")
-    return 0
 
 
 def summary(appliance: Appliance) -> str:

@@ -1,57 +1,82 @@
-"""What the daemon tells those who ask over the bus, and what it signals by itself."""
+"""What the daemon tells those who ask over the bus, and what it signals by itself.
+
+The machine is looked at in the worker, between two passes; what is made of that is pure, and no pass waits for it.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
-from appliance.errors import InputError
+from appliance.errors import InputError, Mark, TemporaryError
+from appliance.model import Appliance, Profile
 from firstboot.api import Api
-from firstboot.configuration import Configuration
 from firstboot.history import History
-from firstboot.intent import Intent, intent
+from firstboot.host import Host
+from firstboot.intent import Intent, Seen, intent, keys_meant, names_in, planned, seen
 from firstboot.kind import Kind, Machine
+from firstboot.origins import Origins
+from firstboot.passes import Passes
 from firstboot.reconcile import Outcome, State
-from firstboot.status import Status
+from firstboot.status import Status, line_of
+from firstboot.variation import value_at
 
-Intents = Callable[[Configuration, Machine], Sequence[Intent]]
+T = TypeVar("T")
+
+SIMILAR = 4
+"""So many names are told that may have been meant."""
+
+
+@dataclass(frozen=True)
+class Looks:
+    """A configuration, where its settings stand, and how each kind that has a say in it looks.
+
+    `new`: those of the settings that are others than in the configuration in force.
+    """
+
+    appliance: Appliance
+    marks: Mapping[str, Mark]
+    seen: Sequence[Seen]
+    new: frozenset[str] = frozenset()
+
+
+class Worker(Protocol):
+    """Has something looked at between two passes."""
+
+    def __call__(self, look: Callable[[Passes, Host], T], /) -> Awaitable[T]:
+        """What `look` gives."""
+        ...
 
 
 class Answers:
-    """Keeps what was told last. `in_worker` has something looked at between two passes; `wake` brings the next one.
-
-    `confirm` keeps the configuration that is on trial, if one is.
-    """
+    """Keeps what was told last. `wake` brings the next pass; `confirm` keeps what is on trial, if anything is."""
 
     def __init__(
         self,
         kinds: Sequence[Kind[Any]],
-        in_worker: Callable[[Intents], Awaitable[Sequence[Intent]]],
+        history: History,
+        in_worker: Worker,
         wake: Callable[[], None],
         confirm: Callable[[], bool],
     ) -> None:
-        self._kinds, self._in_worker, self._wake, self._confirm = kinds, in_worker, wake, confirm
-        self._history = History()
-        self._outcomes: dict[str, Outcome] = {}
+        self._kinds, self._history = kinds, history
+        self._in_worker, self._wake, self._confirm = in_worker, wake, confirm
         self._state, self._json = "starting", "{}\n"
-
-    @property
-    def outcomes(self) -> Mapping[str, Outcome]:
-        """How each kind ended last."""
-        return self._outcomes
+        self._one_at_a_time = asyncio.Lock()
+        """However many ask, a pass waits for one of them at most."""
 
     def note(self, told: Status, content: str) -> None:
-        """Keep the outcome of a pass; `content`: the same as JSON."""
-        for outcome in told.outcomes:
-            self._history.note(outcome)
-            self._outcomes[outcome.kind] = outcome
+        """Keep what a pass tells; `content`: the same as JSON."""
         self._state, self._json = told.overall, content
 
-    def signal(self, api: Api, state_before: str) -> None:
-        """Tell what the last pass put right, and a new state."""
-        for outcome in self._outcomes.values():
+    def signal(self, api: Api, outcomes: Iterable[Outcome], state_before: str) -> None:
+        """Tell what a pass put right, and a new state."""
+        for outcome in outcomes:
             if outcome.done and outcome.state is State.OK:
                 api.repaired(outcome.kind, "; ".join(outcome.done))
         if self._state != state_before:
@@ -59,27 +84,56 @@ class Answers:
 
     async def plan_json(self) -> str:
         """What would be done now: what differs, which action, and which line of appliance.yaml wants it."""
-        found = await self._intents(self._kinds)
-        content = [asdict(each) for each in found if each.difference or each.error]
-        return json.dumps({"kinds": content}, indent=2) + "\n"
+        return await self._answer(self._looks_now, _plan)
 
-    async def explain_json(self, kind: str) -> str:
-        """All that is known of a kind."""
-        found = await self._intents([each for each in self._kinds if each.name == kind])
-        if not found:
-            names = ", ".join(self._outcomes)
-            raise InputError(f"there is no part called {kind!r}", hint=f"there are: {names}")
-        last = self._outcomes.get(kind)
+    async def plan_for_json(self, text: str) -> str:
+        """The same, were that what appliance.yaml says. Raises `ConfigError` with all that is wrong in it."""
+        return await self._answer(partial(self._looks_with, text.encode()), _plan)
+
+    async def explain_json(self, thing: str) -> str:
+        """All that is known of a thing. Raises `InputError` where nothing has that name."""
+        return await self._answer(self._looks_now, partial(self._explanation, thing))
+
+    async def _answer(self, look: Callable[[Passes, Host], Looks], told: Callable[[Looks], Any]) -> str:
+        async with self._one_at_a_time:
+            looks = await self._in_worker(look)
+            found = await asyncio.to_thread(told, looks)
+        return json.dumps(found, indent=2) + "\n"
+
+    def _looks_now(self, passes: Passes, host: Host) -> Looks:
+        configuration = passes.in_force
+        if configuration is None:
+            raise TemporaryError("the daemon is still starting", hint="try again in a few seconds")
+        return Looks(configuration.appliance, configuration.marks, self._seen(configuration.appliance, host))
+
+    def _looks_with(self, data: bytes, passes: Passes, host: Host) -> Looks:
+        parsed = passes.configurations.checked(data)
+        before = passes.in_force.appliance if passes.in_force is not None else Appliance(profile=Profile.CUSTOM)
+        new = frozenset(path for path in parsed.marks if value_at(parsed.appliance, path) != value_at(before, path))
+        return Looks(parsed.appliance, parsed.marks, self._seen(parsed.appliance, host), new)
+
+    def _seen(self, appliance: Appliance, host: Host) -> Sequence[Seen]:
+        machine: Machine = host.aside()
+        return [seen(appliance, kind, machine) for kind in self._kinds if appliance.profile in kind.profiles]
+
+    def _explanation(self, thing: str, looks: Looks) -> Mapping[str, Any]:
+        marks = looks.marks
+        is_setting = value_at(looks.appliance, thing) is not None
+        parts = [part for look in looks.seen if (part := self._part(thing, is_setting, looks, look)) is not None]
+        if not parts and not is_setting and thing not in marks:
+            raise _unknown(thing, marks, looks.seen)
+        setting = {"setting": thing, "line": line_of(thing, marks)} if is_setting or thing in marks else {}
+        return {"thing": thing, **setting, "kinds": parts}
+
+    def _part(self, thing: str, is_setting: bool, looks: Looks, look: Seen) -> Mapping[str, Any] | None:
+        origins = Origins(look.kind, looks.appliance, look.facts)
+        keys = keys_meant(look, origins, thing, is_setting=is_setting)
+        if keys is not None and not keys:
+            return None
+        name = look.kind.name
+        last = self._history.last.get(name)
         state = {"state": last.state, "last_error": last.error} if last is not None else {}
-        return json.dumps({**asdict(found[0]), **state, "history": self._history.of(kind)}, indent=2) + "\n"
-
-    async def _intents(self, kinds: Sequence[Kind[Any]]) -> Sequence[Intent]:
-        def found(configuration: Configuration, machine: Machine) -> Sequence[Intent]:
-            appliance = configuration.appliance
-            meant = [kind for kind in kinds if appliance.profile in kind.profiles]
-            return [intent(appliance, kind, machine, configuration.marks) for kind in meant]
-
-        return await self._in_worker(found)
+        return {**asdict(intent(look, origins, looks.marks, keys)), **state, "history": self._history.of(name, keys)}
 
     def status_json(self) -> str:
         """The outcome of the last pass."""
@@ -97,3 +151,39 @@ class Answers:
         """Keep the configuration that is on trial. Raises `InputError` where none is."""
         if not self._confirm():
             raise InputError("no configuration is on trial", hint="`appliance status` tells which one is in force")
+
+
+def _plan(looks: Looks) -> Mapping[str, Any]:
+    intents = (planned(look, Origins(look.kind, looks.appliance, look.facts), looks.marks) for look in looks.seen)
+    return {"kinds": [asdict(_with_new_ones_first(each, looks.new)) for each in intents if each is not None]}
+
+
+def _with_new_ones_first(each: Intent, new: Collection[str]) -> Intent:
+    """Of all the settings that a file is made of, those that are others now are why it would be written."""
+    by_key = each.wanted_by.items()
+    wanted_by = {key: tuple(sorted(found, key=lambda one: one.setting not in new)) for key, found in by_key}
+    return replace(each, wanted_by=wanted_by)
+
+
+def _unknown(thing: str, marks: Collection[str], found: Sequence[Seen]) -> InputError:
+    near = get_close_matches(thing, _names(marks, found), SIMILAR)
+    hint = (
+        f"did you mean {' or '.join(near)}?"
+        if near
+        else "a part that `appliance status` lists, a setting of appliance.yaml, an interface, an address, a route, "
+        "a file or a kernel setting"
+    )
+    return InputError(f"nothing here is called {thing!r}", hint=hint)
+
+
+def _names(marks: Collection[str], found: Sequence[Seen]) -> Sequence[str]:
+    """All that can be asked for."""
+
+    def names() -> Iterator[str]:
+        yield from (path for path in marks if path)
+        for look in found:
+            yield look.kind.name
+            for spec in (*look.want, *look.have):
+                yield from names_in(spec)
+
+    return list(dict.fromkeys(names()))

@@ -1,4 +1,4 @@
-"""Our own interface on the system bus: everybody may read, only root may have something done.
+"""Our own interface on the system bus: everybody may read, only root may have something done. See docs/dbus.md.
 
 Who may what is in overlays/base/usr/share/dbus-1/system.d. Answers are JSON objects, as the commands' `--json` prints
 them: keys stay, new ones may come.
@@ -13,9 +13,9 @@ from dbus_next.errors import DBusError
 from dbus_next.service import ServiceInterface, dbus_property, method, signal
 
 from appliance.errors import ApplianceError
+from firstboot.bus_names import INTERFACE, NAME, PATH, error_name
 
-NAME = INTERFACE = "org.appliance.Appliance1"
-PATH = "/org/appliance/Appliance1"
+__all__ = ["INTERFACE", "NAME", "PATH", "Api"]
 
 s = str
 
@@ -27,8 +27,12 @@ class Answering(Protocol):
         """What would be done now."""
         ...
 
-    async def explain_json(self, kind: str) -> str:
-        """All that is known of a kind. Raises `InputError` where there is none of that name."""
+    async def plan_for_json(self, text: str) -> str:
+        """What would be done, were that what appliance.yaml says. Raises `ConfigError` with all that is wrong in it."""
+        ...
+
+    async def explain_json(self, thing: str) -> str:
+        """All that is known of a thing. Raises `InputError` where nothing has that name."""
         ...
 
     def status_json(self) -> str:
@@ -66,9 +70,18 @@ class Api(ServiceInterface):
         return await _answered(self._daemon.plan_json)
 
     @method(name="Explain")
-    async def explain(self, kind: "s") -> "s":
-        """Desired, observed, difference and history of a kind."""
-        return await _answered(lambda: self._daemon.explain_json(kind))
+    async def explain(self, thing: "s") -> "s":
+        """What is wanted of a thing and by which line, what is there, the difference, and what was done lately."""
+        return await _answered(lambda: self._daemon.explain_json(thing))
+
+    @method(name="PlanFor")
+    async def plan_for(self, text: "s") -> "s":
+        """What would be done, were that what appliance.yaml says. Nothing is changed; root's alone.
+
+        Whoever may choose the configuration may have any kernel setting read, any host asked whether it answers, and
+        keys of any number of passphrases computed.
+        """
+        return await _answered(lambda: self._daemon.plan_for_json(text))
 
     @method(name="Apply")
     def apply(self) -> None:
@@ -109,5 +122,5 @@ async def _answered(ask: Callable[[], Awaitable[str]]) -> str:
 
 
 def _told(error: ApplianceError) -> DBusError:
-    hint = f" ({error.hint})" if error.hint else ""
-    return DBusError(f"{INTERFACE}.Error", f"{error.message}{hint}")  # type: ignore[no-untyped-call]
+    """Whoever asks tells from the name who must act, and has message and hint as a person has them."""
+    return DBusError(error_name(error), str(error))  # type: ignore[no-untyped-call]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from appliance.errors import ApplianceError, ConfigError, InputError, Mark, Problem
 from appliance.model import Appliance, Profile
-from appliance.parse import parse_text
+from appliance.parse import Parsed, parse_text
 from firstboot import files
 from firstboot.facts import Facts
 from firstboot.management import Visits
@@ -92,6 +92,14 @@ class Configurations:
         """Whether the card's file is as it was last found."""
         return self._readings.hold()
 
+    def checked(self, data: bytes) -> Parsed:
+        """What a file says that is for this machine. Raises `ConfigError` with all that is wrong in it."""
+        parsed = parse_text(data, CONFIG_NAME)
+        if self._custom and parsed.appliance.profile is not Profile.CUSTOM:
+            message = f"profile {parsed.appliance.profile} takes a whole machine, one that was made from an image"
+            raise ConfigError([Problem(parsed.marks["profile"], message, "here: custom")])
+        return parsed
+
     def _look(self) -> tuple[bytes, str]:
         """What the file says, or why that cannot be told."""
         try:
@@ -130,13 +138,9 @@ class Configurations:
         if trouble:
             return self._instead(data, facts, (), trouble)
         try:
-            parsed = parse_text(data, CONFIG_NAME)
+            parsed = self.checked(data)
         except ConfigError as error:
             return self._instead(data, facts, error.problems, "")
-        if self._custom and parsed.appliance.profile is not Profile.CUSTOM:
-            message = f"profile {parsed.appliance.profile} takes a whole machine, one that was made from an image"
-            wrong = Problem(parsed.marks["profile"], message, "here: custom")
-            return self._instead(data, facts, (wrong,), "")
         if refused := self._try(data, before):
             return replace(self._instead(data, facts, (), ""), refused=refused)
         self._used = data

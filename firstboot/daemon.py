@@ -8,21 +8,21 @@ import math
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from appliance.errors import TemporaryError
 from firstboot import api
-from firstboot.answers import Answers, Intents
+from firstboot.answers import Answers
 from firstboot.api import Api
 from firstboot.bus import Bus
 from firstboot.events import DeviceEvents, Events, firewall_events, network_events, setting_events
 from firstboot.file_events import FileEvents
+from firstboot.history import History
 from firstboot.host import Host
-from firstboot.intent import Intent
 from firstboot.kind import Kind
 from firstboot.kinds import KINDS
 from firstboot.neighbours import Neighbours
@@ -30,8 +30,11 @@ from firstboot.netlink import Netlink
 from firstboot.notify import notify
 from firstboot.passes import Passed, Passes
 from firstboot.paths import fat_partition
+from firstboot.privileges import listening, require
 from firstboot.sources import EVERYTHING, NOTHING, Source
 from firstboot.wlan import Wlan
+
+T = TypeVar("T")
 
 SPACING_S = 0.05
 """The least time from the beginning of a pass to that of the next one: a change comes as many messages."""
@@ -65,10 +68,20 @@ class Daemon:
 
     def __init__(self, folder: Path, kinds: Sequence[Kind[Any]] = KINDS, *, custom: bool = False) -> None:
         """`folder`: the card's, or that of a `custom` machine's configuration."""
-        self._network, self._files = network_events(), FileEvents()
-        self._answers = Answers(kinds, self._look, self._ask_again, self._confirm)
+        with listening():
+            self._network = network_events()
+            self._others: tuple[Events, ...] = (setting_events(), firewall_events(), DeviceEvents())
+        self._files = FileEvents()
+        self._history = History()
+        self._answers = Answers(kinds, self._history, self._in_worker, self._ask_again, self._confirm)
         self._passes = Passes(
-            folder, kinds, self._answers, alive=self._alive, writer=self._network.writer, custom=custom
+            folder,
+            kinds,
+            self._history,
+            self._answers.note,
+            alive=self._alive,
+            writer=self._network.writer,
+            custom=custom,
         )
         self._woken = asyncio.Event()
         self._changed = EVERYTHING
@@ -108,11 +121,12 @@ class Daemon:
         loop = asyncio.get_running_loop()
         self._passes.report.begin()
         loop.add_reader(self._network.fileno(), self._on_network)
-        for events in (setting_events(), firewall_events(), DeviceEvents(), self._files):
+        for events in (*self._others, self._files):
             loop.add_reader(events.fileno(), self._on_events, events)
         neighbours = Neighbours(on_change=partial(loop.call_soon_threadsafe, self._wake, Source.SURROUNDINGS))
         self._passes.neighbours = neighbours
-        netlink = await loop.run_in_executor(self._worker, Netlink)
+        with listening():
+            netlink = await loop.run_in_executor(self._worker, Netlink)
         self._network.ignore(netlink.port())
         heartbeat = asyncio.create_task(self._heartbeat())
         try:
@@ -155,16 +169,11 @@ class Daemon:
             self._told |= told
             self._woken.set()
 
-    async def _look(self, find: Intents) -> Sequence[Intent]:
-        """In the worker, as nothing else may look while a pass is under way."""
-        host = self._host
-        if host is None:
+    async def _in_worker(self, look: Callable[[Passes, Host], T], /) -> T:
+        """What is found by a look for which no pass is under way."""
+        if self._host is None:
             raise TemporaryError("the daemon is still starting", hint="try again in a few seconds")
-
-        def found() -> Sequence[Intent]:
-            return find(self._passes.current(host), host)
-
-        return await asyncio.get_running_loop().run_in_executor(self._worker, found)
+        return await asyncio.get_running_loop().run_in_executor(self._worker, look, self._passes, self._host)
 
     async def _work(self, loop: asyncio.AbstractEventLoop, host: Host, bus: Bus | None) -> None:
         retry_s = RETRY_S
@@ -181,7 +190,7 @@ class Daemon:
             if bus is not None and bus.lost:
                 raise TemporaryError("the system bus is gone")
             if self._api is not None:
-                self._answers.signal(self._api, state_before)
+                self._answers.signal(self._api, passed.outcomes, state_before)
             notify(f"READY=1\nSTATUS={passed.told}")
             self._on_network()
             self._changed |= self._told  # what changed during the pass may have been looked at before
@@ -263,6 +272,7 @@ def _processor_s() -> float:
 def main(custom: Path | None = None) -> int:
     """Run the daemon until it is stopped. `custom`: the folder of the configuration of a machine that has no card."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    require(custom=custom is not None)
     asyncio.run(_run(custom))
     return 0
 

@@ -1,10 +1,11 @@
-"""What was done lately, by kind: so that somebody who looks later sees what went on."""
+"""What was done lately, by kind, and how each ended last: so that somebody who looks later sees what went on."""
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 
 from firstboot.reconcile import Outcome
 
@@ -13,20 +14,34 @@ KEPT = 20
 
 
 class History:
-    """The last entries of each kind, the oldest first. An entry is a time (UTC) and what was done, or went wrong."""
+    """The last entries of each kind, the oldest first. An entry is a time (UTC) and what was done, or went wrong.
+
+    The pass writes it, in its thread; whoever reads meanwhile sees the outcomes of one pass and never of two.
+    """
 
     def __init__(self) -> None:
-        self._entries: dict[str, deque[str]] = defaultdict(lambda: deque(maxlen=KEPT))
-        self._errors: dict[str, str] = {}
+        self._entries: dict[str, deque[tuple[str, tuple[str, ...]]]] = defaultdict(lambda: deque(maxlen=KEPT))
+        """With the keys of the specs that it is about; of what is about the whole kind, none."""
+        self._last: Mapping[str, Outcome] = {}
 
-    def note(self, outcome: Outcome, now: datetime | None = None) -> None:
-        """Remember what was done, and a problem when it is another than before."""
+    @property
+    def last(self) -> Mapping[str, Outcome]:
+        """How each kind ended in the last pass, of those that had a say in it."""
+        return self._last
+
+    def note(self, outcomes: Iterable[Outcome], now: datetime | None = None) -> None:
+        """Remember what a pass did, and a problem when it is another than before."""
         when = (now or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M:%S")
-        self._entries[outcome.kind].extend(f"{when} {line}" for line in outcome.done)
-        if outcome.error != self._errors.get(outcome.kind, ""):
-            self._entries[outcome.kind].append(f"{when} {outcome.error or 'right again'}")
-        self._errors[outcome.kind] = outcome.error
+        noted = {outcome.kind: outcome for outcome in outcomes}
+        for kind, outcome in noted.items():
+            for line, keys in zip_longest(outcome.done, outcome.about, fillvalue=()):
+                self._entries[kind].append((f"{when} {line}", keys))
+            before = self._last[kind].error if kind in self._last else ""
+            if outcome.error != before:
+                self._entries[kind].append((f"{when} {outcome.error or 'right again'}", ()))
+        self._last = noted
 
-    def of(self, kind: str) -> Sequence[str]:
-        """The entries of a kind."""
-        return tuple(self._entries.get(kind, ()))
+    def of(self, kind: str, meant: Collection[str] | None = None) -> Sequence[str]:
+        """The entries of a kind; `meant`: but for those that are about other specs than the ones with these keys."""
+        entries = tuple(self._entries.get(kind, ()))
+        return [entry for entry, keys in entries if meant is None or not keys or not set(meant).isdisjoint(keys)]

@@ -7,6 +7,7 @@ import math
 import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from copy import copy
 from functools import partial, singledispatchmethod
 from ipaddress import IPv6Address
 from pathlib import Path
@@ -94,6 +95,15 @@ class Host:
     def begin(self) -> None:
         """Forget all that was read: a pass begins."""
         self._readings.forget()
+
+    def aside(self) -> Host:
+        """The same machine, for whoever looks at it beside the passes: what is read by that one is not remembered.
+
+        Else what a pass has not seen would be taken for what it left.
+        """
+        beside = copy(self)
+        beside._readings = Readings()
+        return beside
 
     def paths_read(self) -> set[Path]:
         """The files that were read, and the folders that were searched."""

@@ -11,8 +11,8 @@ from typing import Any
 
 from appliance.errors import ApplianceError
 from firstboot import files, status
-from firstboot.answers import Answers
 from firstboot.configuration import Configuration, Configurations
+from firstboot.history import History
 from firstboot.host import Host
 from firstboot.kind import Kind
 from firstboot.neighbours import Neighbours
@@ -32,12 +32,14 @@ log = logging.getLogger("appliance")
 class Passed:
     """How a pass ended. `settled`: until something happens, another one would end the same.
 
-    `judged`: a configuration was kept or taken back, so that another pass has to follow.
+    `judged`: a configuration was kept or taken back, so that another pass has to follow. `outcomes`: those of this
+    pass, none where it did not come so far.
     """
 
     told: status.Overall
     settled: bool
     judged: bool = False
+    outcomes: tuple[Outcome, ...] = ()
 
 
 class Passes:
@@ -47,20 +49,24 @@ class Passes:
         self,
         folder: Path,
         kinds: Sequence[Kind[Any]],
-        answers: Answers,
+        history: History,
+        tell: Callable[[status.Status, str], None],
         *,
         alive: Callable[[], None],
         writer: Callable[[Source], str],
         custom: bool,
     ) -> None:
-        """`alive` and `writer` are the reconciler's. A `custom` machine has no card to read a report from."""
+        """`tell` is given each status, and the same as JSON; `alive` and `writer` are the reconciler's.
+
+        A `custom` machine has no card to read a report from.
+        """
         self.configurations = Configurations(folder, LAST_GOOD, custom=custom)
         self.report = Report((RUN if custom else folder) / REPORT_NAME)
         self.neighbours: Neighbours | None = None
-        self._answers = answers
+        self.in_force: Configuration | None = None
+        """The configuration of the last pass; None before the first one."""
+        self._history, self._told = history, tell
         self._reconciler = Reconciler(kinds, alive=alive, news=self._heard, writer=writer)
-        self._outcomes: dict[str, Outcome] = {}
-        """How each kind ended last."""
         self._asked = False
 
     def ask_again(self) -> None:
@@ -71,13 +77,14 @@ class Passes:
         """Somebody says that all is well; whether anything was on trial."""
         return self.configurations.trials.confirm()
 
-    def current(self, host: Host) -> Configuration:
+    def _current(self, host: Host) -> Configuration:
         """The configuration in force; before it is another, the machine is remembered as it is."""
-        return self.configurations.current(host.facts(), lambda: checkpoint(host.visits(), self._outcomes.values()))
+        return self.configurations.current(host.facts(), lambda: checkpoint(host.visits(), self._history.last.values()))
 
     def make(self, host: Host, changed: Source) -> Passed:
         """Put everything right once, and tell."""
         began = time.monotonic()
+        outcomes: tuple[Outcome, ...] = ()
         if changed == EVERYTHING:
             host.begin()
         try:
@@ -88,9 +95,10 @@ class Passes:
             self._tell(told, began)
         except ApplianceError as error:
             log.error("%s", error)
-            return Passed(status.Overall.FAILED, settled=False)
+            return Passed(status.Overall.FAILED, settled=False, outcomes=outcomes)
         is_broken = bool(configuration.problems or configuration.trouble)
-        return Passed(told.overall, not is_broken and self._reconciler.is_settled(outcomes), judged)
+        settled = not is_broken and self._reconciler.is_settled(outcomes)
+        return Passed(told.overall, settled, judged, outcomes)
 
     def due_in_s(self, host: Host) -> float:
         """When there is something to be done that no event tells of."""
@@ -112,17 +120,17 @@ class Passes:
         if self._asked:
             self._asked = False
             self.configurations.try_again()
-        configuration = self.current(host)
+        configuration = self.in_force = self._current(host)
         outcomes = self._reconciler.reconcile(configuration.appliance, host, changed)
         for outcome in outcomes:
             self._log(outcome)
-        self._outcomes = {outcome.kind: outcome for outcome in outcomes}
+        self._history.note(outcomes)
         if self.neighbours is not None:
             self.neighbours.ask(questions(configuration.appliance, host.facts()))
         return configuration, outcomes
 
     def _judge(self, host: Host) -> bool:
-        return self.configurations.judge(tuple(self._outcomes.values()), host.visits)
+        return self.configurations.judge(tuple(self._history.last.values()), host.visits)
 
     def _status(self, configuration: Configuration, outcomes: tuple[Outcome, ...], host: Host) -> status.Status:
         return status.Status(
@@ -147,11 +155,11 @@ class Passes:
         files.replace(STATUS_TEXT, text.replace("\r\n", "\n").encode())
         content = status.to_json(told, began_s=began)
         files.replace(STATUS, content.encode())
-        self._answers.note(told, content)
+        self._told(told, content)
 
     def _log(self, outcome: Outcome) -> None:
         for line in outcome.done:
             log.info("%s: %s", outcome.kind, line)
-        before = self._outcomes.get(outcome.kind)
+        before = self._history.last.get(outcome.kind)
         if outcome.error and (before is None or before.error != outcome.error):
             log.warning("%s: %s: %s", outcome.kind, outcome.state, outcome.error)

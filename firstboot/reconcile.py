@@ -47,7 +47,8 @@ class State(StrEnum):
 class Outcome:
     """How one kind ended: what was done, and what still differs and why. `setting`: the path that wants it.
 
-    `in_vain`: something was done about it, now or before, and it still differs.
+    `in_vain`: something was done about it, now or before, and it still differs. `about`: for each of `done`, the keys
+    of the specs that it was done for.
     """
 
     kind: str
@@ -58,6 +59,11 @@ class Outcome:
     hint: str = ""
     setting: str = ""
     in_vain: bool = False
+    about: tuple[tuple[str, ...], ...] = ()
+
+
+Deed = tuple[str, tuple[str, ...]]
+"""What was done, and the keys of the specs that it was done for."""
 
 
 class Executor(Machine, Protocol):
@@ -164,7 +170,10 @@ class Reconciler:
         for kind in self._kinds:
             if kind.urgent and kind.name in outcomes:
                 again = self._put_right(appliance, kind, machine)
-                outcomes[kind.name] = replace(again, done=(*outcomes[kind.name].done, *again.done))
+                before = outcomes[kind.name]
+                outcomes[kind.name] = replace(
+                    again, done=(*before.done, *again.done), about=(*before.about, *again.about)
+                )
 
     def is_settled(self, outcomes: Iterable[Outcome]) -> bool:
         """Whether trying again is of no use."""
@@ -174,7 +183,7 @@ class Reconciler:
     def _put_right(self, appliance: Appliance, kind: Kind[Any], machine: Executor) -> Outcome:
         streak = self._streaks.setdefault(kind.name, _Streak())
         self._right.pop(kind.name, None)
-        done: list[str] = []
+        done: list[Deed] = []
         changes: Sequence[Change[Any]] = ()
         problem: ApplianceError | None = None
         try:
@@ -190,7 +199,7 @@ class Reconciler:
         return replace(_outcome(kind, done, changes, problem), in_vain=bool(changes) and streak.tries > 0)
 
     def _attempt(
-        self, appliance: Appliance, kind: Kind[Any], machine: Executor, done: list[str], streak: _Streak
+        self, appliance: Appliance, kind: Kind[Any], machine: Executor, done: list[Deed], streak: _Streak
     ) -> tuple[ApplianceError | None, Found]:
         problem: ApplianceError | None = None
         found = first = look(appliance, kind, machine)
@@ -212,11 +221,10 @@ class Reconciler:
             self._note_repairs(kind, first, found)
         return (problem or self._explained(kind, found.changes) if found.changes else None), found
 
-    def _actions(self, kind: Kind[Any], found: Found) -> Sequence[Action]:
-        """What to do about all that is not left alone; one action may serve several changes."""
-        changes = [change for change in found.changes if not self._contests.held(kind.name, change.key, self._clock())]
-        actions = dict.fromkeys(action for change in changes for action in kind.actions(change))
-        return sorted(actions, key=lambda action: kind.writes_first and not isinstance(action, WriteFile | RemoveFile))
+    def _actions(self, kind: Kind[Any], found: Found) -> Mapping[Action, tuple[str, ...]]:
+        """What to do about all that is not left alone, and the keys that it is for."""
+        now_s = self._clock()
+        return actions_for(kind, (c for c in found.changes if not self._contests.held(kind.name, c.key, now_s)))
 
     def _note_repairs(self, kind: Kind[Any], before: Found, after: Found) -> None:
         if not kind.gives_way:
@@ -237,18 +245,30 @@ class Reconciler:
                 return TemporaryError(self._contests.told(kind.name, change.key, now_s), hint=hint)
         return next((error for change in changes if (error := kind.explain(change)) is not None), None)
 
-    def _execute(self, actions: Sequence[Action], machine: Executor, done: list[str]) -> ApplianceError | None:
+    def _execute(
+        self, actions: Mapping[Action, tuple[str, ...]], machine: Executor, done: list[Deed]
+    ) -> ApplianceError | None:
         """Carry out what can be carried out; the last error is returned, the rest goes on all the same."""
         problem: ApplianceError | None = None
-        for action in actions:
+        for action, keys in actions.items():
             self._changed |= action.changes
             try:
                 machine.execute(action)
             except ApplianceError as error:
                 problem = error
             else:
-                done.append(str(action))
+                done.append((str(action), keys))
         return problem
+
+
+def actions_for(kind: Kind[Any], changes: Iterable[Change[Any]]) -> Mapping[Action, tuple[str, ...]]:
+    """What to do about these, in order, and the keys that each is for: one may serve several. Pure."""
+    keys: dict[Action, tuple[str, ...]] = {}
+    for change in changes:
+        for action in kind.actions(change):
+            keys[action] = (*keys.get(action, ()), change.key)
+    order = sorted(keys, key=lambda action: kind.writes_first and not isinstance(action, WriteFile | RemoveFile))
+    return {action: keys[action] for action in order}
 
 
 def look(appliance: Appliance, kind: Kind[Any], machine: Machine) -> Found:
@@ -261,12 +281,13 @@ def look(appliance: Appliance, kind: Kind[Any], machine: Machine) -> Found:
 
 
 def _outcome(
-    kind: Kind[Any], done: list[str], changes: Sequence[Change[Any]], problem: ApplianceError | None
+    kind: Kind[Any], deeds: list[Deed], changes: Sequence[Change[Any]], problem: ApplianceError | None
 ) -> Outcome:
+    done, about = tuple(what for what, _ in deeds), tuple(keys for _, keys in deeds)
     differs = tuple(map(str, changes))
     if problem is None and not changes:
-        return Outcome(kind.name, State.OK, tuple(done))
+        return Outcome(kind.name, State.OK, done, about=about)
     if problem is None:
-        return Outcome(kind.name, State.FAILED, tuple(done), differs, "; ".join(differs), "", kind.setting)
+        return Outcome(kind.name, State.FAILED, done, differs, "; ".join(differs), "", kind.setting, about=about)
     state = State.WAITING if isinstance(problem, TemporaryError) else State.FAILED
-    return Outcome(kind.name, state, tuple(done), differs, problem.message, problem.hint, kind.setting)
+    return Outcome(kind.name, state, done, differs, problem.message, problem.hint, kind.setting, about=about)

@@ -37,10 +37,10 @@ def require_daemon() -> None:
         raise TemporaryError("the daemon does not run", hint="`systemctl status appliance` says why") from error
 
 
-def require_root(command: str) -> None:
-    """Raise `InputError` where somebody else asks for what changes the machine."""
+def require_root(command: str, message: str = "only root may have the machine changed") -> None:
+    """Raise `InputError` where somebody else asks for what is root's."""
     if os.geteuid() != 0:
-        raise InputError("only root may have the machine changed", hint=f"sudo appliance {command}")
+        raise InputError(message, hint=f"sudo appliance {command}")
 
 
 def _read(path: Path) -> str:

@@ -72,13 +72,23 @@ class Guest:
     """The guest's end of the line, held by us. `alive` raises when the machine is gone."""
 
     def __init__(
-        self, line: socket.socket, alive: Callable[[], None], card: Path, monitor: Monitor | None = None
+        self,
+        line: socket.socket,
+        alive: Callable[[], None],
+        card: Path,
+        monitor: Monitor | None = None,
+        *,
+        kill: Callable[[], None] = lambda: None,
     ) -> None:
-        """`line` is connected; `card` is the file that the machine has as its disk, `monitor` works on the machine."""
+        """`line` is connected; `card` is the file that the machine has as its disk, `monitor` works on the machine.
+
+        `kill` ends it at once.
+        """
         self.line = line
         self.alive = alive
         self.card = card
         self.monitor = monitor
+        self.kill = kill
         self.buffer = b""
 
     def wait(self, *, timeout_s: float) -> None:
@@ -127,6 +137,10 @@ class Guest:
             yield
         finally:
             self.monitor.set_link(number, up=True)
+
+    def cut_power(self) -> None:
+        """Pull the plug: what the guest has not written to its disk by now is lost."""
+        self.kill()
 
     def power_off(self, *, timeout_s: float) -> None:
         """Shut the machine down, as one should before the card is pulled. TimeoutError if it stays on."""

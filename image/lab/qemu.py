@@ -6,6 +6,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from image.lab.card import Card, boot_files
 from image.lab.guest import Guest, MachineEndedError, kernel_parameters
 from image.lab.machine import Machine, nics
 from image.lab.monitor import Monitor
-from image.lab.world import World
+from image.lab.world import World, kill_inside
 
 QUIET = ("-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot")
 CONSOLE_LINES = 40
@@ -48,7 +49,7 @@ def booted(
 ) -> Iterator[Guest]:
     """The card, booted in the lab, its agent answering; the console is kept in the lab's logs, as `log`.
 
-    The kernel gets these parameters after the card's own. A card whose machine was shut down can be booted again.
+    The kernel gets these parameters after the card's own. A card whose machine is off can be booted again.
 
     Raises PermanentError with the end of the console's text if the machine ends or its kernel panics.
     """
@@ -64,7 +65,7 @@ def booted(
             with lab.world.running(WIRES, argv, log="qemu") as child:
                 alive = watch(child, console, lab.world.log("qemu"))
                 with accepted(listener, alive) as line:
-                    guest = Guest(line, alive, card.path, Monitor(Path(folder)))
+                    guest = Guest(line, alive, card.path, Monitor(Path(folder)), kill=partial(kill_inside, child))
                     guest.wait(timeout_s=machine.boot_s)
                     yield guest
 

@@ -123,6 +123,14 @@ def parent(stat: Path) -> int | None:
     return None
 
 
+def kill_inside(entered: door.Child) -> None:
+    """Kill what runs under an `nsenter`, which passes on no signal: it has no chance to do anything more."""
+    for pid in children(entered.pid):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    entered.wait()
+
+
 def end_inside(entered: door.Child, *, grace_s: float = 5) -> None:
     """End what runs under an `nsenter`, which passes on no signal: SIGTERM, then SIGKILL after `grace_s` seconds."""
     for number, patience_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, 5.0)):

@@ -15,9 +15,10 @@ import pytest
 from dbus_next.aio.message_bus import MessageBus
 from dbus_next.constants import RequestNameReply
 
-from appliance.errors import InputError
+from appliance.errors import ApplianceError, ConfigError, InputError, Mark, PermanentError, Problem, TemporaryError
 from firstboot import api
 from firstboot.api import Api
+from firstboot.call import called
 
 pytestmark = pytest.mark.programs
 
@@ -58,10 +59,19 @@ class Answers:
     async def plan_json(self) -> str:
         return '{"kinds": []}'
 
-    async def explain_json(self, kind: str) -> str:
-        if kind != "tunnel":
-            raise InputError(f"there is no part called {kind!r}", hint="there are: tunnel")
-        return '{"kind": "tunnel"}'
+    async def plan_for_json(self, text: str) -> str:
+        if "gateway" not in text:
+            raise ConfigError([Problem(Mark("appliance.yaml", 1, 10), "profile custom is not for this one", "gateway")])
+        return json.dumps({"kinds": [], "text": text})
+
+    async def explain_json(self, thing: str) -> str:
+        if thing == "later":
+            raise TemporaryError("the daemon is still starting")
+        if thing == "broken":
+            raise PermanentError("a bug in the appliance: (of course)", hint="report it (please)")
+        if thing != "tunnel":
+            raise InputError(f"nothing here is called {thing!r}", hint="did you mean tunnel?")
+        return '{"thing": "tunnel"}'
 
     def status_json(self) -> str:
         return '{"state": "ready"}'
@@ -135,7 +145,7 @@ def bus() -> Iterator[Bus]:
 def test_everybody_may_read(bus: Bus, user: str) -> None:
     assert bus.called("Status", user=user) == {"state": "ready"}
     assert bus.called("Plan", user=user) == {"kinds": []}
-    assert bus.called("Explain", "s", "tunnel", user=user) == {"kind": "tunnel"}
+    assert bus.called("Explain", "s", "tunnel", user=user) == {"thing": "tunnel"}
     state = bus.ask("get-property", api.INTERFACE, "State", user=user)
     assert json.loads(state.stdout)["data"] == "ready"
     introspected = bus.ask("introspect", user=user)
@@ -147,12 +157,74 @@ def test_only_root_may_have_something_done(bus: Bus) -> None:
     assert bus.answers.applied == 0
     assert bus.ask("call", api.INTERFACE, "Apply").returncode == 0
     assert bus.answers.applied == 1
+    assert bus.ask("call", api.INTERFACE, "Confirm", user=NOBODY).stderr == "Call failed: Access denied\n"
+
+
+def test_only_root_may_choose_the_configuration_of_a_plan(bus: Bus) -> None:
+    words = ("PlanFor", "s", "profile: gateway\n")
+    assert bus.called(*words) == {"kinds": [], "text": "profile: gateway\n"}
+    assert bus.ask("call", api.INTERFACE, *words, user=NOBODY).stderr == "Call failed: Access denied\n"
 
 
 def test_an_error_says_what_to_do(bus: Bus) -> None:
     finished = bus.ask("call", api.INTERFACE, "Explain", "s", "tunel")
     assert finished.returncode != 0
-    assert "there is no part called 'tunel' (there are: tunnel)" in finished.stderr
+    assert "nothing here is called 'tunel'\n  hint: did you mean tunnel?" in finished.stderr
+
+
+class TestCommands:
+    """As the commands ask: by `call`."""
+
+    def called(self, bus: Bus, member: str, *texts: str) -> str:
+        path = bus.address.removeprefix("unix:path=")
+        return called(api.NAME, api.PATH, api.INTERFACE, member, *texts, bus=path)
+
+    def test_answers(self, bus: Bus) -> None:
+        assert self.called(bus, "Status") == '{"state": "ready"}'
+        assert self.called(bus, "Explain", "tunnel") == '{"thing": "tunnel"}'
+        before = bus.answers.applied
+        assert self.called(bus, "Apply") == ""
+        assert bus.answers.applied == before + 1
+
+    @pytest.mark.parametrize("length", [*range(9), 127, 128, 100_000])
+    def test_a_text_arrives_as_it_is(self, bus: Bus, length: int) -> None:
+        """Whatever comes after it in the message."""
+        text = "gateway" + "å€\n"[: length % 4] + "x" * length
+        assert json.loads(self.called(bus, "PlanFor", text))["text"] == text
+
+    @pytest.mark.parametrize(
+        ("thing", "family", "message", "hint"),
+        [
+            ("tunel", InputError, "nothing here is called 'tunel'", "did you mean tunnel?"),
+            ("later", TemporaryError, "the daemon is still starting", ""),
+            ("broken", PermanentError, "a bug in the appliance: (of course)", "report it (please)"),
+        ],
+    )
+    def test_an_error_is_of_its_family(
+        self, bus: Bus, thing: str, family: type[ApplianceError], message: str, hint: str
+    ) -> None:
+        with pytest.raises(family) as raised:
+            self.called(bus, "Explain", thing)
+        assert type(raised.value) is family
+        assert (raised.value.message, raised.value.hint) == (message, hint)
+
+    def test_nothing_on_trial_is_the_users_mistake(self, bus: Bus) -> None:
+        with pytest.raises(InputError, match="no configuration is on trial"):
+            self.called(bus, "Confirm")
+
+    def test_every_mistake_of_a_configuration_is_told(self, bus: Bus) -> None:
+        with pytest.raises(InputError) as raised:
+            self.called(bus, "PlanFor", "profile: custom")
+        assert raised.value.message == "appliance.yaml:1:10: profile custom is not for this one (gateway)"
+
+    def test_who_is_not_there_or_knows_no_such_thing(self, bus: Bus, tmp_path: Path) -> None:
+        path = bus.address.removeprefix("unix:path=")
+        with pytest.raises(TemporaryError, match="D-Bus: "):
+            called("org.appliance.Nobody", api.PATH, api.INTERFACE, "Status", bus=path)
+        with pytest.raises(TemporaryError, match="D-Bus: "):
+            self.called(bus, "Paint")
+        with pytest.raises(TemporaryError, match="the system bus cannot be asked: No such file"):
+            called(api.NAME, api.PATH, api.INTERFACE, "Status", bus=str(tmp_path / "none"))
 
 
 def test_what_happens_is_signalled(bus: Bus) -> None:

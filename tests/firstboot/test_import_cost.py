@@ -32,8 +32,9 @@ def test_the_daemon_loads_templates_and_yaml_only_when_needed() -> None:
     assert "jinja2" not in loaded_by("import firstboot.daemon")
 
 
-def test_status_loads_none_of_the_daemons_libraries() -> None:
-    modules = loaded_by("import firstboot.cli.status")
+@pytest.mark.parametrize("command", ["status", "plan", "explain", "confirm"])
+def test_a_command_loads_none_of_the_daemons_libraries(command: str) -> None:
+    modules = loaded_by(f"import firstboot.cli.{command}")
     assert not {"pyroute2", "dbus_next", "jinja2", "pyudev", "yaml", "asyncio"} & modules
 
 

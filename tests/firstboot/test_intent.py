@@ -10,8 +10,9 @@ import pytest
 
 from appliance.parse import Parsed, load
 from firstboot.history import KEPT, History
-from firstboot.intent import Intent, intent
+from firstboot.intent import Intent, Wanting, intent, seen
 from firstboot.kinds import KINDS
+from firstboot.origins import Origins
 from firstboot.reconcile import Outcome, Reconciler, State
 from firstboot.status import line_of
 from tests.firstboot.conftest import EXAMPLES
@@ -24,8 +25,8 @@ def parsed() -> Parsed:
 
 
 def asked(name: str, parsed: Parsed, machine: MemoryMachine) -> Intent:
-    kind = next(kind for kind in KINDS if kind.name == name)
-    return intent(parsed.appliance, kind, machine, parsed.marks)
+    look = seen(parsed.appliance, next(kind for kind in KINDS if kind.name == name), machine)
+    return intent(look, Origins(look.kind, parsed.appliance, look.facts), parsed.marks)
 
 
 def test_a_difference_is_told_with_its_action_and_its_line(parsed: Parsed) -> None:
@@ -41,6 +42,8 @@ def test_a_difference_is_told_with_its_action_and_its_line(parsed: Parsed) -> No
     assert len(found.observed) == 1
     lines = (EXAMPLES / "gateway.yaml").read_text().splitlines()
     assert found.line == 1 + lines.index("uplink:")
+    gateway = 1 + lines.index("  gateway: 192.168.1.254")
+    assert Wanting("uplink.gateway", gateway) in found.wanted_by["0.0.0.0/0 metric 97"]
     assert machine.log == []
 
 
@@ -61,14 +64,14 @@ def test_no_secret_is_told() -> None:
     assert wifi.passphrase
     machine = MemoryMachine("wlan0")
     machine.device_controllers = ["dwc2"]
-    found = json.dumps([asdict(intent(parsed.appliance, kind, machine, parsed.marks)) for kind in KINDS], default=str)
+    found = json.dumps([asdict(asked(kind.name, parsed, machine)) for kind in KINDS], default=str)
     assert "/etc/NetworkManager/system-connections/" in found
     assert wifi.passphrase not in found
     Reconciler(KINDS, sleep=lambda _: None).reconcile(parsed.appliance, machine)
     profiles = [state.content.decode() for path, state in machine.files.items() if "system-connections" in str(path)]
     keys = [line.partition("=")[2] for text in profiles for line in text.splitlines() if line.startswith("psk=")]
     assert keys
-    found = json.dumps([asdict(intent(parsed.appliance, kind, machine, parsed.marks)) for kind in KINDS], default=str)
+    found = json.dumps([asdict(asked(kind.name, parsed, machine)) for kind in KINDS], default=str)
     assert not any(key in found for key in keys)
 
 
@@ -80,15 +83,32 @@ def test_the_nearest_section_stands_for_what_the_file_has_not(parsed: Parsed) ->
 def test_history_keeps_the_last_and_a_problem_once() -> None:
     history, now = History(), datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
     for number in range(KEPT):
-        history.note(Outcome("routes", State.OK, (f"set route {number}",)), now)
+        history.note([Outcome("routes", State.OK, (f"set route {number}",))], now)
     waiting = Outcome("routes", State.WAITING, error="no signal on eth0")
     for outcome in (waiting, waiting, Outcome("routes", State.OK)):
-        history.note(outcome, now)
+        history.note([outcome], now)
     entries = history.of("routes")
     assert len(entries) == KEPT
-    assert entries[-3:] == (
+    assert entries[-3:] == [
         f"2026-11-24 08:00:00 set route {KEPT - 1}",
         "2026-11-24 08:00:00 no signal on eth0",
         "2026-11-24 08:00:00 right again",
-    )
-    assert history.of("tunnel") == ()
+    ]
+    assert history.of("tunnel") == []
+
+
+def test_history_tells_what_is_about_some_specs_and_what_is_about_all() -> None:
+    history, now = History(), datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+    done, about = ("set route a", "set route b"), (("a metric 97",), ("b metric 97",))
+    history.note([Outcome("routes", State.WAITING, done, error="no signal on eth0", about=about)], now)
+    assert history.of("routes", {"a metric 97"}) == [
+        "2026-11-24 08:00:00 set route a",
+        "2026-11-24 08:00:00 no signal on eth0",
+    ]
+
+
+def test_history_forgets_the_outcomes_of_kinds_that_have_no_say_any_more() -> None:
+    history = History()
+    history.note([Outcome("routes", State.OK), Outcome("tunnel", State.OK)])
+    history.note([Outcome("reactions", State.OK)])
+    assert list(history.last) == ["reactions"]

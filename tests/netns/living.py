@@ -35,7 +35,7 @@ class WatchedDaemon(Daemon):
     @property
     def outcomes(self) -> Mapping[str, Outcome]:
         """How each kind ended last."""
-        return self._answers.outcomes
+        return self._history.last
 
     def _pass(self, host: Host, changed: Source) -> Passed:
         passed = super()._pass(host, changed)

@@ -37,3 +37,12 @@ def test_a_pass_begins_with_nothing_read(namespace: Namespace, netlink: Netlink)
     namespace.program("sysctl", "-q", f"{SETTING.replace('/', '.')}=0")
     namespace.call(host.begin)
     assert namespace.call(host.is_as_read)
+
+
+def test_a_look_beside_the_passes_hides_nothing_from_them(namespace: Namespace, netlink: Netlink) -> None:
+    """Who asks what differs must not be the reason that nobody puts it right."""
+    host = Host(netlink, bus=None)
+    namespace.call(lambda: host.sysctl(SETTING))
+    namespace.program("sysctl", "-q", f"{SETTING.replace('/', '.')}=0")
+    assert namespace.call(lambda: host.aside().sysctl(SETTING)) == "0"
+    assert not namespace.call(host.is_as_read)

@@ -45,9 +45,12 @@ def booting(image: Path, folder: Path, machine: Machine, config: str, *, around:
 
 
 @contextmanager
-def booting_again(before: Booted, machine: Machine) -> Iterator[Booted]:
-    """Shut down, and plug the same card in again; the lab around it stays."""
-    before.guest.power_off(timeout_s=120)
+def booting_again(before: Booted, machine: Machine, *, cut: bool = False) -> Iterator[Booted]:
+    """Shut down, or have the power `cut`, and boot the same card again; the lab around it stays."""
+    if cut:
+        before.guest.cut_power()
+    else:
+        before.guest.power_off(timeout_s=120)
     with booted(before.lab, Card(before.guest.card), machine, log="console-again") as guest:
         yield replace(before, guest=guest)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.vm.conftest import EXAMPLE, Booted, booting, booting_again
 
 pytestmark = pytest.mark.vm
 READY_S = 240
+AS_NOBODY = ("setpriv", "--reuid=65534", "--clear-groups")
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +39,32 @@ def test_plan_and_explain(gateway: Booted) -> None:
     assert guest.run("appliance", "plan") == "Nothing differs, nothing would be done.\n"
     told = guest.run("appliance", "explain", "tunnel")
     line = 1 + EXAMPLE.read_text().splitlines().index("tunnel:")
-    assert told.startswith(f"tunnel: ok, wanted by appliance.yaml line {line} (tunnel)\nwanted:\n  he-ipv6: ")
-    assert re.search(r"\ndiffers: nothing\n.*\nlately \(UTC\):\n  \d{4}-.* make tunnel he-ipv6 from ", told, re.DOTALL)
+    assert told.startswith(f"tunnel: appliance.yaml line {line}\n")
+    for part in ("files", "firewall", "sysctls", "tunnel", "tunnel-sysctls", "addresses", "routes", "reach"):
+        assert f"\n{part}: ok\n  as wanted:\n" in told
+    assert re.search(r"\nlately \(UTC\):\n.* tunnel: make tunnel he-ipv6 from ", told, re.DOTALL)
+    assert "routes: ok\n" in guest.run("appliance", "explain", "::/0")
     wrong = guest.ask(["appliance", "explain", "tunel"])
     assert wrong.code == 2
-    assert "there is no part called 'tunel'" in wrong.output
-    assert guest.ask(["setpriv", "--reuid=65534", "--clear-groups", "appliance", "plan"]).code == 0
+    assert "nothing here is called 'tunel'" in wrong.output
+    assert "did you mean tunnel" in wrong.output
+    assert guest.ask(["appliance", "confirm"]).code == 2
+    assert guest.ask([*AS_NOBODY, "appliance", "plan"]).code == 0
+
+
+def test_plan_for_another_configuration(gateway: Booted) -> None:
+    guest = gateway.guest
+    guest.write("/root/new.yaml", gateway.config.replace("lease: 12h", "lease: 1h"))
+    told = guest.run("appliance", "plan", "/root/new.yaml")
+    line = next(at for at, text in enumerate(gateway.config.splitlines(), 1) if "lease:" in text)
+    assert f"(new.yaml line {line} lan.dhcp4.lease, " in told
+    assert "  would: write /etc/appliance/dnsmasq.conf" in told
+    assert guest.run("appliance", "plan") == "Nothing differs, nothing would be done.\n"
+    assert on_the_pi.status(guest)["trial"] == ""
+    guest.write("/run/new.yaml", gateway.config)
+    refused = guest.ask([*AS_NOBODY, "appliance", "plan", "/run/new.yaml"])
+    assert refused.code == 2
+    assert "only root" in refused.output
 
 
 def test_nobody_else_manages_the_network(gateway: Booted) -> None:
@@ -159,6 +181,28 @@ class TestFirewallGone:
         on_the_pi.is_ready(guest, timeout_s=120)
         on_the_pi.keeps_everybody_out(guest, lab, NIC)
         checks.clamps_mss(lab)
+
+
+def test_a_daemon_that_may_not_do_its_work_says_so_once(gateway: Booted) -> None:
+    guest, drop_in = gateway.guest, "/run/systemd/system/appliance.service.d"
+    guest.run("mkdir", "-p", drop_in)
+    guest.write(f"{drop_in}/test.conf", "[Service]\nCapabilityBoundingSet=~CAP_NET_ADMIN\n")
+    try:
+        guest.run("systemctl", "daemon-reload")
+        assert guest.ask(["systemctl", "restart", "appliance.service"], timeout_s=120).code
+        time.sleep(5)  # RestartSec is 2
+        shown = ["systemctl", "show", "appliance.service", "--property=ActiveState,NRestarts,ExecMainStatus"]
+        assert sorted(guest.run(*shown).split()) == ["ActiveState=failed", "ExecMainStatus=77", "NRestarts=0"]
+        said = on_the_pi.journal(guest, "--unit=appliance.service", "--lines=6")
+        assert [line for line in said if "it lacks CAP_NET_ADMIN" in line] == [
+            "error: the daemon may not change the network: it lacks CAP_NET_ADMIN"
+        ]
+        assert not [line for line in said if "Traceback" in line]
+    finally:
+        guest.run("rm", "-r", drop_in)
+        guest.run("systemctl", "daemon-reload")
+        guest.run("systemctl", "restart", "appliance.service", timeout_s=120)
+    on_the_pi.is_ready(guest, timeout_s=120)
 
 
 class TestBrokenLater:

@@ -1,6 +1,7 @@
 """A first boot with a mistake in appliance.yaml: ssh with the keys that could be read, and a report that says the line.
 
 Then the mistake is corrected, without a reboot, and the appliance comes up: two-armed, its LAN on a second NIC.
+What is saved there is on trial, and at the end the power is cut in the middle of one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from appliance.errors import PermanentError
 from image.lab import site as places
 from image.lab.card import Card
 from image.lab.gateway import Lab
+from image.lab.guest import Guest
 from image.lab.machine import VIRT
 from image.lab.services import home_dhcp
 from image.lab.topology import CLIENT, ROUTER, forward_tunnel
@@ -24,7 +26,7 @@ from image.lab.waiting import until
 from image.run import run
 from tests.lab import checks
 from tests.vm import on_the_pi
-from tests.vm.conftest import EXAMPLE, Booted, booting
+from tests.vm.conftest import EXAMPLE, Booted, booting, booting_again
 
 pytestmark = pytest.mark.vm
 TWO_ARMED = {
@@ -200,3 +202,53 @@ def another_address(gateway: Booted) -> IPv4Address | None:
     """The uplink's address, once it is not the one that used to be configured."""
     address = leased_address(gateway)
     return None if address == gateway.lab.site.pi_uplink.ip else address
+
+
+OLD_LAN, NEW_LAN = "192.168.2.", "192.168.7."
+TRIAL = "/var/lib/appliance/trial.json"
+LAN_FOLDERS = ("/etc/appliance", "/etc/ufw", "/run/appliance")
+
+
+def test_a_power_cut_during_a_trial_ends_in_one_of_the_two(gateway: Booted, keys: tuple[Path, Path]) -> None:
+    """These come last: the first boot is over. The machine is cut off as soon as the change has been noticed, with
+    hardly anything of it done, and then again, with all of it done.
+    """
+    guest = gateway.guest
+    config = guest.run("cat", on_the_pi.CONFIG)
+    until(lambda: last_good(gateway) == config, "it is the last good one", timeout_s=90, every_s=1)
+    checks.gives_lease(gateway.lab, gateway.appliance)
+    with session(gateway, keys[0]):  # which nobody can take up again: the LAN has another network
+        guest.write(on_the_pi.CONFIG, config.replace(OLD_LAN, NEW_LAN))
+        guest.run("sync", "--file-system", on_the_pi.CONFIG)
+        guest.run("sh", "-c", f"until test -e {TRIAL}; do sleep 0.05; done")
+        with booting_again(gateway, VIRT, cut=True) as second:
+            on_the_pi.is_ready(second.guest, timeout_s=240)
+            status = on_the_pi.status(second.guest)
+            assert status["configuration"] == "appliance.yaml"
+            assert status["trial"].startswith("on trial for up to ")
+            assert last_good(second) == config
+            is_whole(second.guest, NEW_LAN, OLD_LAN)
+            with booting_again(second, VIRT, cut=True) as third:
+                status = on_the_pi.reaches_state(third.guest, "config-error", timeout_s=240)
+                assert status["configuration"] == "last good configuration"
+                assert status["refused"] == "the machine went down 2 times while it was tried"
+                assert not status["trial"]
+                assert {kind["state"] for kind in status["kinds"]} == {"ok"}
+                on_the_pi.reports(third.guest, "it was tried, and taken back: the machine went down 2 times")
+                assert last_good(third) == config
+                is_whole(third.guest, OLD_LAN, NEW_LAN)
+
+
+def is_whole(guest: Guest, mine: str, other: str) -> None:
+    """The machine is as one configuration wants it, and nothing in it is of the other."""
+    assert guest.run("appliance", "plan") == "Nothing differs, nothing would be done.\n"
+    there = [
+        guest.run("ip", "-4", "address", "show", "dev", "eth1"),
+        guest.run("iptables-save"),
+        guest.run("cat", "/run/appliance-dnsmasq/dnsmasq.conf"),
+    ]
+    for text in there:
+        assert mine in text
+        assert other not in text
+    found = guest.ask(["grep", "-rlF", other, *LAN_FOLDERS])
+    assert found.output == ""

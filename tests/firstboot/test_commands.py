@@ -1,0 +1,172 @@
+"""`appliance plan` and `appliance explain`, as a person has them: asked is a daemon in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.cli import main
+from appliance.errors import ApplianceError
+from firstboot.bus_names import error_name, error_of
+from firstboot.cli import explain, plan
+from tests.firstboot.test_answers import CUSTOM, GATEWAY, Asked
+
+
+class Shell:
+    """Runs commands; what they print is in `capsys`."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, config: str = GATEWAY) -> None:
+        self.asked = Asked(folder, config, custom=config is CUSTOM)
+        self.calls: list[str] = []
+        for module in (plan, explain):
+            monkeypatch.setattr(module, "asked", self._answer)
+        self._monkeypatch = monkeypatch
+        self.be(0)
+
+    def be(self, user: int) -> None:
+        self._monkeypatch.setattr("os.geteuid", lambda: user)
+
+    def _answer(self, method: str, *texts: str) -> dict[str, Any]:
+        self.calls.append(method)
+        answers = self.asked.answers
+        asks: dict[str, Any] = {
+            "Plan": answers.plan_json,
+            "PlanFor": answers.plan_for_json,
+            "Explain": answers.explain_json,
+        }
+        try:
+            return dict(json.loads(asyncio.run(asks[method](*texts))))
+        except ApplianceError as error:
+            raise error_of(error_name(error), str(error)) from None
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    return Shell(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def new(tmp_path: Path) -> Path:
+    """A configuration that is not in force."""
+    file = tmp_path / "new.yaml"
+    file.write_text(GATEWAY.replace("198.51.100.100", "198.51.100.101"))
+    return file
+
+
+def test_a_plan_for_a_file_names_its_lines(shell: Shell, new: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", str(new)]) == 0
+    line = next(at for at, text in enumerate(new.read_text().splitlines(), 1) if "198.51.100.101" in text)
+    told = capsys.readouterr().out
+    assert f"  differs: 198.51.100.101/32 metric 97: missing (new.yaml line {line} tunnel.server, " in told
+    assert "\n  would: set route 198.51.100.101/32 via 192.168.1.254 on eth0" in told
+    assert shell.calls == ["PlanFor"]
+    assert shell.asked.machine.log == []
+
+
+def test_of_many_settings_the_new_ones_are_told_first(
+    shell: Shell, new: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new.write_text(GATEWAY.replace("lease: 12h", "lease: 1h"))
+    assert main(["plan", str(new)]) == 0
+    line = shell.asked.line("    lease:")
+    told = capsys.readouterr().out.splitlines()
+    assert told[1].startswith("  differs: /etc/appliance/dnsmasq.conf: content differs (new.yaml line ")
+    assert f"line {line} lan.dhcp4.lease, " in told[1]
+
+
+def test_a_plan_for_what_is_in_force_is_empty(shell: Shell, new: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    new.write_bytes(b"\xef\xbb\xbf" + GATEWAY.replace("\n", "\r\n").encode() + b"# \xe4\n")
+    assert main(["plan", str(new)]) == 0
+    told = capsys.readouterr()
+    assert told.out == "Nothing differs, nothing would be done.\n"
+    assert "new.yaml:31:3: warning: this comment is not UTF-8" in told.err, "as `appliance check` says it"
+
+
+def test_mistakes_are_told_as_by_check(shell: Shell, new: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    new.write_text(GATEWAY.replace("198.51.100.100", "198.51.100.1000"))
+    codes = {command: main([command, str(new)]) for command in ("plan", "check")}
+    assert codes == {"plan": 2, "check": 2}
+    said = capsys.readouterr().err.splitlines()
+    assert said[: len(said) // 2] == said[len(said) // 2 :]
+    assert said[0].startswith(f"{new}:16:11: tunnel.server: ")
+    assert shell.calls == [], "the daemon is not asked about what is not right"
+
+
+def test_what_only_the_daemon_knows_to_be_wrong_has_its_place_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Shell(tmp_path, monkeypatch, CUSTOM)
+    assert main(["plan", str(new)]) == 2
+    assert f"{new}:2:10: profile gateway takes a whole machine" in capsys.readouterr().err
+
+
+def test_others_than_root_may_have_a_file_checked(shell: Shell, new: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.be(1000)
+    assert main(["plan", str(new)]) == 2
+    said = capsys.readouterr().err
+    assert "only root may have a plan made for another configuration" in said
+    assert f"sudo appliance plan {new}" in said
+    assert main(["plan"]) == 0
+    assert shell.calls == ["Plan"]
+
+
+def test_a_file_that_is_not_there(shell: Shell, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", str(tmp_path / "none.yaml")]) == 2
+    assert "none.yaml: No such file or directory" in capsys.readouterr().err
+
+
+def test_json_is_what_the_daemon_answers(shell: Shell, new: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--json", str(new)]) == 0
+    kinds = {kind["kind"]: kind for kind in json.loads(capsys.readouterr().out)["kinds"]}
+    assert kinds["tunnel"]["difference"] == ["he-ipv6: remote is 198.51.100.100, wanted 198.51.100.101"]
+    assert main(["explain", "--json", "::/0"]) == 0
+    assert [kind["kind"] for kind in json.loads(capsys.readouterr().out)["kinds"]] == ["routes"]
+
+
+def test_explain_tells_a_section_as_a_whole(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "tunnel"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(f"tunnel: appliance.yaml line {shell.asked.line('tunnel:')}\n")
+    server, address = shell.asked.line("  server:"), shell.asked.line("  address: 192")
+    for words in (
+        "tunnel: ok\n  as wanted:\n    he-ipv6: local 192.168.1.252, remote 198.51.100.100, mtu 1480, ",
+        f" (appliance.yaml line {address} uplink.address, {server} tunnel.server)\n",
+        "\naddresses: ok\n",
+        "\nroutes: ok\n",
+        "\ntunnel-sysctls: ok\n",
+        "\nreach: ok\n",
+        "    /etc/ufw/before6.rules: mode 0640 (appliance.yaml line ",
+        "\nlately (UTC):\n",
+        " tunnel: make tunnel he-ipv6 from 192.168.1.252 to 198.51.100.100\n",
+        " addresses: add address 2001:db8:123c:abd::2/64 to he-ipv6\n",
+    ):
+        assert words in told, told
+    assert "set the host name" not in told
+    assert "differs" not in told
+
+
+def test_explain_tells_what_differs(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.asked.machine.routes = []
+    assert main(["explain", "::/0"]) == 0
+    told = capsys.readouterr().out
+    assert "  wanted:\n    ::/0 metric 512: destination ::/0, interface he-ipv6, metric 512, table 254 (" in told
+    assert "  there is: nothing\n  differs:\n    ::/0 metric 512: missing\n" in told
+    assert "  would be done:\n    set route ::/0 on he-ipv6\n" in told
+
+
+def test_explain_tells_the_first_few_lines_of_many(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "/etc/appliance/dnsmasq.conf"]) == 0
+    assert " uplink.gateway, 7 more)\n" in capsys.readouterr().out
+
+
+def test_explain_tells_what_is_meant(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "tunel"]) == 2
+    said = capsys.readouterr().err
+    assert "nothing here is called 'tunel'" in said
+    assert "did you mean tunnel" in said
+    assert main(["explain", "profile"]) == 0
+    assert capsys.readouterr().out == "profile: appliance.yaml line 2\nNothing is kept because of it alone.\n"
