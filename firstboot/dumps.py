@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 
 from appliance.errors import TemporaryError
@@ -124,16 +124,15 @@ def attributes(body: bytes, offset: int = 0) -> dict[int, bytes]:
     return dict(elements(body, offset))
 
 
-def elements(body: bytes, offset: int = 0) -> list[tuple[int, bytes]]:
-    """The same in order, where a type may be there again."""
-    found, end = [], len(body)
+def elements(body: bytes, offset: int = 0) -> Iterator[tuple[int, bytes]]:
+    """The same one after the other, where a type may be there again."""
+    end = len(body)
     while offset + _ATTRIBUTE.size <= end:
         length, kind = _ATTRIBUTE.unpack_from(body, offset)
         if length < _ATTRIBUTE.size:
             break
-        found.append((kind & _KIND_MASK, body[offset + _ATTRIBUTE.size : offset + length]))
+        yield kind & _KIND_MASK, body[offset + _ATTRIBUTE.size : offset + length]
         offset += aligned(length)
-    return found
 
 
 def attribute(kind: int, value: bytes) -> bytes:
