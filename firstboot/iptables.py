@@ -56,4 +56,7 @@ def _restore(family: int) -> list[str]:
 
 def is_legacy(family: int, folder: Path = PROGRAMS) -> bool:
     """Whether the machine's iptables is the one that has its rules elsewhere (update-alternatives knows both)."""
-    return (folder / f"{_NAMES[family]}-restore").resolve().name == _LEGACY
+    try:
+        return (folder / f"{_NAMES[family]}-restore").samefile(folder / _LEGACY)
+    except FileNotFoundError:
+        return False

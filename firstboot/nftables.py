@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from firstboot.dumps import ACK, TRIES, Dumps, attribute, attributes, elements
 from firstboot.rulesets import TABLES, Rule, Ruleset, ruleset
@@ -52,19 +53,27 @@ class Nftables:
         self._dumps.close()
 
     def ruleset(self, family: int) -> Ruleset:
-        """What iptables (4) or ip6tables (6) would list, of one moment."""
-        header = _FAMILY.pack(FAMILIES[family], 0, 0)
+        """What iptables (4) or ip6tables (6) would list, of one moment.
+
+        The kernel itself puts a policy in force some microseconds after the rules of the same step. Its message comes
+        after both, and with it the next look.
+        """
         for _ in range(TRIES):
             before = self._generation()
-            chains, told = self._dumps.told(_GETCHAIN, header)
-            rules, told_too = self._dumps.told(_GETRULE, header)
-            if told and told_too and self._generation() == before:
-                break
+            chains, are_whole = self._told(_GETCHAIN, family)
+            rules, are_too = self._told(_GETRULE, family)
+            if are_whole and are_too and self._generation() == before:
+                break  # of rules that never stand still, what was told last; the next event leads to another look
         return ruleset(dropping(chains), map(rule, rules))
 
     def _generation(self) -> list[bytes]:
         """What is another after every change: chains and rules are two answers, which may lie before and after one."""
         return self._dumps.told(_GETGEN, _FAMILY.pack(0, 0, 0), ACK)[0]
+
+    def _told(self, message: int, family: int) -> tuple[list[bytes], bool]:
+        """The attributes of each message of an answer; whether it is of one moment."""
+        bodies, whole = self._dumps.told(message, _FAMILY.pack(FAMILIES[family], 0, 0))
+        return [body[_FAMILY.size :] for body in bodies], whole
 
     def shut(self, family: int) -> None:
         """Have dropped what no rule decides, on its way in or through; at once, and whatever else may be there."""
@@ -92,17 +101,18 @@ def _closed(name: str, hook: int) -> bytes:
 
 
 def dropping(chains: Iterable[bytes]) -> Iterator[tuple[str, str]]:
-    """The built-in chains that drop what no rule decides, as (table, chain); from the bodies of messages."""
-    for body in chains:
-        known = attributes(body, _FAMILY.size)
+    """The built-in chains that drop what no rule decides, as (table, chain); from messages' attributes."""
+    for told in chains:
+        known = attributes(told)
         table = _string(known[_CHAIN_TABLE])
         if table in TABLES and known.get(_CHAIN_POLICY) == _DROP:
             yield table, _string(known[_CHAIN_NAME])
 
 
-def rule(body: bytes) -> Rule:
-    """A rule, from the body of a message about it."""
-    known = attributes(body, _FAMILY.size)
+@lru_cache(maxsize=256)
+def rule(told: bytes) -> Rule:
+    """A rule, from a message's attributes. Kept, as most rules are told in the same words again and again."""
+    known = attributes(told)
     expressions = known.get(_RULE_EXPRESSIONS, b"")
     comments = tuple(_comments(expressions)) if _COMMENT in expressions else ()
     if _RULE_USERDATA in known:
