@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from appliance.errors import TemporaryError
 from appliance.parse import load
 from firstboot.facts import Facts
+from firstboot.iptables import Iptables
 from firstboot.nftables import Nftables
 from firstboot.resources.firewall import Firewall
-from firstboot.rulesets import CLOSING, Ruleset, parse, restoring
+from firstboot.rulesets import CLOSING, Ruleset, hooks, parse, restoring
 from tests.firstboot.conftest import EXAMPLES
 from tests.netns.namespace import Namespace
 
@@ -194,6 +195,28 @@ def test_what_the_kernel_has_against_it_is_said(namespace: Namespace, nftables: 
     assert nftables.ruleset(4) == Ruleset()  # all of it, or nothing
     nftables.shut(6)
     assert nftables.ruleset(6).is_closed
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_the_legacy_iptables_is_asked_itself(namespace: Namespace, nftables: Nftables, family: int) -> None:
+    namespace.program("mount", "--bind", "/usr/sbin/xtables-legacy-multi", "/usr/sbin/xtables-nft-multi")
+    try:
+        namespace.program(PROGRAMS[family], "-S")
+    except AssertionError as error:
+        pytest.skip(f"this kernel has no legacy iptables: {error}")
+    iptables, text = namespace.call(Iptables), ours("gateway")[family]
+    for _ in range(2):
+        namespace.call(lambda: iptables.load(family, text, iptables.rules(family)))
+    told = namespace.call(iptables.rules, family)
+    assert told.is_closed
+    assert told.version == parse(text).version
+    assert told.jumps == listed(namespace, family).jumps
+    assert all(told.jumps[hook] == 1 for hook in hooks(family))
+    namespace.program(PROGRAMS[family], "-P", "INPUT", "ACCEPT")
+    assert not namespace.call(iptables.rules, family).is_closed
+    namespace.call(iptables.shut, family)
+    assert namespace.call(iptables.rules, family) == told
+    assert nftables.ruleset(family) == Ruleset()
 
 
 def test_who_may_not_look_is_told_so(namespace: Namespace) -> None:
