@@ -253,6 +253,21 @@ class SetHostname(Action):
 
 
 @dataclass(frozen=True)
+class ShutFirewall(Action):
+    """Have dropped what no rule of a family (4 or 6) decides; the rules stay as they are."""
+
+    family: int
+
+    @property
+    def changes(self) -> Source:
+        """The other family's rules stay as they are."""
+        return FIREWALL[self.family]
+
+    def __str__(self) -> str:
+        return f"shut the firewall for IPv{self.family}"
+
+
+@dataclass(frozen=True)
 class LoadRules(Action):
     """Load one family's rules (4 or 6) into the kernel, without a moment in which the machine is open."""
 

@@ -5,14 +5,21 @@ Nothing secret may be in an argv: any user of the machine can read it.
 
 from __future__ import annotations
 
+import os
 import subprocess
+import time
 from collections.abc import Sequence
+from select import select
 from shlex import join
+from tempfile import TemporaryFile
+from threading import Thread
 
 from appliance.errors import PermanentError, TemporaryError
 
 TIMEOUT_S = 60.0
 _LAST_LINES = 10
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+_READ_BYTES = 1 << 16
 
 
 def run(argv: Sequence[str], *, stdin: str = "", timeout_s: float = TIMEOUT_S) -> str:
@@ -22,18 +29,61 @@ def run(argv: Sequence[str], *, stdin: str = "", timeout_s: float = TIMEOUT_S) -
     """
     try:
         finished = subprocess.run(
-            argv,
-            input=stdin.encode(),
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"},
+            argv, input=stdin.encode(), capture_output=True, timeout=timeout_s, check=False, env=_ENVIRONMENT
         )
     except FileNotFoundError as error:
-        raise PermanentError(f"{argv[0]} is not installed") from error
+        raise _missing(argv) from error
     except subprocess.TimeoutExpired as error:
-        raise TemporaryError(f"{join(argv)} did not end within {timeout_s:.0f} s") from error
+        raise _late(argv, timeout_s) from error
     if finished.returncode != 0:
-        said = (finished.stderr or finished.stdout).decode(errors="replace").splitlines()[-_LAST_LINES:]
-        raise TemporaryError(f"{join(argv)} failed with exit code {finished.returncode}: " + " / ".join(said))
+        raise _failed(argv, finished.returncode, finished.stderr or finished.stdout)
     return finished.stdout.decode(errors="replace")
+
+
+def run_until(line: str, argv: Sequence[str], *, stdin: str, timeout_s: float = TIMEOUT_S) -> None:
+    """Run a program until it prints this line, or to its end; what it does after that line is waited for by nobody.
+
+    Raises what `run` does.
+    """
+    with TemporaryFile() as text:
+        text.write(stdin.encode())
+        text.seek(0)
+        try:
+            process = subprocess.Popen(
+                argv, stdin=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_ENVIRONMENT
+            )
+        except FileNotFoundError as error:
+            raise _missing(argv) from error
+    said, until = b"", time.monotonic() + timeout_s
+    while line.encode() not in said.splitlines():
+        data = _read(process, until)
+        if data is None:
+            process.kill()
+            process.communicate()
+            raise _late(argv, timeout_s)
+        said += data
+        if not data:
+            if process.wait() != 0:
+                raise _failed(argv, process.returncode, said)
+            break
+    Thread(target=process.communicate, name="end of a program", daemon=True).start()
+
+
+def _read(process: subprocess.Popen[bytes], until: float) -> bytes | None:
+    """What comes next; b"" at the end, None once it is too late."""
+    assert process.stdout is not None
+    ready, _, _ = select([process.stdout], [], [], max(0.0, until - time.monotonic()))
+    return os.read(process.stdout.fileno(), _READ_BYTES) if ready else None
+
+
+def _missing(argv: Sequence[str]) -> PermanentError:
+    return PermanentError(f"{argv[0]} is not installed")
+
+
+def _late(argv: Sequence[str], timeout_s: float) -> TemporaryError:
+    return TemporaryError(f"{join(argv)} did not end within {timeout_s:.0f} s")
+
+
+def _failed(argv: Sequence[str], code: int, said: bytes) -> TemporaryError:
+    last = said.decode(errors="replace").splitlines()[-_LAST_LINES:]
+    return TemporaryError(f"{join(argv)} failed with exit code {code}: " + " / ".join(last))

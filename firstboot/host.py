@@ -19,6 +19,7 @@ from firstboot.command import run
 from firstboot.connections import ssh_connections
 from firstboot.facts import Facts
 from firstboot.gadget import configfs, identity
+from firstboot.iptables import Iptables
 from firstboot.kind import FileState, Gadget
 from firstboot.management import Visits
 from firstboot.managers import ifupdown
@@ -31,7 +32,7 @@ from firstboot.readings import Readings
 from firstboot.rendered import dnsmasq
 from firstboot.rendered.ufw import FAMILIES, other_paths, path_of
 from firstboot.resources.hostname import hosts_with
-from firstboot.rulesets import CLOSING, parse, restoring
+from firstboot.rulesets import Ruleset
 from firstboot.sources import EVERYTHING, FIREWALL, Source
 from firstboot.view import Surroundings, View
 from firstboot.wireless import Heard, Joining, Radio
@@ -47,8 +48,6 @@ NetworkManager takes no notice of what is back within four."""
 AWAY_S = 1.0
 """A port that is empty for less than 100 ms may not be seen to be so (USB 2.0, 7.1.7.3), and hosts have hubs."""
 
-_PROGRAMS = {4: "iptables", 6: "ip6tables"}
-
 
 class Host:
     """This machine. Without a bus (in a bare network namespace) there are no units and no NetworkManager."""
@@ -60,8 +59,9 @@ class Host:
         self._view = View(netlink.tables, self._surroundings, neighbours)
         self._answered: dict[IPv6Address, tuple[float, bool]] = {}
         self._readings = Readings()
-        self._rules: dict[int, str] = {}
-        """By family: what iptables-save printed, for as long as nobody changes it."""
+        self._iptables = Iptables()
+        self._rules: dict[int, Ruleset] = {}
+        """By family: the firewall's rules, for as long as nobody changes them."""
         self.reactions = Reactions(REACTIONS, self._react)
 
     def facts(self) -> Facts:
@@ -90,7 +90,7 @@ class Host:
     def look(self, changed: Source = EVERYTHING) -> None:
         """Forget what was seen of these: whoever asks next, sees the machine as it is then."""
         self._view.forget(changed)
-        self._rules = {family: text for family, text in self._rules.items() if not FIREWALL[family] & changed}
+        self._rules = {family: rules for family, rules in self._rules.items() if not FIREWALL[family] & changed}
 
     def begin(self) -> None:
         """Forget all that was read: a pass begins."""
@@ -129,10 +129,10 @@ class Host:
         """The name that the kernel has."""
         return self._readings.take("hostname", socket.gethostname)
 
-    def rules(self, family: int) -> str:
-        """The firewall's rules as iptables-save prints them, since anybody changed them."""
+    def rules(self, family: int) -> Ruleset:
+        """The firewall's rules, since anybody changed them."""
         if family not in self._rules:
-            self._rules[family] = run([f"{_PROGRAMS[family]}-save"])
+            self._rules[family] = self._iptables.rules(family)
         return self._rules[family]
 
     def gadget(self, paths: Collection[str]) -> Gadget | None:
@@ -339,14 +339,12 @@ class Host:
         files.replace(ETC / "hosts", hosts_with(text, action.name).encode(errors="surrogateescape"))
 
     @_do.register
+    def _(self, action: actions.ShutFirewall) -> None:
+        self._iptables.shut(action.family)
+
+    @_do.register
     def _(self, action: actions.LoadRules) -> None:
-        # `ufw reload` stops before it starts, and in between everything is accepted. iptables-restore
-        # exchanges the chains that a file declares in one step, and ufw reads the same files at boot.
-        restore = [f"{_PROGRAMS[action.family]}-restore", "--wait", "--noflush"]
-        rules = parse(self.rules(action.family))
-        if not rules.is_closed:
-            run(restore, stdin=CLOSING)
-        run(restore, stdin=restoring(action.text, rules, action.family))
+        self._iptables.load(action.family, action.text, self.rules(action.family))
 
     @_do.register
     def _(self, action: actions.RestartUnit) -> None:

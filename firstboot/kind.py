@@ -14,6 +14,7 @@ from appliance.model import Appliance, Profile
 from firstboot.actions import Action
 from firstboot.facts import Facts
 from firstboot.plan import Change, Spec
+from firstboot.rulesets import Ruleset
 from firstboot.wireless import Heard, Joining, Radio
 
 S = TypeVar("S", bound=Spec)
@@ -59,8 +60,8 @@ class Machine(Protocol):
         """The name that the kernel has."""
         ...
 
-    def rules(self, family: int) -> str:
-        """The firewall's rules (family 4 or 6) as iptables-save prints them."""
+    def rules(self, family: int) -> Ruleset:
+        """The firewall's rules (family 4 or 6)."""
         ...
 
     def gadget(self, paths: Collection[str]) -> Gadget | None:

@@ -1,10 +1,11 @@
-"""Reading what iptables-save prints, and writing what iptables-restore reads. Pure."""
+"""What is to be known of a firewall's rules; reading iptables-save, and writing for iptables-restore. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 HOOKS = (("mangle", "FORWARD", "appliance-mss"), ("nat", "POSTROUTING", "appliance-nat"))
 """The jumps into the chains of ours that ufw has no place for: (table, chain, target)."""
@@ -12,47 +13,81 @@ HOOKS = (("mangle", "FORWARD", "appliance-mss"), ("nat", "POSTROUTING", "applian
 _STAGES = ("before-logging", "before", "after", "after-logging", "reject", "track")
 """ufw's chains, in the order in which it hooks them into a built-in chain (ufw-init-functions, ufw_start)."""
 
-_VERSION = re.compile(r'--comment "appliance ([0-9a-f]+)"')
+TABLES = ("filter", "nat", "mangle", "raw", "security")
+"""Those that iptables knows."""
+
+_VERSIONED = ("ufw-before-input", "ufw6-before-input")
+"""The chains with a rule whose comment tells the version of all rules; anywhere else it is somebody's copy."""
+
+_COMMENT = re.compile(r'--comment "([^"]*)"')
+"""One that has a space, as ours do, is quoted."""
+
+_VERSION = re.compile("appliance ([0-9a-f]+)")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule. `jump`: the chain that it leads to whatever the packet is, or ""."""
+
+    table: str
+    chain: str
+    jump: str = ""
+    comments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Ruleset:
     """Rules of all tables of one family.
 
-    `policies`: (table, chain) → policy of a built-in chain; `counts`: (table, chain) → number of rules;
-    `jumps`: (table, chain, target) → number of unconditional jumps.
+    `dropping`: the built-in chains, as (table, chain), that drop what no rule decides; `counts`: (table, chain) →
+    number of rules; `jumps`: (table, chain, target) → number of unconditional jumps to another chain.
     """
 
     version: str = ""
-    policies: dict[tuple[str, str], str] = field(default_factory=dict)
+    dropping: frozenset[tuple[str, str]] = frozenset()
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     jumps: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
     @property
     def is_closed(self) -> bool:
         """Whether what no rule decides is dropped, on its way in or through."""
-        return all(self.policies.get(("filter", chain)) == "DROP" for chain in ("INPUT", "FORWARD"))
+        return self.dropping >= {("filter", "INPUT"), ("filter", "FORWARD")}
+
+
+def ruleset(dropping: Iterable[tuple[str, str]], rules: Iterable[Rule]) -> Ruleset:
+    """What there is to be known of these; the rules of a chain are in the order in which they stand."""
+    found = Ruleset(dropping=frozenset(dropping))
+    version = ""
+    for rule in rules:
+        if rule.table not in TABLES:
+            continue
+        found.counts[rule.table, rule.chain] += 1
+        if rule.jump:
+            found.jumps[rule.table, rule.chain, rule.jump] += 1
+        if rule.comments and rule.chain in _VERSIONED:
+            version = next((match[1] for each in rule.comments if (match := _VERSION.fullmatch(each))), version)
+    return replace(found, version=version)
 
 
 def parse(text: str) -> Ruleset:
     """Read rules as iptables-save writes and iptables-restore reads them."""
-    table, version = "", ""
-    policies: dict[tuple[str, str], str] = {}
-    counts: Counter[tuple[str, str]] = Counter()
-    jumps: Counter[tuple[str, str, str]] = Counter()
+    table = ""
+    dropping: set[tuple[str, str]] = set()
+    chains: set[tuple[str, str]] = set()
+    rules: list[Rule] = []
     for line in text.splitlines():
         words = line.split()
         if line.startswith("*"):
             table = line[1:].strip()
-        elif line.startswith(":") and words[1] != "-":
-            policies[table, words[0][1:]] = words[1]
+        elif line.startswith(":"):
+            chains.add((table, words[0][1:]))
+            if words[1] == "DROP":
+                dropping.add((table, words[0][1:]))
         elif line.startswith(("-A ", "-I ")):
-            counts[table, words[1]] += 1
-            if len(words) == 4 and words[2] == "-j":
-                jumps[table, words[1], words[3]] += 1
-            if match := _VERSION.search(line):
-                version = match[1]
-    return Ruleset(version, policies, counts, jumps)
+            is_jump = len(words) == 4 and words[2] == "-j" and (table, words[3]) in chains
+            comments = tuple(_COMMENT.findall(line))
+            rules.append(Rule(table, words[1], words[3] if is_jump else "", comments))
+    return ruleset(dropping, rules)
 
 
 def hooks(family: int) -> tuple[tuple[str, str, str], ...]:

@@ -7,7 +7,6 @@ and fib_rules.h; all are in the machine's own byte order but for addresses.
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 from collections.abc import Iterable, Mapping
@@ -20,25 +19,18 @@ from ipaddress import (
     IPv6Interface,
     IPv6Network,
 )
-from itertools import count
 
-from appliance.errors import TemporaryError
 from firstboot import ethtool
+from firstboot.dumps import Dumps, attribute, attributes
 from firstboot.facts import MAIN_TABLE, OURS, Address, Gateway, Interface, Link, Network, Route, Rule
 
-_HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
-_ATTRIBUTE = struct.Struct("=HH")  # rtattr: length, type
 _LINK = struct.Struct("=BxHiII")  # ifinfomsg: family, type, index, flags, change
 _ADDRESS = struct.Struct("=BBBBI")  # ifaddrmsg: family, prefix length, flags, scope, index
 _ROUTE = struct.Struct("=BBBBBBBBI")  # rtmsg: family, lengths, tos, table, protocol, scope, type, flags
 _RULE = struct.Struct("=BBBBBBBBI")  # fib_rule_hdr: family, lengths, tos, table, 0, 0, action, flags
 _U32 = struct.Struct("=I")
 
-_DONE, _ERROR = 3, 2
 _GETLINK, _GETADDR, _GETROUTE, _GETRULE = 18, 22, 26, 34
-_REQUEST_DUMP = 0x0301
-_DUMP_INTERRUPTED = 0x10
-_SOL_NETLINK, _STRICT_CHECK = 270, 12
 
 _IFF_UP = 0x1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER = 1, 3, 4, 10
@@ -54,10 +46,6 @@ _RTN_UNICAST, _RTM_F_CLONED, _LOCAL_TABLE = 1, 0x200, 255
 _FRA_SRC, _FRA_IIF, _FRA_PRIORITY, _FRA_FWMARK, _FRA_TABLE, _FRA_OIF, _FRA_PROTOCOL = 2, 3, 6, 10, 15, 17, 21
 _FR_ACT_TO_TBL = 1
 
-_BUFFER_BYTES = 1 << 20
-_RECEIVE_BYTES = 1 << 16
-_TRIES = 5
-_ANSWER_S = 10.0
 _MAC_BYTES = 6
 _INET6 = int(socket.AF_INET6)
 _FAMILIES = {socket.AF_INET: 4, socket.AF_INET6: 6}
@@ -69,12 +57,7 @@ class Tables:
     """Links, addresses, routes and rules of the network namespace in which the object was made."""
 
     def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
-        self._socket.setsockopt(_SOL_NETLINK, _STRICT_CHECK, 1)
-        self._socket.settimeout(_ANSWER_S)
-        self._socket.bind((0, 0))
-        self._sequence = count(1)
+        self._dumps = Dumps(socket.NETLINK_ROUTE, "looking at the network")
         self._names: dict[int, str] = {}
         self._asked = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._drivers: dict[int, str] = {}
@@ -82,15 +65,15 @@ class Tables:
 
     def close(self) -> None:
         """Close the sockets."""
-        self._socket.close()
+        self._dumps.close()
         self._asked.close()
 
     def links(self) -> list[Link]:
         """All interfaces. Addresses, routes and rules are told by the names that they had here last."""
-        mask = _attribute(_IFLA_EXT_MASK, _U32.pack(_SKIP_STATS))
+        mask = attribute(_IFLA_EXT_MASK, _U32.pack(_SKIP_STATS))
         found = [
-            (_LINK.unpack_from(body), _attributes(body, _LINK.size))
-            for body in self._dump(_GETLINK, _LINK.pack(0, 0, 0, 0, 0) + mask)
+            (_LINK.unpack_from(body), attributes(body, _LINK.size))
+            for body in self._dumps.table(_GETLINK, _LINK.pack(0, 0, 0, 0, 0) + mask)
         ]
         self._names = {header[2]: _text(known[_IFLA_IFNAME]) for header, known in found}
         self._drivers = {
@@ -105,9 +88,9 @@ class Tables:
         """Those of global scope; and by interface the IPv6 ones of link scope."""
         found: list[Address] = []
         link_local: dict[str, tuple[IPv6Address, ...]] = {}
-        for body in self._dump(_GETADDR, _ADDRESS.pack(0, 0, 0, 0, 0)):
+        for body in self._dumps.table(_GETADDR, _ADDRESS.pack(0, 0, 0, 0, 0)):
             family, length, flags, scope, index = _ADDRESS.unpack_from(body)
-            known = _attributes(body, _ADDRESS.size)
+            known = attributes(body, _ADDRESS.size)
             # On a point-to-point link IFA_ADDRESS is the peer's.
             value, name = known.get(_IFA_LOCAL, known.get(_IFA_ADDRESS)), self._names.get(index)
             if value is None or name is None:
@@ -125,13 +108,13 @@ class Tables:
         """
         found = []
         for family in _FAMILIES:
-            for body in self._dump(_GETROUTE, _ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)):
+            for body in self._dumps.table(_GETROUTE, _ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)):
                 _, length, _, _, table, protocol, _, sort, flags = _ROUTE.unpack_from(body)
                 if sort != _RTN_UNICAST or flags & _RTM_F_CLONED or table == _LOCAL_TABLE:
                     continue
                 if table == MAIN_TABLE and length and protocol != OURS:
                     continue
-                route = self._route(family, length, table, protocol, _attributes(body, _ROUTE.size))
+                route = self._route(family, length, table, protocol, attributes(body, _ROUTE.size))
                 if route is not None:
                     found.append(route)
         return found
@@ -154,11 +137,11 @@ class Tables:
         """The rules that choose a table, of both families."""
         found = []
         for family, version in _FAMILIES.items():
-            for body in self._dump(_GETRULE, _RULE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)):
+            for body in self._dumps.table(_GETRULE, _RULE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)):
                 _, _, source_length, _, table, _, _, action, _ = _RULE.unpack_from(body)
                 if action != _FR_ACT_TO_TBL:
                     continue
-                known = _attributes(body, _RULE.size)
+                known = attributes(body, _RULE.size)
                 source = known.get(_FRA_SRC)
                 found.append(
                     Rule(
@@ -172,57 +155,6 @@ class Tables:
                 )
         return found
 
-    def _dump(self, message: int, body: bytes) -> list[bytes]:
-        """The bodies of all messages of a table; begun anew where it changed while it was told."""
-        for _ in range(_TRIES):
-            sequence = next(self._sequence)
-            self._socket.send(_HEADER.pack(_HEADER.size + len(body), message, _REQUEST_DUMP, sequence, 0) + body)
-            found: list[bytes] = []
-            if self._receive(sequence, found):
-                return found
-        return found  # a table that never stands still: what was told last, and the next event leads to another look
-
-    def _receive(self, sequence: int, found: list[bytes]) -> bool:
-        """Collect an answer; whether it is of one moment. Raises `TemporaryError`."""
-        whole = True
-        while True:
-            try:
-                data = self._socket.recv(_RECEIVE_BYTES)
-            except OSError as error:
-                raise TemporaryError(f"looking at the network: {error.strerror or error}") from error
-            offset = 0
-            while offset < len(data):
-                length, kind, flags, answers, _ = _HEADER.unpack_from(data, offset)
-                if answers == sequence:
-                    whole = whole and not flags & _DUMP_INTERRUPTED
-                    if kind in (_DONE, _ERROR):
-                        _refused(data[offset + _HEADER.size : offset + length])
-                        return whole
-                    found.append(data[offset + _HEADER.size : offset + length])
-                offset += (length + 3) & ~3
-
-
-def _refused(body: bytes) -> None:
-    """Raise what a message of the end says, if it is not that all went well."""
-    (code,) = struct.unpack_from("=i", body) if len(body) >= _U32.size else (0,)
-    if code < 0:
-        raise TemporaryError(f"looking at the network: {os.strerror(-code)}")
-
-
-def _attributes(body: bytes, offset: int) -> dict[int, bytes]:
-    found, end = {}, len(body)
-    while offset + _ATTRIBUTE.size <= end:
-        length, kind = _ATTRIBUTE.unpack_from(body, offset)
-        if length < _ATTRIBUTE.size:
-            break
-        found[kind & 0x3FFF] = body[offset + _ATTRIBUTE.size : offset + length]
-        offset += (length + 3) & ~3
-    return found
-
-
-def _attribute(kind: int, value: bytes) -> bytes:
-    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value
-
 
 def with_link_local(links: Iterable[Link], link_local: Mapping[str, tuple[IPv6Address, ...]]) -> list[Link]:
     """The interfaces with their addresses of link scope."""
@@ -230,9 +162,9 @@ def with_link_local(links: Iterable[Link], link_local: Mapping[str, tuple[IPv6Ad
 
 
 def _link(flags: int, known: Attributes, names: Mapping[int, str]) -> Link:
-    info = _attributes(known.get(_IFLA_LINKINFO, b""), 0)
+    info = attributes(known.get(_IFLA_LINKINFO, b""))
     kind = _text(info.get(_INFO_KIND, b""))
-    data = _attributes(info.get(_INFO_DATA, b""), 0) if kind == "sit" else {}
+    data = attributes(info.get(_INFO_DATA, b"")) if kind == "sit" else {}
     return Link(
         name=_text(known[_IFLA_IFNAME]),
         kind=kind,

@@ -10,6 +10,7 @@ from typing import Any
 
 from firstboot.facts import Facts
 from firstboot.kind import FileState, Gadget, Machine
+from firstboot.rulesets import Ruleset
 from firstboot.sources import FIREWALL, NOTHING, Source
 from firstboot.wireless import Heard, Joining, Radio
 
@@ -68,7 +69,7 @@ class Witness:
         self.sources |= Source.SETTINGS
         return self._machine.hostname()
 
-    def rules(self, family: int) -> str:
+    def rules(self, family: int) -> Ruleset:
         """The firewall's rules."""
         self.sources |= FIREWALL[family]
         return self._machine.rules(family)

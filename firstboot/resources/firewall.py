@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from appliance.model import Appliance
-from firstboot.actions import Action, LoadRules
+from firstboot.actions import Action, LoadRules, ShutFirewall
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
@@ -54,15 +55,16 @@ class Firewall(Kind[Loaded]):
         for family in FAMILIES:
             rules = rules_of(appliance, facts, family)
             text = framework(family) + rules.text + facts.other_rules.get(family, "")
-            counts = _counts(parse(text), family)
-            wanted.append(Loaded(family, rules.version, closed=True, hooked=True, rules=counts, text=text))
+            wanted.append(
+                Loaded(family, rules.version, closed=True, hooked=True, rules=_counts_in(text, family), text=text)
+            )
         return tuple(wanted)
 
     def observe(self, machine: Machine, wanted: Sequence[Loaded]) -> Sequence[Loaded]:
         """What the kernel has, of the chains that the files fill."""
         found = []
         for want in wanted:
-            kernel = parse(machine.rules(want.family))
+            kernel = machine.rules(want.family)
             chains = {(table, chain) for table, chain, _ in want.rules}
             rules = frozenset(rule for rule in _counts(kernel, want.family) if rule[:2] in chains)
             hooked = all(kernel.jumps[hook] == 1 for hook in hooks(want.family))
@@ -70,8 +72,19 @@ class Firewall(Kind[Loaded]):
         return found
 
     def actions(self, change: Change[Loaded]) -> Sequence[Action]:
-        """Load that family's rules."""
-        return [LoadRules(change.want.family, change.want.text)] if change.want is not None else []
+        """Load that family's rules; where nothing but the policy is wrong, only that is put right, which is quick."""
+        want, have = change.want, change.have
+        if want is None:
+            return []
+        if have is not None and replace(have, closed=True) == want:
+            return [ShutFirewall(want.family)]
+        return [LoadRules(want.family, want.text)]
+
+
+@lru_cache(maxsize=2 * len(FAMILIES))
+def _counts_in(text: str, family: int) -> frozenset[tuple[str, str, int]]:
+    """Kept, as the same text is wanted in nearly every pass."""
+    return _counts(parse(text), family)
 
 
 def _counts(rules: Ruleset, family: int) -> frozenset[tuple[str, str, int]]:

@@ -24,7 +24,7 @@ from firstboot.rendered.networkmanager import PROFILES
 from firstboot.resources.dhcpcd import DHCPCD
 from firstboot.resources.hostname import hosts_with
 from firstboot.resources.units import DNSMASQ
-from firstboot.rulesets import CLOSING, Ruleset, restoring
+from firstboot.rulesets import CLOSING, Ruleset, parse, restoring
 from firstboot.sources import EVERYTHING, Source
 from firstboot.wireless import Heard, Joining, Radio
 from tests.firstboot.air import Air
@@ -107,8 +107,8 @@ class MemoryMachine:
     def hostname(self) -> str:
         return self.kernel_name
 
-    def rules(self, family: int) -> str:
-        return self.kernel_rules.get(family, "")
+    def rules(self, family: int) -> Ruleset:
+        return parse(self.kernel_rules.get(family, ""))
 
     def unit_is_active(self, name: str) -> bool:
         return name in self.active_units
@@ -305,6 +305,14 @@ class MemoryMachine:
         text = hosts_with(hosts.content.decode(errors="surrogateescape"), action.name)
         self.files[ETC / "hosts"] = FileState(text.encode(errors="surrogateescape"), 0o644)
         self.files[ETC / "hostname"] = FileState(f"{action.name}\n".encode(), 0o644)
+
+    @execute.register
+    def _(self, action: actions.ShutFirewall) -> None:
+        self.log.append(action)
+        rules, shut = self.kernel_rules.get(action.family, ""), CLOSING.splitlines()[1:-1]
+        kept = [line for line in rules.splitlines() if not line.startswith((":INPUT ", ":FORWARD "))]
+        at = kept.index("*filter") + 1 if "*filter" in kept else 0
+        self.kernel_rules[action.family] = "\n".join([*kept[:at], *shut, *kept[at:], ""])
 
     @execute.register
     def _(self, action: actions.LoadRules) -> None:

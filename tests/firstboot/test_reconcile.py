@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from appliance.model import Appliance, Lan, Uplink
-from firstboot.actions import AddTunnel, LoadRules, RemoveLink, RestartUnit, SetRoute
+from firstboot.actions import AddTunnel, LoadRules, RemoveLink, RestartUnit, SetRoute, ShutFirewall
 from firstboot.facts import OURS, Address, Link, Route
 from firstboot.kind import FileState
 from firstboot.kinds import KINDS
@@ -172,6 +172,23 @@ def _state(machine: MemoryMachine) -> object:
         dict(machine.kernel_rules),
         set(machine.active_units),
     )
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_firewall_whose_rules_are_right_is_only_shut(gateway: Appliance, machine: MemoryMachine, family: int) -> None:
+    settle(gateway, machine)
+    before = dict(machine.kernel_rules)
+    machine.log.clear()
+    machine.kernel_rules[family] = before[family].replace(":FORWARD DROP", ":FORWARD ACCEPT")
+    assert states(settle(gateway, machine)) == {State.OK}
+    assert machine.log == [ShutFirewall(family)]
+    assert machine.kernel_rules == before
+
+    opened = before[family].replace(":INPUT DROP", ":INPUT ACCEPT").splitlines()
+    machine.kernel_rules[family] = "\n".join(line for line in opened if "-i lo " not in line)
+    assert states(settle(gateway, machine)) == {State.OK}
+    assert [type(action) for action in machine.log] == [ShutFirewall, LoadRules]
+    assert machine.kernel_rules == before
 
 
 def test_what_others_made_is_left_alone(gateway: Appliance, machine: MemoryMachine) -> None:

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -20,10 +21,11 @@ import pytest
 from appliance.errors import TemporaryError
 from appliance.model import Appliance, Uplink
 from appliance.parse import load
-from firstboot.actions import LoadRules, WriteFile
+from firstboot.actions import LoadRules, ShutFirewall, WriteFile
 from firstboot.host import Host
 from firstboot.kind import FileState, Kind
 from firstboot.netlink import Netlink
+from firstboot.nftables import Nftables
 from firstboot.plan import Change
 from firstboot.reconcile import look
 from firstboot.resources.files import Files
@@ -54,7 +56,8 @@ class Site:
         for kind in kinds:
             for change in self.differences(kind):
                 for action in kind.actions(change):
-                    if isinstance(action, LoadRules) or (isinstance(action, WriteFile) and "ufw" in str(action.path)):
+                    is_ufws = isinstance(action, WriteFile) and "ufw" in str(action.path)
+                    if is_ufws or isinstance(action, LoadRules | ShutFirewall):
                         self.router.call(self.host.execute, action)
 
     def differences(self, kind: Kind[Any]) -> Sequence[Change[Any]]:
@@ -269,7 +272,7 @@ def test_the_segment_size_is_clamped_both_ways(site: Site) -> None:
 
 def test_loading_again_changes_nothing(site: Site) -> None:
     def rules() -> list[str]:
-        saved = [site.router.call(site.host.rules, family) for family in (4, 6)]
+        saved = [site.router.program(f"{name}-save") for name in ("iptables", "ip6tables")]
         return [re.sub(r"\[\d+:\d+\]|^#.*$", "", text, flags=re.M) for text in saved]
 
     before = rules()
@@ -326,6 +329,75 @@ def test_drift_is_seen_and_repaired(site: Site, disturbance: tuple[str, ...]) ->
     assert tcp(site.outside, site.router, PI_TUNNEL, 8080)  # the user's own rule is back as well
     assert "[UFW BLOCK]" in site.router.program("ip6tables", "-S", "ufw6-after-logging-input")
     assert tcp(site.inside, site.outside, OUTSIDE, 443)
+
+
+OTHERS = """
+iptables -N theirs; iptables -A theirs -s 192.0.2.7 -j RETURN
+iptables -I INPUT 3 -j theirs; iptables -A INPUT -j theirs -s 192.0.2.8; iptables -I INPUT -j theirs -s 192.0.2.6
+iptables -t nat -N theirs; iptables -t nat -I POSTROUTING -j theirs; iptables -t nat -A theirs -j MASQUERADE
+iptables -t mangle -I FORWARD -j RETURN -s 192.0.2.9; ufw allow 8080/tcp
+"""
+DISTURBANCES = (
+    "iptables -P INPUT ACCEPT",
+    "iptables -F ufw-before-input; iptables -F ufw-user-input",
+    "iptables -P FORWARD ACCEPT; iptables -F ufw-before-forward",
+    "iptables -t nat -A POSTROUTING -j appliance-nat",
+    "iptables -t mangle -D FORWARD -j appliance-mss",
+    "iptables -A ufw-before-input -j ACCEPT",
+    "iptables -D INPUT -j ufw-before-input",
+)
+
+
+def test_a_hundred_repairs_leave_others_rules_where_they_are_and_double_nothing(site: Site) -> None:
+    def rules() -> list[str]:
+        text = site.router.program("iptables-save")
+        return re.sub(r"\[\d+:\d+\]|^#.*$", "", text, flags=re.M).splitlines()
+
+    def theirs() -> list[str]:
+        return [line for line in rules() if "theirs" in line or "192.0.2" in line]
+
+    for line in OTHERS.strip().splitlines():
+        site.router.program("sh", "-ec", line)
+    before, their_order = sorted(rules()), theirs()
+    assert len(their_order) == 9
+    for number in range(100):
+        site.router.program("sh", "-ec", DISTURBANCES[number % len(DISTURBANCES)])
+        site.router.call(site.host.look)
+        assert site.differences(Firewall())
+        site.load(site.appliance)
+        assert site.differences(Firewall()) == ()
+    assert sorted(rules()) == before
+    assert theirs() == their_order
+    assert tcp(site.outside, site.router, PI_TUNNEL, 8080)
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_once_it_is_shut_it_stays_shut_while_it_is_repaired(site: Site, family: int) -> None:
+    """Looked at all the time, by another: from what somebody opened to what is right, it is shut once."""
+    program = "iptables" if family == 4 else "ip6tables"
+    other = site.router.call(Nftables)
+    ended, seen = threading.Event(), list[bool]()
+
+    def look() -> None:
+        while not ended.is_set():
+            seen.append(other.ruleset(family).is_closed)
+
+    for table in ("filter", "everything"):
+        gone = ["nft", "delete", "table", "ip" if family == 4 else "ip6", "filter"]
+        site.router.program(*(gone if table == "filter" else ["nft", "flush", "ruleset"]))
+        site.router.program(program, "-P", "INPUT", "ACCEPT")
+        ended.clear()
+        seen.clear()
+        looking = threading.Thread(target=look)
+        looking.start()
+        site.router.call(site.host.look)
+        site.load(site.appliance)
+        ended.set()
+        looking.join()
+        assert seen == sorted(seen)
+        assert seen[-1]
+        assert site.differences(Firewall()) == ()
+    other.close()
 
 
 def test_a_pi_without_a_lan_admits_ssh_from_its_own_network_only(site: Site, gateway: Appliance) -> None:
