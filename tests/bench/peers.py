@@ -2,7 +2,7 @@
 
 Each in its turn has the same network card and is configured to the same state, as well as it can be: this daemon by
 the example of a gateway and then by two policies, the others by `configured/`. What it holds is then taken away by
-the same program, and counted is when *all* of it was there again. Nothing else that could act is running.
+the same program, and counted is when *all* of it was there again. None of the others manages that card meanwhile.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def measure(folder: Path) -> None:
 
 def compare(guest: Guest, turns: Sequence[Sequence[Contender]] = TURNS) -> None:
     """One contender after the other."""
-    heading(f"taken away {ROUNDS} times, {SPACING_S:g} s apart: how often all was there again, and when (the median)")
+    heading(f"taken away {ROUNDS} times, emulated arm64 (TCG): how often all was there again, and the median time")
     columns, cells = [""], {taking.what: [taking.what] for taking in TAKINGS}
     for turn in turns:
         told: dict[str, str] = {}
