@@ -14,7 +14,7 @@ from firstboot import contests
 from firstboot.facts import Address, Route
 from firstboot.netlink import Netlink
 from firstboot.rendered import dnsmasq
-from tests.bench import policies_at_scale, storm
+from tests.bench import drift_booted, peers, policies_at_scale, storm
 from tests.bench.shown import figure, heading
 from tests.firstboot.conftest import EXAMPLES
 from tests.netns import test_killed
@@ -28,7 +28,7 @@ LONGEST_GAP_S = 0.15
 """Something happens while the daemon rests, too."""
 
 NOT_HERE = ("hostname", "tunnel", "tunnel-sysctls", "reach", "units", "dhcpcd", "withdrawal", "cable")
-"""What needs systemd, or a module that not every kernel has: those are measured in the image."""
+"""What needs systemd, or a module that not every kernel has: those are measured in the image (`drift_booted`)."""
 
 FIREWALL_GONE = {
     "firewall: policy": "iptables -P INPUT ACCEPT",
@@ -52,6 +52,8 @@ def measure(folder: Path) -> None:
     policies_at_scale.measure()
     storm.measure(_made(folder / "storm"))
     _kills(_made(folder / "kills"))
+    drift_booted.measure(_made(folder / "booted"))
+    peers.measure(_made(folder / "peers"))
 
 
 def _made(folder: Path) -> Path:

@@ -157,6 +157,15 @@ def link_local(guest: Guest, interface: str) -> IPv6Address:
     return IPv6Address(re.findall(r"inet6 ([^/]+)/", words)[0])
 
 
+def holds(guest: Guest) -> list[str]:
+    """What the daemon has put in place on a gateway: its routes, the global addresses, and which units run."""
+    routes = [guest.run("ip", family, "route", "show", "protocol", "97") for family in ("-4", "-6")]
+    addresses = guest.run("ip", "-o", "address", "show", "scope", "global")
+    units = guest.ask(["systemctl", "is-active", "appliance-dnsmasq.service", "ssh.service"]).output
+    found = re.findall(r"^\d+: (\S+) +(inet6? \S+)", addresses, re.MULTILINE)
+    return [*routes, *sorted(" ".join(words) for words in found), units]
+
+
 def daemon_pid(guest: Guest) -> str:
     return guest.run("systemctl", "show", "-P", "MainPID", "appliance.service").strip()
 

@@ -160,6 +160,65 @@ def test_what_nobody_tells_of_comes_back(gateway: Booted) -> None:
     until(lambda: gateway.guest.run("cat", setting).strip() == "0", "accept_ra is off again", timeout_s=75, every_s=2)
 
 
+FOREIGN = """\
+link add foreign0 address 02:00:00:00:00:09 type dummy
+link set foreign0 up
+address add 10.9.9.1/24 dev foreign0
+route add 10.9.8.0/24 via 10.9.9.2 dev foreign0 table 99
+rule add from 10.9.9.0/24 lookup 99
+link add foreign1 type sit local 192.168.1.252 remote 203.0.113.9
+address add 10.9.7.1/24 dev eth0
+"""
+"""What somebody else has set up, in the words of `ip`: beside ours, and on our interface."""
+NOT_FOREIGN = "link delete foreign0\nlink delete foreign1\nrule delete lookup 99\naddress delete 10.9.7.1/24 dev eth0\n"
+SHOWN = (
+    ("-d", "link", "show", "dev", "foreign0"),
+    ("-d", "link", "show", "dev", "foreign1"),
+    ("route", "show", "table", "99"),
+    ("rule", "show"),
+    ("-4", "address", "show", "to", "10.9.0.0/16"),
+)
+TAKINGS = {
+    "tunnel": "ip link delete he-ipv6",
+    "unit": "systemctl stop appliance-dnsmasq.service",
+    "link": "ip link set eth0 down; ip link set eth0 up",  # the kernel says nothing of the IPv4 routes that go with it
+}
+
+
+@pytest.fixture(scope="class")
+def foreign(gateway: Booted) -> Iterator[list[str]]:
+    """As it is before anything is taken away, interfaces with their numbers."""
+    batch(gateway, FOREIGN)
+    yield shown(gateway, *SHOWN)
+    batch(gateway, NOT_FOREIGN)
+
+
+class TestTakenAway:
+    """What is ours comes back at once; what somebody else has set up beside it is not touched."""
+
+    @pytest.mark.parametrize("taking", TAKINGS)
+    def test_comes_back(self, gateway: Booted, foreign: list[str], taking: str) -> None:
+        guest = gateway.guest
+        on_the_pi.is_ready(guest, timeout_s=60)
+        before = on_the_pi.holds(guest)
+        guest.run("sh", "-c", TAKINGS[taking])
+        until(lambda: on_the_pi.holds(guest) == before, f"there again is {before}", timeout_s=20, every_s=0.5)
+        assert shown(gateway, *SHOWN) == foreign
+        checks.reaches_the_internet(gateway.lab)
+        checks.gives_lease(gateway.lab, gateway.appliance)
+        checks.resolves(gateway.lab)
+        on_the_pi.is_ready(guest, timeout_s=60)
+
+
+def batch(gateway: Booted, commands: str) -> None:
+    answer = gateway.guest.ask(["ip", "-batch", "-"], stdin=commands)
+    assert answer.code == 0, answer.output
+
+
+def shown(gateway: Booted, *what: tuple[str, ...]) -> list[str]:
+    return [line for words in what for line in gateway.guest.run("ip", *words).splitlines()]
+
+
 class TestFirewallGone:
     """Without the firewall the checks fail; and the daemon puts it back."""
 
