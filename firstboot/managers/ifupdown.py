@@ -7,7 +7,7 @@ one, the daemon owns one line in it, the metric, with a mark above it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def withdraw(path: Path, facts: Facts) -> Sequence[Action]:
     return []
 
 
-def set_up_again(interfaces: Iterator[str], facts: Facts) -> Sequence[Action]:
+def set_up_again(interfaces: Iterable[str], facts: Facts) -> Sequence[Action]:
     """Those that are there, by what the files say now."""
     return [_set_up(interface) for interface in interfaces if interface in facts.links]
 

@@ -123,9 +123,10 @@ class RankedUplinks(Kind[Wanted]):
 
 
 def _restored(facts: Facts) -> Iterator[ManagersFile]:
-    """Others' files without lines of ours."""
+    """Others' files without lines of ours. Where ifupdown is not the one in charge, it is not to set anything up."""
+    is_in_charge = facts.managers[:1] == (ifupdown.NAME,)
     for file in ifupdown.restored(facts):
-        marked = ifupdown.marked(facts.interfaces_files[str(file.path)])
+        marked = ifupdown.marked(facts.interfaces_files[str(file.path)]) if is_in_charge else ()
         yield _managers(file, ifupdown.set_up_again(marked, facts))
 
 
@@ -151,16 +152,15 @@ def _is_right(uplink: Ranked, facts: Facts) -> bool:
 
 def _files(machine: Machine, wanted: Sequence[Wanted]) -> Iterator[ManagersFile]:
     facts = machine.facts()
-    withdraw = {
-        path: manager.withdraw
-        for manager in MANAGERS.values()
-        for pattern in manager.OWNED
-        for path in machine.glob(pattern)
+    owned = {
+        path: manager for manager in MANAGERS.values() for pattern in manager.OWNED for path in machine.glob(pattern)
     }
-    others = (want.path for want in wanted if isinstance(want, ManagersFile) and want.path not in withdraw)
-    for path in (*withdraw, *others):
+    others = (want.path for want in wanted if isinstance(want, ManagersFile) and want.path not in owned)
+    for path in (*owned, *others):
         if (state := machine.read(path)) is not None:
-            apply = withdraw[path](path, facts) if path in withdraw else ()
+            # One that does not run is not to be told: the bus would start it.
+            is_told = path in owned and owned[path].NAME in facts.managers
+            apply = owned[path].withdraw(path, facts) if is_told else ()
             yield ManagersFile(path, state.content, state.mode, tuple(apply))
 
 

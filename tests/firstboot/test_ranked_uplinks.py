@@ -6,9 +6,12 @@ import re
 from configparser import ConfigParser
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from appliance.model import Appliance, NetworkConfigurator
 from appliance.parse import load
@@ -197,6 +200,10 @@ iface enp0s3 inet6 auto
 """As Debian's installer writes /etc/network/interfaces."""
 
 
+MARKED = f"iface enp0s9 inet dhcp\n    {ifupdown.MARK}\n    metric 9\n"
+OURS = sorted(Path(str(path).replace("*", "enp0s8")) for each in MANAGERS.values() for path in each.OWNED)
+
+
 def interfaces(text: str) -> Managed:
     machine = Managed("ifupdown")
     machine.files[ifupdown.MAIN] = FileState(text.encode(), 0o644)
@@ -263,6 +270,31 @@ def test_no_manager_and_another_one_than_was_asked_for_are_said() -> None:
     assert settle(asked, machine)["uplinks"].error == "netplan is not in use on this machine"
     machine.managers = ()
     assert settle(THREE, machine)["uplinks"].error == "no program was found that configures networks"
+
+
+@given(
+    manager=st.sampled_from(sorted(MANAGERS)),
+    absent=st.sets(st.sampled_from(sorted(WANTED))),
+    metrics=st.dictionaries(st.sampled_from(sorted(WANTED)), st.sampled_from((0, 10, 100, 1000))),
+    junk=st.dictionaries(st.sampled_from(OURS), st.sampled_from((b"", b"junk\n", b"iface enp0s8 inet dhcp\n"))),
+    main=st.sampled_from(("", INSTALLERS, INSTALLERS + f"    {ifupdown.MARK}\n", MARKED, MARKED.replace("9", "8"))),
+)
+@settings(deadline=None)
+def test_from_any_state_to_the_right_one(
+    manager: str, absent: set[str], metrics: dict[str, int], junk: dict[Path, bytes], main: str
+) -> None:
+    machine = Managed(manager, *absent)
+    for name, metric in metrics.items():
+        if name in machine.links:
+            machine._lease(name, metric)
+    machine.files |= {path: FileState(content, 0o644) for path, content in junk.items()}
+    machine.files[ifupdown.MAIN] = FileState(main.encode(), 0o644)
+    machine.addresses = [] if "enp0s3" in absent else machine.addresses
+    assert settle(THREE, machine)["uplinks"].state is State.OK
+    assert machine.metrics() == {name: metric for name, metric in WANTED.items() if name in machine.links}
+    before = len(machine.log)
+    assert settle(THREE, machine)["uplinks"].state is State.OK
+    assert len(machine.log) == before
 
 
 @pytest.mark.parametrize("manager", MANAGERS)
