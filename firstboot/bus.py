@@ -79,6 +79,16 @@ class Bus:
         rule = f"type='signal',sender='{sender}',interface='{interface}',member='{member}'"
         await self.call(_DBUS, "AddMatch", "s", rule)
 
+    async def on_resume(self, resumed: Callable[[], None]) -> None:
+        """Have `resumed` called when the machine comes back from suspend (org.freedesktop.login1(5))."""
+
+        def heard(_: str, body: list[Any]) -> None:
+            (goes_to_sleep,) = body
+            if not goes_to_sleep:
+                resumed()
+
+        await self.listen("org.freedesktop.login1", "org.freedesktop.login1.Manager", "PrepareForSleep", heard)
+
     async def offer(self, name: str, path: str, interface: ServiceInterface) -> None:
         """Be called under a name: an object of ours. Raises `TemporaryError` where another process has the name."""
         if self._bus is None:

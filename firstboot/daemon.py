@@ -101,6 +101,7 @@ class Daemon:
         self._on_signals(loop)
         bus = Bus(loop, on_unit_change=partial(self._wake, _UNITS), on_loss=self._wake)
         await bus.connect()
+        await bus.on_resume(self._wake)  # whatever happened meanwhile, nobody told
         wlan = Wlan(bus, on_change=partial(self._wake, _WIRELESS))
         await wlan.listen()
         await self._offer_api(bus)

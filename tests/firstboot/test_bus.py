@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from unittest.mock import AsyncMock
 
 import pytest
 from dbus_next.signature import Variant
@@ -26,6 +27,18 @@ def test_only_the_units_that_matter_wake(unit: str, wakes: bool) -> None:
     bus = Bus(asyncio.new_event_loop(), on_unit_change=lambda: changes.append(unit))
     bus._on_job_removed("/org/freedesktop/systemd1", [7, "/org/freedesktop/systemd1/job/7", unit, "done"])
     assert bool(changes) is wakes
+
+
+def test_coming_back_from_suspend_wakes_and_going_does_not() -> None:
+    changes: list[str] = []
+    bus = Bus(asyncio.new_event_loop(), on_unit_change=lambda: None)
+    bus.listen = listened = AsyncMock()  # type: ignore[method-assign]
+    asyncio.run(bus.on_resume(lambda: changes.append("resumed")))
+    heard = listened.call_args.args[3]
+    heard("/org/freedesktop/login1", [True])
+    assert not changes
+    heard("/org/freedesktop/login1", [False])
+    assert changes == ["resumed"]
 
 
 @pytest.mark.parametrize(
