@@ -58,7 +58,11 @@ class Address:
 
 @dataclass(frozen=True)
 class Route:
-    """A unicast route; `destination` None is the default route."""
+    """A route.
+
+    `interface`: "" for a default route that does not lead through one alone: it has several next hops, or leads nowhere
+    on purpose (blackhole, unreachable, prohibit, throw), or to this machine itself (local).
+    """
 
     destination: Network
     interface: str

@@ -18,6 +18,7 @@ from firstboot.kinds import KINDS
 from firstboot.paths import ETC, STATE
 from firstboot.reconcile import Reconciler, State
 from firstboot.rendered.ufw import FAMILIES
+from firstboot.resources.routes import is_ours
 from tests.firstboot.conftest import EXAMPLES
 from tests.firstboot.memory import MemoryMachine
 
@@ -77,7 +78,7 @@ def routes(draw: st.DrawFn, present: list[str]) -> list[Route]:
     found = st.builds(
         Route,
         destination=st.sampled_from(NETWORKS),
-        interface=st.sampled_from(present),
+        interface=st.sampled_from((*present, "")),
         gateway=st.sampled_from((None, ROUTER)),
         metric=st.sampled_from((0, 97, 512, 1024)),
         table=st.sampled_from((MAIN_TABLE, 7, 300)),
@@ -85,10 +86,11 @@ def routes(draw: st.DrawFn, present: list[str]) -> list[Route]:
     )
     drawn = draw(st.lists(found, max_size=8))
     fitting = [
-        replace(route, gateway=None if route.destination.version == 6 else route.gateway)
+        replace(route, gateway=None if route.destination.version == 6 or not route.interface else route.gateway)
         for route in drawn
         # One of another program's at the very place of ours is left alone: it is no state that ends right.
-        if route.protocol == OURS or (route.metric not in (97, 512) and route.table == MAIN_TABLE)
+        if (is_ours(route) or route.table != MAIN_TABLE or route.metric not in (97, 512))
+        and (route.interface or route.destination.prefixlen == 0)
     ]
     return list({(r.destination, r.metric, r.table): r for r in fitting}.values())
 
@@ -145,7 +147,7 @@ def test_foreign_things_are_as_they_were() -> None:
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(machine=machines())
     def check(machine: MemoryMachine) -> None:
-        before = [route for route in machine.routes if route.protocol != OURS and route.interface not in MADE_BY_US]
+        before = [route for route in machine.routes if not is_ours(route) and route.interface not in MADE_BY_US]
         rules = list(machine.rules_of_tables)
         foreign = [
             address

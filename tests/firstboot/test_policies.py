@@ -42,6 +42,7 @@ def cloud(*rules: Rule, tables: tuple[Route, ...] = ()) -> MemoryMachine:
 
 LINK_ROUTE = Route(IPv4Network("10.0.0.0/24"), "eth1", table=7)
 FOREIGN = Route(ANY4, "eth1", IPv4Address("10.0.0.2"), 0, 7, protocol=3)
+NOWHERE = Route(ANY4, "", None, 4000, 7, protocol=3)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,9 @@ def test_a_table_gets_the_default_route_of_its_interface(rule: Rule, tables: tup
         ((Rule(4, 7),), (replace(LINK_ROUTE, interface="eth0"),)),  # main has no router there
         ((Rule(6, 7),), (LINK_ROUTE,)),  # the other family
         ((Rule(4, 7),), (LINK_ROUTE, FOREIGN)),  # somebody else's is there
+        ((Rule(4, 7),), (LINK_ROUTE, NOWHERE)),  # so is this one
+        ((Rule(4, 7),), (LINK_ROUTE, replace(NOWHERE, protocol=OURS))),  # we make no such route
+        ((Rule(4, 7),), (replace(NOWHERE, table=MAIN_TABLE),)),  # it leads through no interface, and nor does the table
     ],
 )
 def test_and_only_then(rules: tuple[Rule, ...], tables: tuple[Route, ...]) -> None:

@@ -63,9 +63,9 @@ class Site:
     def close(self) -> None:
         self.namespace.call(self.netlink.close)
 
-    def ip(self, commands: str) -> None:
+    def ip(self, commands: str, *options: str) -> None:
         """Several commands, one a line."""
-        self.namespace.program("ip", "-batch", "-", stdin=commands + "\n")
+        self.namespace.program("ip", *options, "-batch", "-", stdin=commands + "\n")
 
     def look_after(self, changed: Source = EVERYTHING) -> dict[str, Outcome]:
         """One pass; whatever is not right is told."""

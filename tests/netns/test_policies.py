@@ -95,6 +95,56 @@ def test_another_programs_route_of_our_metric_stays(site: Site) -> None:
     assert site.routes(7)[0] == "default via 10.0.1.7 dev eni1 metric 97 "
 
 
+LEADING_NOWHERE = ("blackhole", "unreachable", "prohibit", "throw", "local")
+
+
+@pytest.mark.parametrize(
+    "default",
+    [
+        *(f"{sort} default table 7" for sort in LEADING_NOWHERE[:-1]),
+        "local default dev lo table 7",
+        "blackhole default table 7 metric 97 proto 97",
+        "default table 7 nexthop via 10.0.1.3 dev eni1 nexthop via 10.0.2.3 dev eni2",
+    ],
+)
+def test_a_default_route_of_whatever_sort_stays_the_only_one(site: Site, default: str) -> None:
+    """Such as a VPN's kill switch: what it is to stop must not find a way past it."""
+    site.ip(IN_TABLE_7)
+    site.ip(f"route add {default}")
+    site.look_after()
+    assert DEFAULT not in site.routes(7)
+    site.ip(f"route del {default}")
+    site.look_after(Source.ROUTES)
+    assert DEFAULT in site.routes(7)
+    site.ip(f"route add {default.replace('metric 97', '')}")
+    site.look_after(Source.ROUTES)
+    assert DEFAULT not in site.routes(7)
+
+
+@pytest.mark.parametrize("sort", LEADING_NOWHERE)
+def test_and_for_ipv6(site: Site, sort: str) -> None:
+    """The interface of these is lo."""
+    site.ip("addr add 2001:db8::9/64 dev eni1 nodad\nroute add default via fe80::1 dev eni1 metric 100", "-6")
+    site.ip("rule add from 2001:db8::9 table 7\nroute add 2001:db8::/64 dev eni1 table 7", "-6")
+
+    def is_there() -> bool:
+        return "default via fe80::1" in site.namespace.program("ip", "-6", "route", "show", "table", "7")
+
+    site.look_after()
+    assert is_there()
+    site.ip(f"route add {sort} default dev lo table 7", "-6")
+    site.look_after(Source.ROUTES)
+    assert not is_there()
+
+
+def test_a_next_hop_that_is_an_object_of_its_own_counts_too(site: Site) -> None:
+    site.ip(IN_TABLE_7)
+    site.ip("nexthop add id 5 via 10.0.1.3 dev eni1\nnexthop add id 6 group 5\nroute add default nhid 6 table 7")
+    site.namespace.program("sysctl", "-q", "net.ipv4.nexthop_compat_mode=0")
+    site.look_after()
+    assert DEFAULT not in site.routes(7)
+
+
 def test_all_of_that_is_told_by_the_kernel(site: Site) -> None:
     events = site.namespace.call(network_events), site.namespace.call(setting_events)
 
