@@ -88,6 +88,19 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class ChangedSetting:
+    """A kernel setting, named with slashes, that was `before` until the daemon wrote `ours`.
+
+    `index`: that of the interface which it is about; 0 for none.
+    """
+
+    name: str
+    before: str
+    ours: str
+    index: int = 0
+
+
+@dataclass(frozen=True)
 class Facts:
     """One look at the machine's network."""
 
@@ -110,6 +123,8 @@ class Facts:
     """By path: what others wrote for ifupdown (interfaces(5)); it may hold secrets."""
     carrying: Mapping[str, str] = field(default_factory=dict)
     """By network: the hardware address of the interface that carried it when that was looked at last."""
+    changed_settings: tuple[ChangedSetting, ...] = field(default=(), repr=False)
+    """The kernel settings that the daemon has changed and not put back, the last one last."""
     other_rules: Mapping[int, str] = field(default_factory=dict)
     """By family: the rules that ufw loads beside ours, its own (`after.rules`) and the user's (`user.rules`)."""
 

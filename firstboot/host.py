@@ -15,9 +15,10 @@ from pathlib import Path
 from appliance.errors import PermanentError, TemporaryError
 from firstboot import actions, advertisement, echo, files, regulatory, rfkill
 from firstboot.bus import Bus
+from firstboot.changed_settings import ChangedSettings
 from firstboot.command import run
 from firstboot.connections import ssh_connections
-from firstboot.facts import Facts
+from firstboot.facts import ChangedSetting, Facts
 from firstboot.gadget import configfs, identity
 from firstboot.iptables import Iptables
 from firstboot.kind import FileState, Gadget
@@ -26,7 +27,7 @@ from firstboot.managers import ifupdown
 from firstboot.managers.detection import present
 from firstboot.neighbours import Answers
 from firstboot.netlink import Netlink
-from firstboot.paths import CARRYING, ETC, REACTIONS
+from firstboot.paths import CARRYING, CHANGED_SETTINGS, ETC, REACTIONS
 from firstboot.reactions import Reactions
 from firstboot.readings import Readings
 from firstboot.rendered import dnsmasq
@@ -56,7 +57,8 @@ class Host:
         self, netlink: Netlink, bus: Bus | None, wlan: Wlan | None = None, neighbours: Callable[[], Answers] = dict
     ) -> None:
         self._netlink, self._bus, self._wlan, self._neighbours = netlink, bus, wlan, neighbours
-        self._view = View(netlink.tables, self._surroundings, neighbours)
+        self._changed_settings = ChangedSettings(CHANGED_SETTINGS)
+        self._view = View(netlink.tables, self._surroundings, neighbours, self._changed_settings.all)
         self._answered: dict[IPv6Address, tuple[float, bool]] = {}
         self._readings = Readings()
         self._iptables = Iptables()
@@ -318,10 +320,15 @@ class Host:
 
     @_do.register
     def _(self, action: actions.SetSysctl) -> None:
-        try:
-            (SYSCTL / action.name).write_text(action.value, encoding="ascii")
-        except OSError as error:
-            raise TemporaryError(f"{action.name} cannot be set to {action.value}: {error.strerror}") from error
+        if action.before is not None:
+            self._changed_settings.remember(ChangedSetting(action.name, action.before, action.value, action.index))
+        _set(action.name, action.value)
+
+    @_do.register
+    def _(self, action: actions.PutBackSysctl) -> None:
+        if action.value is not None:
+            _set(action.name, action.value)
+        self._changed_settings.forget(action.name)
 
     @_do.register
     def _(self, action: actions.WriteFile) -> None:
@@ -398,6 +405,13 @@ class Host:
     @_do.register
     def _(self, action: actions.SetCountry) -> None:
         regulatory.set_country(action.country)
+
+
+def _set(name: str, value: str) -> None:
+    try:
+        (SYSCTL / name).write_text(value, encoding="ascii")
+    except OSError as error:
+        raise TemporaryError(f"{name} cannot be set to {value}: {error.strerror}") from error
 
 
 def _setting(path: Path) -> str | None:

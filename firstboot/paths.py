@@ -11,6 +11,7 @@ STATE = Path("/var/lib/appliance")
 STATUS = RUN / "status.json"
 STATUS_TEXT = RUN / "status.txt"
 CARRYING = STATE / "carrying.json"
+CHANGED_SETTINGS = RUN / "changed-settings.json"
 REACTIONS = RUN / "reactions.json"
 LAST_GOOD = STATE / "last-good.yaml"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from ipaddress import IPv6Address
 from typing import Protocol
 
-from firstboot.facts import Address, Facts, Gateway, Link, Route, Rule
+from firstboot.facts import Address, ChangedSetting, Facts, Gateway, Link, Route, Rule
 from firstboot.sources import EVERYTHING, NETWORK, NOTHING, Source
 from firstboot.tables import with_link_local
 
@@ -34,7 +34,7 @@ class Readable(Protocol):
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The facts that are not of the kernel's tables, but for `neighbours`, as `Facts` has them."""
+    """The facts that are not of the kernel's tables, but for two, as `Facts` has them."""
 
     serial: str
     gadget_ports: Mapping[str, str]
@@ -53,8 +53,10 @@ class View:
         tables: Readable,
         surroundings: Callable[[], Surroundings],
         neighbours: Callable[[], Mapping[tuple[str, Gateway], bool]],
+        changed_settings: Callable[[], tuple[ChangedSetting, ...]] = tuple,
     ) -> None:
         self._tables, self._surroundings, self._neighbours = tables, surroundings, neighbours
+        self._changed_settings = changed_settings
         self._stale = EVERYTHING
         self._links: list[Link] = []
         self._link_local: dict[str, tuple[IPv6Address, ...]] = {}
@@ -78,6 +80,7 @@ class View:
         facts, neighbours = self._facts, dict(self._neighbours())
         if neighbours != facts.neighbours:
             facts = replace(facts, neighbours=neighbours)
+        facts = _with(facts, changed_settings=self._changed_settings())
         if Source.LINKS in stale:
             self._links = self._tables.links()
         if Source.ADDRESSES in stale:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from appliance.errors import TemporaryError
 from firstboot import actions
-from firstboot.facts import OURS, Address, Facts, Gateway, Link, Route, Rule
+from firstboot.facts import OURS, Address, ChangedSetting, Facts, Gateway, Link, Route, Rule
 from firstboot.gadget.configfs import NETWORK, normal
 from firstboot.gadget.layout import Layout
 from firstboot.kind import FileState, Gadget
@@ -39,6 +39,7 @@ class MemoryMachine:
         self.routes: list[Route] = []
         self.files: dict[Path, FileState] = {}
         self.sysctls = {"net/ipv4/ip_forward": "0", "net/ipv6/conf/all/forwarding": "0"}
+        self.changed_settings: dict[str, ChangedSetting] = {}
         self.kernel_name = "raspberrypi"
         self.kernel_rules: dict[int, str] = {}
         self.active_units: set[str] = set()
@@ -72,6 +73,7 @@ class MemoryMachine:
             managers=self.managers,
             interfaces_files=ifupdown.of_others(self),
             carrying=dict(self.carrying),
+            changed_settings=tuple(self.changed_settings.values()),
         )
 
     def gadget_ports(self) -> dict[str, str]:
@@ -285,7 +287,28 @@ class MemoryMachine:
         if self.sysctl(action.name) is None:
             raise TemporaryError("No such file or directory")
         self.log.append(action)
+        if action.before is not None:
+            self._remember(action, action.before)
         self.sysctls[action.name] = action.value
+
+    def _remember(self, action: actions.SetSysctl, before: str) -> None:
+        assert before.split() == (self.sysctl(action.name) or "").split(), "it was something else"
+        interfaces = [self.links[part].index for part in action.name.split("/") if part in self.links]
+        assert interfaces in ([], [action.index]), "it is not about that interface"
+        known = self.changed_settings.get(action.name)
+        if known is not None and known.index == action.index:
+            before = known.before
+        self.changed_settings[action.name] = ChangedSetting(action.name, before, action.value, action.index)
+
+    @execute.register
+    def _(self, action: actions.PutBackSysctl) -> None:
+        assert action.name in self.changed_settings, "nothing is known of it"
+        if action.value is not None and self.sysctl(action.name) is None:
+            raise TemporaryError("No such file or directory")
+        self.log.append(action)
+        del self.changed_settings[action.name]
+        if action.value is not None:
+            self.sysctls[action.name] = action.value
 
     @execute.register
     def _(self, action: actions.WriteFile) -> None:

@@ -194,7 +194,7 @@ def test_on_a_machine_that_is_not_ours_nothing_else_is_touched() -> None:
     appliance = load(EXAMPLES / "policies.yaml").appliance
     outcomes = Reconciler(KINDS, sleep=lambda _: None).reconcile(appliance, machine)
     assert machine.log == []
-    kinds = {"route-tables", "policy-sysctls", "uplinks", "uplink-sysctls", "reactions"}
+    kinds = {"route-tables", "policy-sysctls", "uplinks", "uplink-sysctls", "former-settings", "reactions"}
     assert {outcome.kind for outcome in outcomes} == kinds
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from firstboot import host as host_module
+from appliance.model import Routing, SysctlPolicy
 from firstboot.events import network_events, setting_events
 from firstboot.sources import NOTHING, Source
 from tests.netns.namespace import Namespace
@@ -21,8 +20,7 @@ IN_TABLE_7 = "rule add from 10.0.1.9 table 7\nroute add 10.0.1.0/24 dev eni1 tab
 
 
 @pytest.fixture
-def site(namespace: Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setattr(host_module, "REACTIONS", tmp_path / "reactions.json")
+def site(namespace: Namespace) -> Iterator[Site]:
     made = Site(namespace)
     made.look_after()
     yield made
@@ -73,6 +71,34 @@ def test_interfaces_have_their_settings_whenever_they_appear(site: Site) -> None
     site.namespace.program("sysctl", "-q", "net/ipv4/conf/eni1/rp_filter=1")
     site.look_after(Source.SETTINGS)
     assert loose("eni1") == "2"
+
+
+def test_settings_are_put_back_when_nobody_wants_them_any_more(site: Site) -> None:
+    """Also by a daemon that was started since; not what somebody else set, nor on a new interface of that name."""
+
+    def settings() -> list[str]:
+        names = [f"net/ipv{family}/conf/{name}" for name in ("eni1", "eni2") for family in (4, 6)]
+        programs = [f"{name}/{'rp_filter' if '4' in name else 'disable_ipv6'}" for name in names]
+        return site.namespace.program("sysctl", "-n", *programs).split()
+
+    wanted = {"net.ipv4.conf.{interface}.rp_filter": "1", "net.ipv6.conf.{interface}.disable_ipv6": "1"}
+    nothing, policies = Routing(), Routing(sysctl=(SysctlPolicy(interface="eni*", set=wanted),))
+    site.use(nothing)
+    assert settings() == ["0", "0", "0", "0"]
+    site.use(policies)
+    assert settings() == ["1", "1", "1", "1"]
+    site.begin_anew()
+    site.look_after()
+    site.use(nothing)
+    assert settings() == ["0", "0", "0", "0"]
+
+    site.use(policies)
+    site.namespace.program("sysctl", "-q", "net/ipv4/conf/eni2/rp_filter=2")
+    site.ip("link del eni1\nlink add eni1 type veth peer name far1")
+    site.namespace.program("sysctl", "-q", "net/ipv4/conf/eni1/rp_filter=1", "net/ipv6/conf/eni1/disable_ipv6=1")
+    site.use(nothing)
+    assert settings() == ["1", "1", "2", "0"]
+    assert site.host.facts().changed_settings == ()
 
 
 def test_what_is_not_ours_is_never_touched(site: Site) -> None:
