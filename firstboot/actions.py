@@ -401,6 +401,31 @@ class ReactSoon(Action):
         return f"{self.policy}: soon, for {', '.join(self.members) or 'none'}"
 
 
+@dataclass(frozen=True)
+class NoteMembers(Action):
+    """Take note of the interfaces that a policy means: nothing is to be done for these."""
+
+    affects: ClassVar[Source] = Source.REACTIONS
+
+    policy: str
+    members: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.policy}: not for {', '.join(self.members) or 'none'}, but for other ones"
+
+
+@dataclass(frozen=True)
+class ForgetReaction(Action):
+    """Do nothing any more when the interfaces that a policy means are others."""
+
+    affects: ClassVar[Source] = Source.REACTIONS
+
+    policy: str
+
+    def __str__(self) -> str:
+        return f"{self.policy}: not any more"
+
+
 def _in_table(route: Route) -> str:
     return "" if route.table == MAIN_TABLE else f" in table {route.table}"
 

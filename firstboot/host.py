@@ -6,23 +6,24 @@ import json
 import math
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict
 from functools import partial, singledispatchmethod
 from ipaddress import IPv6Address
 from pathlib import Path
+from zlib import crc32
 
 from appliance.errors import PermanentError, TemporaryError
 from firstboot import actions, advertisement, echo, files, regulatory, rfkill
 from firstboot.bus import Bus
 from firstboot.changed_settings import ChangedSettings
-from firstboot.command import run
+from firstboot.command import Ended, begin
 from firstboot.connections import ssh_connections
 from firstboot.facts import Carrier, ChangedSetting, Facts
 from firstboot.gadget import configfs, identity
 from firstboot.iptables import Iptables
-from firstboot.kind import FileState, Gadget
+from firstboot.kind import FileState, Gadget, Reaction
 from firstboot.management import Visits
 from firstboot.managers import ifupdown
 from firstboot.managers.detection import present
@@ -42,6 +43,9 @@ from firstboot.wlan import Wlan
 
 SYSCTL = Path("/proc/sys")
 ANSWER_VALID_S = 30.0
+RUN_LIMIT_S = 600
+"""A policy's command that takes longer is ended: none that hangs keeps it from being run again for good."""
+
 SHORT_S = 0.1
 DOWN_S = 5.0
 """For so long a carrier must be gone: Linux tells programs after up to a second (net/core/link_watch.c), and
@@ -55,8 +59,14 @@ class Host:
     """This machine. Without a bus (in a bare network namespace) there are no units and no NetworkManager."""
 
     def __init__(
-        self, netlink: Netlink, bus: Bus | None, wlan: Wlan | None = None, neighbours: Callable[[], Answers] = dict
+        self,
+        netlink: Netlink,
+        bus: Bus | None,
+        wlan: Wlan | None = None,
+        neighbours: Callable[[], Answers] = dict,
+        on_reaction: Callable[[], object] = lambda: None,
     ) -> None:
+        """`on_reaction` is called, from any thread, when a reaction has ended."""
         self._netlink, self._bus, self._wlan, self._neighbours = netlink, bus, wlan, neighbours
         self._changed_settings = ChangedSettings(CHANGED_SETTINGS)
         self._view = View(netlink.tables, self._surroundings, neighbours, self._changed_settings.all)
@@ -65,7 +75,7 @@ class Host:
         self._iptables = Iptables()
         self._rules: dict[int, Ruleset] = {}
         """By family: the firewall's rules, for as long as nobody changes them."""
-        self.reactions = Reactions(REACTIONS, self._react)
+        self.due_reactions = Reactions(REACTIONS, self._react, on_reaction)
 
     def facts(self) -> Facts:
         """The network as it was at the last `look` or change."""
@@ -174,9 +184,9 @@ class Host:
         """How NetworkManager gets on with joining a wireless network."""
         return self._wireless.joining(interface)
 
-    def reacted(self, policy: str, members: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
-        """For which interfaces a policy's action was carried out, and why the last attempt failed."""
-        return self.reactions.reacted(policy, members)
+    def reactions(self) -> Mapping[str, Reaction]:
+        """By policy, in words, what was done about its interfaces and what is to be done."""
+        return self.due_reactions.known()
 
     def visits(self) -> Visits:
         """Who is connected to this machine, by ssh or over DHCP, and what they depend on."""
@@ -191,11 +201,14 @@ class Host:
             input_rules=tuple(line for text in rules for line in text.splitlines() if "-input " in line),
         )
 
-    def _react(self, reaction: actions.ReactSoon) -> None:
+    def _react(self, reaction: actions.ReactSoon, ended: Ended) -> None:
         if reaction.restart is not None:
-            self._system.restart_unit(reaction.restart)
+            self._system.begin_restart(reaction.restart, ended)
+        elif self._bus is not None:
+            unit = f"appliance-run-{crc32(reaction.policy.encode()):08x}.service"
+            self._bus.begin_program(unit, reaction.run, RUN_LIMIT_S, ended)
         else:
-            run(reaction.run)
+            begin(reaction.run, ended)
 
     def in_range(self, interface: str) -> Sequence[Heard]:
         """The wireless networks that announce themselves, the strongest first."""
@@ -395,7 +408,15 @@ class Host:
 
     @_do.register
     def _(self, action: actions.ReactSoon) -> None:
-        self.reactions.soon(action)
+        self.due_reactions.soon(action)
+
+    @_do.register
+    def _(self, action: actions.NoteMembers) -> None:
+        self.due_reactions.note(action.policy, action.members)
+
+    @_do.register
+    def _(self, action: actions.ForgetReaction) -> None:
+        self.due_reactions.forget(action.policy)
 
     @_do.register
     def _(self, action: actions.UnblockRadio) -> None:

@@ -87,6 +87,7 @@ class Passes:
         outcomes: tuple[Outcome, ...] = ()
         if changed == EVERYTHING:
             host.begin()
+        host.due_reactions.take_in()
         try:
             configuration, outcomes = self._put_right(host, changed)
             self.configurations.trials.was_applied()
@@ -102,11 +103,11 @@ class Passes:
 
     def due_in_s(self, host: Host) -> float:
         """When there is something to be done that no event tells of."""
-        return min(host.reactions.due_in_s(), self.configurations.trials.due_in_s())
+        return min(host.due_reactions.due_in_s(), self.configurations.trials.due_in_s())
 
     def do_what_is_due(self, host: Host) -> Source:
         """What changed by that."""
-        changed = Source.REACTIONS if host.reactions.carry_out() else NOTHING
+        changed = Source.REACTIONS if host.due_reactions.carry_out() else NOTHING
         return EVERYTHING if self.configurations.trials.under_way and self._judge(host) else changed
 
     def is_as_read(self, host: Host) -> bool:

@@ -14,7 +14,7 @@ from firstboot import actions
 from firstboot.facts import OURS, Address, Carrier, ChangedSetting, Facts, Gateway, Link, Route, Rule
 from firstboot.gadget.configfs import NETWORK, normal
 from firstboot.gadget.layout import Layout
-from firstboot.kind import FileState, Gadget
+from firstboot.kind import FileState, Gadget, Reaction
 from firstboot.managers import ifupdown
 from firstboot.paths import ETC
 from firstboot.rendered import dhcpcd
@@ -54,7 +54,7 @@ class MemoryMachine:
         self.tree: Layout | None = None
         self.bound_to = ""
         self.rules_of_tables: list[Rule] = []
-        self.reactions: dict[str, tuple[str, ...]] = {}
+        self.reacted: dict[str, Reaction] = {}
         self.managers: tuple[str, ...] = ()
         self.carrying: dict[str, Carrier] = {}
         self.lost_routes: dict[str, bool] = {}
@@ -141,8 +141,8 @@ class MemoryMachine:
             a.interface in self.links and address in a.address.network for a in self.addresses
         )
 
-    def reacted(self, policy: str, members: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
-        return self.reactions.setdefault(policy, members), ""
+    def reactions(self) -> dict[str, Reaction]:
+        return dict(self.reacted)
 
     def look(self, changed: Source = EVERYTHING) -> None:
         self.looks += 1
@@ -383,6 +383,17 @@ class MemoryMachine:
     @execute.register
     def _(self, action: actions.ReactSoon) -> None:
         self.log.append(action)
+        self.reacted[action.policy] = replace(self.reacted[action.policy], due=action)
+
+    @execute.register
+    def _(self, action: actions.NoteMembers) -> None:
+        self.log.append(action)
+        self.reacted[action.policy] = Reaction(action.members)
+
+    @execute.register
+    def _(self, action: actions.ForgetReaction) -> None:
+        self.log.append(action)
+        del self.reacted[action.policy]
 
     @execute.register
     def _(self, action: actions.UnblockRadio) -> None:
