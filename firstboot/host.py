@@ -16,7 +16,7 @@ from appliance.errors import PermanentError, TemporaryError
 from firstboot import actions, advertisement, echo, files, regulatory, rfkill
 from firstboot.bus import Bus
 from firstboot.command import run
-from firstboot.connections import ssh_connections
+from firstboot.connections import SSH_PORT, ssh_connections
 from firstboot.facts import Facts
 from firstboot.gadget import configfs, identity
 from firstboot.iptables import Iptables
@@ -26,6 +26,7 @@ from firstboot.managers import ifupdown
 from firstboot.managers.detection import present
 from firstboot.neighbours import Answers
 from firstboot.netlink import Netlink
+from firstboot.next_hops import next_hop
 from firstboot.paths import CARRYING, ETC, REACTIONS
 from firstboot.reactions import Reactions
 from firstboot.readings import Readings
@@ -185,6 +186,7 @@ class Host:
             leases=tuple(_text([leases, lan]).splitlines()),
             offer=_text([offer]),
             input_rules=tuple(line for text in rules for line in text.splitlines() if "-input " in line),
+            next_hop=lambda own, peer, index: next_hop(own, peer, SSH_PORT, index),
         )
 
     def _react(self, reaction: actions.ReactSoon) -> None:

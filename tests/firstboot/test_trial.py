@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 from appliance.model import Appliance
 from firstboot import files
 from firstboot.configuration import TRIAL_NAME, Configurations
-from firstboot.facts import Address, Facts, Link, Route
-from firstboot.management import Connection, Visits
+from firstboot.facts import Address, Facts, Link
+from firstboot.management import Connection, NextHop, Routing, Visits
 from firstboot.paths import CONFIG_NAME
 from firstboot.reconcile import Outcome, State
 from firstboot.status import Source
@@ -27,7 +28,7 @@ FINE = (Outcome("links", State.OK), Outcome("reach", State.OK))
 WAITS = (Outcome("links", State.OK), Outcome("reach", State.WAITING, error="no answer"))
 IN_VAIN = (Outcome("links", State.WAITING, error="there is no eth7", in_vain=True), Outcome("reach", State.OK))
 
-LINKS = {"eth0": Link("eth0", up=True, carrier=True), "wlan0": Link("wlan0", up=True, carrier=True)}
+LINKS = {name: Link(name, up=True, carrier=True, index=at) for at, name in enumerate(("eth0", "wlan0"), 1)}
 OWN, PEER = IPv4Interface("192.168.1.2/24"), IPv4Address("192.168.1.50")
 HERE = Facts(links=LINKS, addresses=(Address("eth0", OWN),))
 MOVED = Facts(links=LINKS, addresses=(Address("eth0", IPv4Interface("192.168.1.3/24")),))
@@ -165,25 +166,41 @@ OFFER = "dhcp-range=192.168.1.100,192.168.1.200,255.255.255.0,7200"
 RULE = "-A ufw-before-input -i eth0 -s 192.168.1.0/24 -p tcp --dport 22 -j ACCEPT"
 
 
+def by(index: int, gateway: str = "") -> Routing:
+    """A kernel that sends all replies there."""
+    hop = NextHop(index, IPv4Address(gateway) if gateway else None)
+    return lambda own, peer, index: hop
+
+
 @pytest.mark.parametrize(
-    "visits",
+    ("rules", "next_hop"),
     [
-        Visits(HERE, input_rules=()),
-        Visits(Facts(links=LINKS, addresses=(Address("eth0", IPv4Interface("192.168.1.2/32")),)), input_rules=(RULE,)),
+        ((), by(1)),
+        ((RULE,), by(1, "192.168.1.1")),
+        ((RULE,), by(2)),
+        ((RULE,), lambda own, peer, index: None),
     ],
+    ids=["shut", "by a router", "by another uplink", "no way"],
 )
-def test_a_connection_whose_rules_or_way_back_changed_must_be_heard(site: Site, visits: Visits) -> None:
-    site.visits = Visits(HERE, connections=session(), input_rules=(RULE,))
+def test_a_connection_whose_rules_or_way_back_changed_must_be_heard(
+    site: Site, rules: tuple[str, ...], next_hop: Routing
+) -> None:
+    site.visits = Visits(HERE, connections=session(), input_rules=(RULE,), next_hop=by(1))
     site.write(NEW)
     site.configurations.current(HERE, lambda: checkpoint(site.visits, FINE))
-    facts = Facts(links=LINKS, addresses=visits.facts.addresses, routes=(_default("192.168.1.1"),))
-    site.visits = Visits(facts, connections=session(), input_rules=visits.input_rules)
+    site.visits = Visits(HERE, connections=session(), input_rules=rules, next_hop=next_hop)
     assert site.later(0) == "newname" and site.is_tried
     assert site.later(CONFIRM_S) == "ipv6gw"
 
 
-def _default(gateway: str) -> Route:
-    return Route(IPv4Interface("0.0.0.0/0").network, "eth0", IPv4Address(gateway))
+def test_a_way_back_that_is_the_same_stands(site: Site) -> None:
+    """Also where it is another's interface that replies have always left by."""
+    site.visits = Visits(HERE, connections=session(), next_hop=by(2, "10.0.0.1"))
+    site.write(NEW)
+    site.configurations.current(HERE, lambda: checkpoint(site.visits, FINE))
+    renumbered = {name: replace(link, index=link.index + 5) for name, link in LINKS.items()}
+    site.visits = Visits(Facts(links=renumbered, addresses=HERE.addresses), next_hop=by(7, "10.0.0.1"))
+    assert site.later(0) == "newname" and not site.is_tried
 
 
 def test_who_was_served_must_be_served_again(site: Site) -> None:
