@@ -10,6 +10,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from enum import Enum, auto
 from hashlib import sha256
@@ -92,21 +93,29 @@ class Trials:
         elif trial.attempts >= ATTEMPTS and not trial.refused:
             self.refuse(f"the machine went down {ATTEMPTS} times while it was tried")
         elif not trial.refused:
-            self._start(replace(trial, attempts=trial.attempts + 1), RESUMED_S)
+            self._resume(trial)
 
     def refusal(self, content: bytes) -> str:
         """Why this configuration was taken back; "" if it was not."""
         return self._trial.refused if self._trial is not None and self._trial.digest == _digest(content) else ""
 
     def refuse(self, reason: str) -> None:
-        """The configuration is taken back, and stays so until it is another or somebody asks for it."""
+        """The configuration is taken back, and stays so until it is another or somebody asks for it.
+
+        Also where that cannot be written, which is raised: at the next start it is on trial again then.
+        """
         if self._trial is not None:
-            self._keep(replace(self._trial, refused=reason))
+            self._trial = replace(self._trial, refused=reason)
+            self._write(self._trial)
 
     def end(self) -> None:
-        """There is nothing on trial, and nothing refused."""
+        """There is nothing on trial, and nothing refused.
+
+        A file that cannot be removed does no harm: it is about what was kept, or is not on the card any more.
+        """
         if self._trial is not None:
-            self._file.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._file.unlink(missing_ok=True)
         self._trial = None
 
     def confirm(self) -> bool:
@@ -119,8 +128,9 @@ class Trials:
         self._applied_s = min(self._applied_s, self._clock())
 
     def due_in_s(self) -> float:
-        """When to ask for the verdict again."""
-        return LOOK_EVERY_S if self.under_way else math.inf
+        """When to ask for the verdict again. Where it cannot be written what it was, each pass tries that again."""
+        is_decided = self._clock() >= self._until_s + 2 * LOOK_EVERY_S
+        return LOOK_EVERY_S if self.under_way and not is_decided else math.inf
 
     def told(self) -> str:
         """What a person should know of it; "" while nothing is on trial."""
@@ -150,12 +160,20 @@ class Trials:
         return (Verdict.TAKE_BACK, _why(in_vain, gone)) if is_late else (Verdict.WAIT, "")
 
     def _start(self, trial: Trial, longest_s: float) -> None:
-        self._keep(trial)
+        """Written first: what cannot be remembered is not begun."""
+        self._write(trial)
+        self._trial = trial
         self._until_s, self._applied_s, self._confirmed = self._clock() + longest_s, math.inf, False
 
-    def _keep(self, trial: Trial) -> None:
+    def _resume(self, trial: Trial) -> None:
+        """Where it cannot be counted how often that was done, it is not done at all."""
+        try:
+            self._start(replace(trial, attempts=trial.attempts + 1), RESUMED_S)
+        except ApplianceError as error:
+            self._trial = replace(trial, refused=f"the machine went down while it was tried, and {error.message}")
+
+    def _write(self, trial: Trial) -> None:
         files.replace(self._file, (json.dumps(asdict(trial), default=str, indent=2) + "\n").encode(), 0o600)
-        self._trial = trial
 
 
 def _why(in_vain: Collection[Outcome], gone: Collection[Way]) -> str:
