@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from enum import Enum, auto
@@ -35,7 +35,7 @@ LOOK_EVERY_S = 1.0
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What was before: by which ways the machine was reached, dnsmasq's leases, and the kinds that were not right."""
+    """What was before: by which ways the machine was reached, dnsmasq's leases, and what was not right (`_wrongs`)."""
 
     ways: tuple[Way, ...] = ()
     leases: tuple[str, ...] = ()
@@ -44,8 +44,7 @@ class Checkpoint:
 
 def checkpoint(visits: Visits, outcomes: Iterable[Outcome]) -> Checkpoint:
     """The machine before a change."""
-    not_right = tuple(outcome.kind for outcome in outcomes if outcome.state is not State.OK)
-    return Checkpoint(ways(visits), visits.leases, not_right)
+    return Checkpoint(ways(visits), visits.leases, tuple(wrong for outcome in outcomes for wrong in _wrongs(outcome)))
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ class Trials:
         before, is_late = self._trial.before, now_s >= self._until_s
         if self._confirmed:
             return Verdict.KEEP, ""
-        in_vain = [o for o in outcomes if o.kind not in before.not_right and (o.in_vain or o.state is State.FAILED)]
+        in_vain = [new for o in outcomes if o.in_vain or o.state is State.FAILED for new in _new(o, before.not_right)]
         waits = any(outcome.state is not State.OK for outcome in outcomes) and not is_late
         gone = () if in_vain or waits else lost(before.ways, before.leases, visits(), now_s - self._applied_s)
         if not (in_vain or waits or gone):
@@ -176,9 +175,28 @@ class Trials:
         files.replace(self._file, (json.dumps(asdict(trial), default=str, indent=2) + "\n").encode(), 0o600)
 
 
-def _why(in_vain: Collection[Outcome], gone: Collection[Way]) -> str:
+def _wrongs(outcome: Outcome) -> Mapping[str, str]:
+    """What is not right of a kind, and that in a person's words.
+
+    By the keys of what differs, so that one thing that was not right before is no excuse for another of its kind; by
+    the error where the kind does not come so far as to compare anything.
+    """
+    if outcome.state is State.OK:
+        return {}
+    keys = {text.partition(": ")[0]: text for text in outcome.differs} or {outcome.error: outcome.error}
+    return {f"{outcome.kind}: {key}": f"{outcome.kind}: {text}" for key, text in keys.items()}
+
+
+def _new(outcome: Outcome, not_right: Collection[str]) -> Sequence[str]:
+    """What is not right of a kind and was before, in a person's words."""
+    wrongs = _wrongs(outcome)
+    new = [text for key, text in wrongs.items() if key not in not_right]
+    return [f"{outcome.kind}: {outcome.error}"] if new and len(new) == len(wrongs) else new
+
+
+def _why(in_vain: Collection[str], gone: Collection[Way]) -> str:
     if in_vain:
-        return "; ".join(f"{outcome.kind}: {outcome.error}" for outcome in in_vain)
+        return "; ".join(in_vain)
     return f"nobody reached this machine by {' and '.join(dict.fromkeys(map(str, gone)))} any more"
 
 

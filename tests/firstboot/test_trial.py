@@ -48,7 +48,7 @@ class Site:
         self.card, self.kept = folder / CONFIG_NAME, folder / "state" / "last-good.yaml"
         self.now_s = 1000.0
         self.visits = Visits(HERE)
-        self.outcomes = FINE
+        self.outcomes: tuple[Outcome, ...] = FINE
         self.start()
 
     def start(self) -> None:
@@ -122,6 +122,45 @@ def test_what_was_not_right_before_is_not_its_fault(site: Site) -> None:
     site.write(NEW)
     site.later(0)
     assert site.later(CONFIRM_S) == "newname" and site.kept.read_bytes() == NEW
+
+
+def vain(*differs: str, state: State = State.WAITING, error: str = "no cable") -> tuple[Outcome, ...]:
+    """What one kind did in vain."""
+    return (Outcome("uplinks", state, differs=differs, error=error, in_vain=True),)
+
+
+BEFORE = vain("eth1: missing")
+
+
+@pytest.mark.parametrize(
+    ("now", "refused"),
+    [
+        (BEFORE, ""),
+        (vain("eth1: metric is None, wanted 5"), ""),
+        (vain("eth1: missing", "eth0: metric is 10, wanted 20"), "uplinks: eth0: metric is 10, wanted 20"),
+        (vain("eth0: missing", error="nobody obeys"), "uplinks: nobody obeys"),
+        (vain(state=State.FAILED, error="a bug"), "uplinks: a bug"),
+        ((Outcome("links", State.WAITING, differs=("eth1: missing",), error="?", in_vain=True),), "links: ?"),
+    ],
+)
+def test_what_was_not_right_before_excuses_nothing_else(site: Site, now: tuple[Outcome, ...], refused: str) -> None:
+    """One uplink without a cable, and then a mistake about another one."""
+    site.outcomes = BEFORE
+    site.write(NEW)
+    site.configurations.current(HERE, lambda: checkpoint(site.visits, BEFORE))
+    site.outcomes = now
+    site.later(0)
+    assert site.later(CONFIRM_S) == ("ipv6gw" if refused else "newname")
+    assert site.refused == refused
+
+
+def test_the_same_trouble_as_before_is_not_its_fault(site: Site) -> None:
+    trouble = (Outcome("firewall", State.FAILED, error="iptables-restore: not found"),)
+    site.write(NEW)
+    site.configurations.current(HERE, lambda: checkpoint(site.visits, trouble))
+    site.outcomes = trouble
+    site.later(0)
+    assert site.later(CONFIRM_S) == "newname" and not site.refused
 
 
 def test_what_others_must_do_is_not_its_fault(site: Site) -> None:
