@@ -167,14 +167,19 @@ class Configurations:
         return Configuration(parsed.appliance, Source.FILE, parsed.marks, warnings=parsed.warnings)
 
     def _try(self, data: bytes, before: Callable[[], Checkpoint]) -> str:
-        """Put what replaces a configuration that worked on trial; why it may not, if it had one."""
+        """Put what replaces a configuration that worked on trial; why it may not, if it had one.
+
+        On a machine that was not made from an image, an empty one worked before the first; and what is another at the
+        start is on trial as well, as nobody there has the card in the hand.
+        """
         kept = files.read(self._last_good)
-        if kept is None or kept.content == data:
+        is_kept = kept.content == data if kept is not None else not self._custom
+        if is_kept:
             self.trials.end()
-        elif self._is_new:
+        elif self._is_new and (not self._custom or self.trials.is_about(data)):
             self.trials.resume(data)
         elif not self.trials.refusal(data):
-            self.trials.begin(data, before)
+            self.trials.begin(data, before, at_start=self._is_new)
         return self.trials.refusal(data)
 
     def _instead(self, data: bytes, facts: Facts, problems: tuple[Problem, ...], trouble: str) -> Configuration:

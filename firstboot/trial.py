@@ -79,15 +79,22 @@ class Trials:
         """Whether a configuration is on trial."""
         return self._trial is not None and not self._trial.refused
 
-    def begin(self, content: bytes, before: Callable[[], Checkpoint]) -> None:
-        """Put a configuration on trial; of one that follows another that is, what was before both counts."""
+    def is_about(self, content: bytes) -> bool:
+        """Whether this configuration was the last one that was tried."""
+        return self._trial is not None and self._trial.digest == _digest(content)
+
+    def begin(self, content: bytes, before: Callable[[], Checkpoint], *, at_start: bool = False) -> None:
+        """Put a configuration on trial; of one that follows another that is, what was before both counts.
+
+        `at_start`: the daemon has just started, and with nobody connected most likely the machine, too.
+        """
         same = self._trial.before if self._trial is not None and self.under_way else before()
-        self._start(Trial(_digest(content), same), CONFIRM_S)
+        self._start(Trial(_digest(content), same), RESUMED_S if at_start and not same.ways else CONFIRM_S)
 
     def resume(self, content: bytes) -> None:
         """The daemon has started: go on with what was under way, if it was about this configuration."""
         trial = self._trial
-        if trial is None or trial.digest != _digest(content):
+        if trial is None or not self.is_about(content):
             self.end()
         elif trial.attempts >= ATTEMPTS and not trial.refused:
             self.refuse(f"the machine went down {ATTEMPTS} times while it was tried")
@@ -96,7 +103,7 @@ class Trials:
 
     def refusal(self, content: bytes) -> str:
         """Why this configuration was taken back; "" if it was not."""
-        return self._trial.refused if self._trial is not None and self._trial.digest == _digest(content) else ""
+        return self._trial.refused if self._trial is not None and self.is_about(content) else ""
 
     def refuse(self, reason: str) -> None:
         """The configuration is taken back, and stays so until it is another or somebody asks for it.
@@ -140,7 +147,7 @@ class Trials:
         left_s = max(self._until_s - self._clock(), 0)
         return (
             f"on trial for up to {left_s:.0f} s: kept once everything is right {used}or by `appliance confirm`; "
-            "else the last good one returns"
+            "else what was in force before returns"
         )
 
     def verdict(self, outcomes: Collection[Outcome], visits: Callable[[], Visits]) -> tuple[Verdict, str]:

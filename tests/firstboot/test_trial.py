@@ -44,7 +44,8 @@ def session(own: str = str(OWN.ip), *, heard_s: float = 900.0) -> tuple[Connecti
 class Site:
     """A card and a daemon: its passes end as told, and who is connected is as told."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, custom: bool = False) -> None:
+        self.custom = custom
         self.card, self.kept = folder / CONFIG_NAME, folder / "state" / "last-good.yaml"
         self.now_s = 1000.0
         self.visits = Visits(HERE)
@@ -53,7 +54,7 @@ class Site:
 
     def start(self) -> None:
         """The daemon, for the first time or anew."""
-        self.configurations = Configurations(self.card.parent, self.kept, clock=lambda: self.now_s)
+        self.configurations = Configurations(self.card.parent, self.kept, custom=self.custom, clock=lambda: self.now_s)
 
     def write(self, content: bytes) -> None:
         self.card.write_bytes(content)
@@ -335,6 +336,126 @@ def test_a_trial_in_which_the_machine_went_down_goes_on_and_not_for_ever(site: S
     assert site.later(CONFIRM_S) == "newname" and site.is_tried, "a start takes its time"
     site.start()
     assert site.later(0) == "ipv6gw" and site.refused == "the machine went down 2 times while it was tried"
+
+
+FIRST = b"profile: custom\nrouting: {tables: [{lookup: 2-9, ensure: default-route}]}\n"
+SECOND = FIRST.replace(b"2-9", b"2-99")
+
+
+class TestWhereNobodyHasTheCardInTheHand:
+    """A machine that is its owner's, and far away."""
+
+    @pytest.fixture
+    def far(self, tmp_path: Path) -> Site:
+        return Site(tmp_path, custom=True)
+
+    @pytest.fixture
+    def kept(self, far: Site) -> Site:
+        """The first one was kept."""
+        far.write(FIRST)
+        far.look()
+        assert far.kept.read_bytes() == FIRST and not far.is_tried
+        return far
+
+    def in_force(self, site: Site) -> Source:
+        return site.configurations.current(HERE).source
+
+    def test_the_first_one_replaces_an_empty_one(self, far: Site) -> None:
+        far.visits = Visits(HERE, connections=session())
+        far.write(FIRST)
+        far.configurations.current(HERE, lambda: checkpoint(far.visits, ()))
+        assert far.is_tried
+        far.visits = Visits(MOVED)
+        far.later(0)
+        far.later(CONFIRM_S)
+        assert self.in_force(far) is Source.NOTHING and far.refused and not far.kept.exists()
+        far.start()
+        far.later(0)
+        assert self.in_force(far) is Source.NOTHING and far.refused, "also after a restart"
+        far.configurations.try_again()
+        far.visits = Visits(HERE)
+        far.later(0)
+        assert self.in_force(far) is Source.FILE and far.kept.read_bytes() == FIRST
+
+    def test_the_first_one_after_a_boot_is_kept_when_everything_is_right(self, far: Site) -> None:
+        """Nobody is connected, and nobody has to be."""
+        far.write(FIRST)
+        far.outcomes = WAITS
+        far.later(0)
+        assert far.is_tried and not far.kept.exists()
+        far.outcomes = FINE
+        far.later(1)
+        assert not far.is_tried and far.kept.read_bytes() == FIRST
+
+    def test_a_boot_takes_its_time(self, far: Site) -> None:
+        far.write(FIRST)
+        far.configurations.current(HERE, lambda: checkpoint(far.visits, ()))
+        far.outcomes = IN_VAIN
+        far.later(0)
+        far.later(RESUMED_S - 1)
+        assert self.in_force(far) is Source.FILE and far.is_tried
+        far.later(1)
+        assert self.in_force(far) is Source.NOTHING
+
+    def test_one_that_was_corrected_is_a_first_one_too(self, far: Site) -> None:
+        far.write(FIRST + b"]: {")
+        far.later(0)
+        assert self.in_force(far) is Source.NOTHING
+        far.write(FIRST)
+        far.configurations.current(HERE, Checkpoint)
+        assert far.is_tried
+
+    def test_one_that_was_edited_while_the_daemon_was_stopped_is_on_trial(self, kept: Site) -> None:
+        kept.write(SECOND)
+        kept.start()
+        kept.visits = Visits(HERE, connections=session())
+        kept.configurations.current(HERE, lambda: checkpoint(kept.visits, ()))
+        assert kept.is_tried and kept.kept.read_bytes() == FIRST
+        kept.visits = Visits(MOVED)
+        kept.later(0)
+        kept.later(CONFIRM_S)
+        assert self.in_force(kept) is Source.LAST_GOOD and "ssh over eth0" in kept.refused
+
+    def test_one_that_was_not_edited_is_on_no_trial(self, kept: Site) -> None:
+        kept.start()
+        kept.outcomes = IN_VAIN
+        kept.later(0)
+        assert not kept.is_tried
+        kept.later(RESUMED_S)
+        assert self.in_force(kept) is Source.FILE
+
+    @pytest.mark.parametrize("edited_while", ["running", "stopped"])
+    @pytest.mark.parametrize("before", [b"", FIRST], ids=["the first one", "another one"])
+    def test_a_reboot_in_the_middle_ends_in_one_of_the_two(self, far: Site, before: bytes, edited_while: str) -> None:
+        if before:
+            far.write(before)
+            far.look()
+        if edited_while == "stopped":
+            far.start()
+        far.outcomes = IN_VAIN
+        far.write(SECOND)
+        far.configurations.current(HERE, lambda: checkpoint(far.visits, ()))
+        assert far.is_tried
+        far.start()
+        far.later(0)
+        assert self.in_force(far) is Source.FILE and far.is_tried, "it goes on"
+        far.start()
+        far.later(0)
+        assert self.in_force(far) is (Source.LAST_GOOD if before else Source.NOTHING)
+        assert far.refused == "the machine went down 2 times while it was tried"
+
+    def test_another_edit_across_a_restart_has_to_reach_who_was_there_before_both(self, kept: Site) -> None:
+        kept.visits = Visits(HERE, connections=session())
+        kept.write(SECOND)
+        kept.configurations.current(HERE, lambda: checkpoint(kept.visits, FINE))
+        kept.visits = Visits(MOVED)
+        kept.later(0)
+        kept.write(SECOND + b"# again\n")
+        kept.start()
+        kept.later(0)
+        assert kept.is_tried
+        kept.later(CONFIRM_S)
+        assert self.in_force(kept) is Source.LAST_GOOD and "ssh over eth0" in kept.refused
 
 
 class PowerCutError(Exception):
