@@ -64,6 +64,7 @@ class Host:
         self._rules: dict[int, Ruleset] = {}
         """By family: the firewall's rules, for as long as nobody changes them."""
         self.reactions = Reactions(REACTIONS, self._react)
+        self._is_aside = False
 
     def facts(self) -> Facts:
         """The network as it was at the last `look` or change."""
@@ -100,10 +101,11 @@ class Host:
     def aside(self) -> Host:
         """The same machine, for whoever looks at it beside the passes: what is read by that one is not remembered.
 
-        Else what a pass has not seen would be taken for what it left.
+        Else what a pass has not seen would be taken for what it left. Nothing is written, and nobody is asked on the
+        network whom the passes ask.
         """
         beside = copy(self)
-        beside._readings = Readings()
+        beside._readings, beside._is_aside = Readings(), True
         return beside
 
     def paths_read(self) -> set[Path]:
@@ -173,7 +175,7 @@ class Host:
 
     def reacted(self, policy: str, members: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
         """For which interfaces a policy's action was carried out, and why the last attempt failed."""
-        return self.reactions.reacted(policy, members)
+        return (self.reactions.known if self._is_aside else self.reactions.reacted)(policy, members)
 
     def visits(self) -> Visits:
         """Who is connected to this machine, by ssh or over DHCP, and what they depend on."""
@@ -206,6 +208,8 @@ class Host:
     def _answers_now(self, address: IPv6Address) -> bool:
         now = time.monotonic()
         asked_at, answered = self._answered.get(address, (-math.inf, False))
+        if self._is_aside and address in self._answered:
+            return answered
         if now - asked_at > (ANSWER_VALID_S if answered else 0):
             answered = echo.answers(address)
             self._answered[address] = (now, answered)

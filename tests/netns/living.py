@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,13 @@ class Living:
         self._loop.call_soon_threadsafe(self.daemon.stop)
         self._thread.join(END_S)
         assert not self._thread.is_alive(), "the daemon does not end"
+
+    def asked(self, thing: str = "") -> Future[str]:
+        """Ask for the plan, or for all about a thing, as the bus does."""
+        answers = self.daemon._answers
+        return asyncio.run_coroutine_threadsafe(
+            answers.explain_json(thing) if thing else answers.plan_json(), self._loop
+        )
 
     def rested(self, quiet_s: float = 0.5) -> None:
         """Wait until the daemon has nothing more to do."""

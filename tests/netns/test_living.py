@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -124,3 +126,41 @@ def test_foreign_things_are_left_alone_while_all_that_happens(living: Living, si
     assert soon(lambda: not has_default(site, 7))
     living.rested()
     assert site.state() == before
+
+
+def test_who_asks_all_the_time_makes_no_pass_and_slows_none(living: Living, site: Site) -> None:
+    tables = range(7, 16)
+    site.ip("\n".join(f"rule add from 10.0.1.9 table {table}" for table in tables))
+    site.ip("\n".join(f"route add 10.0.1.0/24 dev eni1 table {table}" for table in tables))
+    assert soon(lambda: all(has_default(site, table) for table in tables))
+    living.rested()
+    passes, stop = len(living.daemon.ended), threading.Event()
+    with ThreadPoolExecutor() as askers:
+        asking = [askers.submit(ask, living, thing, stop) for thing in ("", "", "eni1", "routing")]
+        time.sleep(1.0)
+        passes_since = len(living.daemon.ended) - passes
+        repaired_s = sorted(repair_s(living, site, table) for table in tables)
+        stop.set()
+    assert all(each.result() for each in asking)
+    assert passes_since == 0
+    assert repaired_s[len(tables) // 2] < 0.1, repaired_s
+
+
+def ask(living: Living, thing: str, stop: threading.Event) -> int:
+    """How often somebody was answered who asks again at once."""
+    answered = 0
+    while not stop.is_set():
+        living.asked(thing).result()
+        answered += 1
+    return answered
+
+
+def repair_s(living: Living, site: Site, table: int) -> float:
+    """How long a table's default route is away, in seconds."""
+    before = len(living.daemon.repairs)
+    began = time.monotonic()
+    site.ip(f"route del default table {table} proto 97")
+    assert soon(lambda: len(living.daemon.repairs) > before)
+    ended, _ = living.daemon.repairs[-1]
+    living.rested(0.2)
+    return ended - began
