@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from appliance.model import Appliance
 from firstboot.daemon import Daemon
 from firstboot.host import Host
 from firstboot.kind import Kind
@@ -31,6 +32,8 @@ class WatchedDaemon(Daemon):
         """When passes did, by the monotonic clock."""
         self.repairs: list[tuple[float, str]] = []
         """When which kind had been put right: seen to be, in the same pass."""
+        self.applied: list[Appliance] = []
+        """What was put in force, one after the other."""
         self.passed = threading.Event()
 
     @property
@@ -42,6 +45,9 @@ class WatchedDaemon(Daemon):
         passed = super()._pass(host, changed)
         now = time.monotonic()
         self.ended.append(now)
+        in_force = self._passes.in_force
+        if in_force is not None and (not self.applied or self.applied[-1] is not in_force.appliance):
+            self.applied.append(in_force.appliance)
         self.repairs += [(now, each.kind) for each in self.outcomes.values() if each.done and each.state is State.OK]
         self.passed.set()
         return passed

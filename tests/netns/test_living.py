@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from firstboot.host import Host
+from firstboot.passes import Passed, Passes
 from firstboot.reconcile import State
+from firstboot.sources import Source
 from tests.firstboot.conftest import EXAMPLES
 from tests.netns.living import Living
 from tests.netns.namespace import Namespace
@@ -82,6 +85,45 @@ def test_another_appliance_yaml_is_read_when_it_has_been_saved(living: Living, s
     config = living.file.read_text(encoding="utf-8").replace("lookup: 2-252", "lookup: 9-252")
     living.file.write_text(config, encoding="utf-8")
     assert soon(lambda: not has_default(site, 7))
+
+
+def replaced(file: Path, content: str) -> None:
+    """As many editors save it."""
+    new = file.with_name("new")
+    new.write_text(content, encoding="utf-8")
+    new.rename(file)
+
+
+def written(file: Path, content: str) -> None:
+    file.write_text(content, encoding="utf-8")
+
+
+@pytest.mark.parametrize("save", [written, replaced])
+def test_what_is_saved_once_is_applied_once(living: Living, save: Callable[[Path, str], None]) -> None:
+    applied, passes = len(living.daemon.applied), len(living.daemon.ended)
+    save(living.file, living.file.read_text(encoding="utf-8").replace("lookup: 2-252", "lookup: 9-252"))
+    living.rested()
+    assert len(living.daemon.applied) == applied + 1
+    assert len(living.daemon.ended) <= passes + 2, "and once more when it is kept"
+
+
+def test_what_is_saved_during_the_first_pass_is_noticed(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nothing else leads to another one, as all is right from the beginning."""
+    with Living(site.namespace, tmp_path, (EXAMPLES / "policies.yaml").read_text(encoding="utf-8")) as before:
+        before.rested()
+    config, make = (EXAMPLES / "policies.yaml").read_text(encoding="utf-8"), Passes.make
+
+    def made(passes: Passes, host: Host, changed: Source) -> Passed:
+        passed = make(passes, host, changed)
+        if passes.configurations.file.read_text(encoding="utf-8") == config:
+            written(passes.configurations.file, config.replace("lookup: 2-252", "lookup: 9-252"))
+        return passed
+
+    monkeypatch.setattr(Passes, "make", made)
+    with Living(site.namespace, tmp_path, config) as living:
+        assert soon(lambda: len(living.daemon.applied) == 2)
 
 
 def test_a_fight_is_noticed_and_ended(living: Living, site: Site) -> None:
