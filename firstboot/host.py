@@ -14,6 +14,7 @@ from pathlib import Path
 
 from appliance.errors import PermanentError, TemporaryError
 from firstboot import actions, advertisement, echo, files, regulatory, rfkill
+from firstboot.before_trial import BeforeTrial
 from firstboot.bus import Bus
 from firstboot.command import run
 from firstboot.connections import SSH_PORT, ssh_connections
@@ -27,7 +28,7 @@ from firstboot.managers.detection import present
 from firstboot.neighbours import Answers
 from firstboot.netlink import Netlink
 from firstboot.next_hops import next_hop
-from firstboot.paths import CARRYING, ETC, REACTIONS
+from firstboot.paths import BEFORE_TRIAL, CARRYING, ETC, REACTIONS
 from firstboot.reactions import Reactions
 from firstboot.readings import Readings
 from firstboot.rendered import dnsmasq
@@ -64,6 +65,7 @@ class Host:
         self._rules: dict[int, Ruleset] = {}
         """By family: the firewall's rules, for as long as nobody changes them."""
         self.reactions = Reactions(REACTIONS, self._react)
+        self.before_trial = BeforeTrial(BEFORE_TRIAL)
         self._is_aside = False
 
     def facts(self) -> Facts:
@@ -324,6 +326,7 @@ class Host:
 
     @_do.register
     def _(self, action: actions.SetSysctl) -> None:
+        self.before_trial.note(action.name, _setting(SYSCTL / action.name))
         try:
             (SYSCTL / action.name).write_text(action.value, encoding="ascii")
         except OSError as error:

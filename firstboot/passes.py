@@ -12,6 +12,7 @@ from typing import Any
 from appliance.errors import ApplianceError
 from appliance.model import Appliance, Profile
 from firstboot import files, status
+from firstboot.actions import SetSysctl
 from firstboot.configuration import Configuration, Configurations
 from firstboot.facts import Facts
 from firstboot.history import History
@@ -130,6 +131,7 @@ class Passes:
             self._asked = False
             self.configurations.try_again()
         configuration = self.in_force = self._current(host)
+        self._follow_trial(host)
         outcomes = self._reconciler.reconcile(configuration.appliance, host, changed)
         for outcome in outcomes:
             self._log(outcome)
@@ -138,9 +140,26 @@ class Passes:
             self.neighbours.ask(questions(configuration.appliance, host.facts()))
         return configuration, outcomes
 
+    def _follow_trial(self, host: Host) -> None:
+        """Have settings remembered for a trial, and put back after one that was not kept.
+
+        Those that are wanted all the same are set again by their kinds.
+        """
+        about = self.configurations.trials.about
+        if about == host.before_trial.about:
+            return
+        for name, value in host.before_trial.values().items():
+            try:
+                host.execute(SetSysctl(name, value))
+            except ApplianceError as error:  # its interface may have gone
+                log.warning("%s", error)
+        host.before_trial.begin(about)
+
     def _judge(self, host: Host) -> bool:
         before = self.configurations.failure
         judged = self.configurations.judge(tuple(self._history.last.values()), host.visits)
+        if judged and not self.configurations.trials.refused:
+            host.before_trial.begin("")
         if self.configurations.failure not in ("", before):
             log.error("%s", self.configurations.failure)
         return judged

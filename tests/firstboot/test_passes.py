@@ -3,95 +3,28 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from appliance.errors import PermanentError, TemporaryError
-from firstboot import files, passes
-from firstboot.history import History
-from firstboot.kinds import KINDS
+from firstboot import files
 from firstboot.management import Visits
-from firstboot.passes import Passed, Passes
-from firstboot.sources import EVERYTHING, Source
-from firstboot.status import Overall, Status
+from firstboot.status import Overall
 from tests.firstboot.conftest import EXAMPLES
-from tests.firstboot.memory import MemoryMachine
+from tests.firstboot.passing import Site
 
 OLD = (EXAMPLES / "gateway.yaml").read_bytes()
 NEW = OLD.replace(b"ipv6gw", b"newname")
 
 
-class MemoryHost(MemoryMachine):
-    """With what a pass asks of a host beside."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.visited: Callable[[], Visits] = lambda: Visits(self.facts())
-
-    def begin(self) -> None:
-        """Nothing is remembered here."""
-
-    def visits(self) -> Visits:
-        return self.visited()
-
-
-class Site:
-    """A card, a disk, and a daemon's passes over a machine in memory; `told`: what D-Bus has of the last one."""
-
-    def __init__(self, folder: Path, *, custom: bool = False) -> None:
-        self.folder, self.custom, self.host, self.now_s = folder, custom, MemoryHost(), 1000.0
-        self.card = folder / "fat" / "appliance.yaml"
-        self.card.parent.mkdir()
-        self.kept, self.status_file = folder / "last_good" / "file", folder / "status" / "file"
-        self.told: list[Status] = []
-        self.start()
-
-    def start(self) -> None:
-        """The daemon, for the first time or anew."""
-        self.passes = Passes(
-            self.card.parent,
-            KINDS,
-            History(),
-            lambda told, content: self.told.append(told),
-            alive=lambda: None,
-            writer=lambda source: "",
-            custom=self.custom,
-        )
-        self.passes._reconciler._sleep = lambda _: None
-        self.passes.configurations.trials._clock = lambda: self.now_s
-
-    def make(self, seconds: float = 0.0) -> Passed:
-        """A pass, so much later; while one has to follow at once, that as well."""
-        self.now_s += seconds
-        host: Any = self.host
-        while (passed := self.passes.make(host, EVERYTHING)).judged:
-            pass
-        return passed
-
-    def due(self, seconds: float) -> Source:
-        self.now_s += seconds
-        host: Any = SimpleNamespace(reactions=SimpleNamespace(carry_out=lambda: False), visits=self.host.visits)
-        return self.passes.do_what_is_due(host)
-
-    def status(self) -> dict[str, Any]:
-        return dict(json.loads(self.status_file.read_text()))
-
-    def report(self) -> str:
-        return self.passes.report._wanted
-
-
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     """The old configuration works, and is in force."""
-    for name in ("STATUS", "STATUS_TEXT", "LAST_GOOD"):
-        monkeypatch.setattr(passes, name, tmp_path / name.lower() / "file")
-    made = Site(tmp_path)
+    made = Site(tmp_path, monkeypatch)
     made.card.write_bytes(OLD)
     made.make()
     assert made.kept.read_bytes() == OLD
@@ -156,11 +89,13 @@ def test_what_works_and_cannot_be_kept_is_said(site: Site, full: Callable[[Path]
     assert (site.kept.read_bytes(), site.status()["failure"]) == (NEW, "")
 
 
-def test_what_has_to_go_goes_though_that_cannot_be_remembered(site: Site, full: Callable[[Path], None]) -> None:
+def test_what_has_to_go_goes_though_that_cannot_be_remembered(
+    site: Site, full: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     site.card.write_bytes(NEW)
     site.passes.configurations.current(site.host.facts())
     full(site.kept.parent)
-    site.host.execute = refusing(site.host.execute)
+    monkeypatch.setattr(site.host, "execute", refusing(site.host.execute))
     site.make()
     site.make(1000)
     assert (site.status()["configuration"], site.host.kernel_name) == ("last good configuration", "ipv6gw")

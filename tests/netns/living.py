@@ -26,8 +26,8 @@ START_S, END_S = 20.0, 20.0
 class WatchedDaemon(Daemon):
     """Tells when a pass has ended, and how."""
 
-    def __init__(self, fat: Path, kinds: Sequence[Kind[Any]]) -> None:
-        super().__init__(fat, kinds)
+    def __init__(self, folder: Path, kinds: Sequence[Kind[Any]], *, custom: bool) -> None:
+        super().__init__(folder, kinds, custom=custom)
         self.ended: list[float] = []
         """When passes did, by the monotonic clock."""
         self.repairs: list[tuple[float, str]] = []
@@ -64,16 +64,20 @@ def give_files_of_its_own(namespace: Namespace) -> None:
 
 
 class Living:
-    """A daemon that runs until the context ends. `config`: what its appliance.yaml says."""
+    """A daemon that runs until the context ends. `config`: what its appliance.yaml says; `custom`: as the package's."""
 
-    def __init__(self, namespace: Namespace, folder: Path, config: str, *, without: Sequence[str] = ()) -> None:
-        self.namespace, self.file = namespace, folder / "appliance.yaml"
+    def __init__(
+        self, namespace: Namespace, folder: Path, config: str, *, without: Sequence[str] = (), custom: bool = False
+    ) -> None:
+        self.namespace, self.file, self._custom = namespace, folder / "appliance.yaml", custom
         self.file.write_text(config, encoding="utf-8")
         self._kinds = [kind for kind in KINDS if kind.name not in without]
         give_files_of_its_own(namespace)
 
     def __enter__(self) -> Living:
-        self.daemon: WatchedDaemon = self.namespace.call(WatchedDaemon, self.file.parent, self._kinds)
+        self.daemon: WatchedDaemon = self.namespace.call(
+            WatchedDaemon, self.file.parent, self._kinds, custom=self._custom
+        )
         # A thread that is begun in the namespace lives there, and so do the ones that it begins.
         self._thread: threading.Thread = self.namespace.call(self._begin)
         assert self.daemon.passed.wait(START_S), "the daemon's first pass does not end"

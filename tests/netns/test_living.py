@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from firstboot import trial
 from firstboot.host import Host
 from firstboot.passes import Passed, Passes
 from firstboot.reconcile import State
@@ -124,6 +125,54 @@ def test_what_is_saved_during_the_first_pass_is_noticed(
     monkeypatch.setattr(Passes, "make", made)
     with Living(site.namespace, tmp_path, config) as living:
         assert soon(lambda: len(living.daemon.applied) == 2)
+
+
+MISTAKE = """\
+        net.ipv4.conf.{interface}.log_martians: 1
+        net.nonsense: 1
+"""
+
+
+def with_a_mistake(config: str) -> str:
+    """One that does something, and cannot be made true."""
+    setting = "        net.ipv4.conf.{interface}.rp_filter: 2\n"
+    assert setting in config
+    return config.replace(setting, setting.replace("2", "1") + MISTAKE)
+
+
+def kernel(site: Site) -> list[str]:
+    """All that the daemon has a hand in."""
+    names = [f"net/ipv4/conf/eni1/{name}" for name in ("rp_filter", "log_martians")]
+    ours = site.namespace.program("ip", "route", "show", "table", "all", "proto", "97").splitlines()
+    return [*site.state(), *ours, site.namespace.program("sysctl", *names)]
+
+
+def test_what_is_taken_back_is_gone_from_the_kernel(
+    living: Living, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "CONFIRM_S", 0.5)
+    site.ip(IN_TABLE_7)
+    assert soon(lambda: has_default(site, 7))
+    living.rested()
+    before, config = kernel(site), living.file.read_text(encoding="utf-8")
+    written(living.file, with_a_mistake(config).replace("lookup: 2-252", "lookup: 9-252"))
+    assert soon(lambda: not has_default(site, 7) and "log_martians = 1" in kernel(site)[-1])
+    assert soon(lambda: kernel(site) == before)
+    living.rested()
+    assert kernel(site) == before
+
+
+def test_a_first_one_that_is_taken_back_leaves_nothing_in_the_kernel(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "RESUMED_S", 0.5)
+    site.ip(IN_TABLE_7)
+    before, config = kernel(site), (EXAMPLES / "policies.yaml").read_text(encoding="utf-8")
+    with Living(site.namespace, tmp_path, with_a_mistake(config), custom=True) as living:
+        assert has_default(site, 7) and "log_martians = 1" in kernel(site)[-1]
+        assert soon(lambda: kernel(site) == before)
+        living.rested()
+        assert kernel(site) == before
 
 
 def test_a_fight_is_noticed_and_ended(living: Living, site: Site) -> None:
