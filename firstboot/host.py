@@ -19,7 +19,7 @@ from firstboot import actions, advertisement, echo, files, regulatory, rfkill
 from firstboot.bus import Bus
 from firstboot.changed_settings import ChangedSettings
 from firstboot.command import Ended, begin
-from firstboot.connections import ssh_connections
+from firstboot.connections import SSH_PORT, ssh_connections
 from firstboot.facts import Carrier, ChangedSetting, Facts
 from firstboot.gadget import configfs, identity
 from firstboot.iptables import Iptables
@@ -29,6 +29,7 @@ from firstboot.managers import ifupdown
 from firstboot.managers.detection import present
 from firstboot.neighbours import Answers
 from firstboot.netlink import Netlink
+from firstboot.next_hops import next_hop
 from firstboot.paths import CARRYING, CHANGED_SETTINGS, ETC, REACTIONS
 from firstboot.reactions import Reactions
 from firstboot.readings import Readings
@@ -76,6 +77,7 @@ class Host:
         self._rules: dict[int, Ruleset] = {}
         """By family: the firewall's rules, for as long as nobody changes them."""
         self.due_reactions = Reactions(REACTIONS, self._react, on_reaction)
+        self._is_aside = False
 
     def facts(self) -> Facts:
         """The network as it was at the last `look` or change."""
@@ -113,10 +115,11 @@ class Host:
     def aside(self) -> Host:
         """The same machine, for whoever looks at it beside the passes: what is read by that one is not remembered.
 
-        Else what a pass has not seen would be taken for what it left.
+        Else what a pass has not seen would be taken for what it left. Nothing is written, and nobody is asked on the
+        network whom the passes ask.
         """
         beside = copy(self)
-        beside._readings = Readings()
+        beside._readings, beside._is_aside = Readings(), True
         return beside
 
     def paths_read(self) -> set[Path]:
@@ -199,6 +202,7 @@ class Host:
             leases=tuple(_text([leases, lan]).splitlines()),
             offer=_text([offer]),
             input_rules=tuple(line for text in rules for line in text.splitlines() if "-input " in line),
+            next_hop=lambda own, peer, index: next_hop(own, peer, SSH_PORT, index),
         )
 
     def _react(self, reaction: actions.ReactSoon, ended: Ended) -> None:
@@ -221,6 +225,8 @@ class Host:
     def _answers_now(self, address: IPv6Address) -> bool:
         now = time.monotonic()
         asked_at, answered = self._answered.get(address, (-math.inf, False))
+        if self._is_aside and address in self._answered:
+            return answered
         if now - asked_at > (ANSWER_VALID_S if answered else 0):
             answered = echo.answers(address)
             self._answered[address] = (now, answered)

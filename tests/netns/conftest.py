@@ -11,10 +11,12 @@ from tests.netns.namespace import Namespace
 
 
 @pytest.fixture(autouse=True)
-def memory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def memory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What a daemon remembers in /run is no other test's, and not this machine's."""
+    folder = tmp_path / "memory"
     for name in ("REACTIONS", "CHANGED_SETTINGS"):
-        monkeypatch.setattr(host_module, name, tmp_path / "memory" / name)
+        monkeypatch.setattr(host_module, name, folder / name)
+    return folder
 
 
 @pytest.fixture
