@@ -122,6 +122,9 @@ class Kind(ABC, Generic[S]):
     gives_way: ClassVar[bool] = True
     """To something that keeps changing it back, for a while (see `contests`). What keeps the machine shut does not."""
 
+    interrupts: ClassVar[bool] = False
+    """Somebody, each time that it is put right: it gives way much sooner to what keeps changing it back."""
+
     settles: ClassVar[bool] = False
     """What is left when there is nothing more to do becomes right by itself: it was no failure."""
 

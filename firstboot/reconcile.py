@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from appliance.errors import ApplianceError, PermanentError, TemporaryError
 from appliance.model import Appliance
 from firstboot.actions import Action, RemoveFile, WriteFile
-from firstboot.contests import Contests
+from firstboot.contests import INTERRUPTING, USUAL, Contests
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change, diff
@@ -144,6 +144,7 @@ class Reconciler:
         """
         if appliance is not self._appliance:
             self._appliance, self._streaks, self._right, changed = appliance, {}, {}, EVERYTHING
+            self._contests = Contests()
         self._changed |= changed
         machine.look(self._changed)
         did, self._changed = self._changed, NOTHING
@@ -259,7 +260,8 @@ class Reconciler:
         """It may also be that it is not wanted any more."""
         if not kind.gives_way or (streak.wanted is not None) != (key in found.wanted):
             return
-        if self._contests.repaired(kind.name, key, streak.wanted, now_s):
+        limits = INTERRUPTING if kind.interrupts else USUAL
+        if self._contests.repaired(kind.name, key, streak.wanted, now_s, limits):
             sources = (Source[name.upper()] for name in found.facts if name.upper() in Source.__members__)
             writer = next((name for source in sources if (name := self._writer(source))), "")
             self._contests.name(kind.name, key, writer)

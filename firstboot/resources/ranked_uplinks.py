@@ -73,6 +73,7 @@ class RankedUplinks(Kind[Wanted]):
     setting = "uplinks"
     profiles = frozenset({Profile.CUSTOM})
     writes_first = True
+    interrupts = True
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Wanted]:
         """Files for all whose interface is known, and a route for each that must be there or has one."""
