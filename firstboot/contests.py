@@ -8,7 +8,7 @@ longer time, it is left alone, each time for longer, and it is said who does it,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 CALM_S = 900.0
@@ -58,10 +58,20 @@ class Contests:
     def __init__(self) -> None:
         self._by_key: dict[tuple[str, str], _Contest] = {}
 
-    def repaired(self, kind: str, key: str, wanted: object, now_s: float, limits: Limits = USUAL) -> bool:
+    def repaired(
+        self,
+        kind: str,
+        key: str,
+        wanted: object,
+        now_s: float,
+        *,
+        limits: Limits = USUAL,
+        writer: Callable[[float], str] = lambda _: "",
+    ) -> bool:
         """Note that something was put right; whether it is left alone from now on.
 
-        Where something else is wanted than the last time, it is we who changed it.
+        Where something else is wanted than the last time, it is we who changed it. `writer` names who has changed it
+        since then, or nobody.
         """
         self._forget(now_s)
         contest = self._by_key.setdefault((kind, key), _Contest(limits.first_hold_s, wanted=wanted))
@@ -72,16 +82,13 @@ class Contests:
         pace_s = limits.pace_s(contest.repairs)
         if pace_s is None:
             return False
+        contest.writer = writer(contest.repairs[-2])
         contest.repairs.clear()
         contest.repairs.append(now_s)
         hold_s = max(contest.hold_s, PACES * pace_s)
         contest.until_s = now_s + hold_s
         contest.hold_s = min(2 * hold_s, limits.longest_hold_s)
         return True
-
-    def name(self, kind: str, key: str, writer: str) -> None:
-        """Note who does it."""
-        self._by_key[kind, key].writer = writer
 
     def held(self, kind: str, key: str, now_s: float) -> bool:
         """Whether it is left alone now."""

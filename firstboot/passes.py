@@ -17,7 +17,7 @@ from firstboot.host import Host
 from firstboot.kind import Kind
 from firstboot.neighbours import Neighbours
 from firstboot.paths import LAST_GOOD, REPORT_NAME, RUN, STATUS, STATUS_TEXT
-from firstboot.reconcile import Outcome, Reconciler
+from firstboot.reconcile import Outcome, Reconciler, Writer
 from firstboot.report import Report
 from firstboot.resources.cable import offered
 from firstboot.resources.wifi import joined_network
@@ -53,7 +53,7 @@ class Passes:
         tell: Callable[[status.Status, str], None],
         *,
         alive: Callable[[], None],
-        writer: Callable[[Source], str],
+        writer: Writer,
         custom: bool,
     ) -> None:
         """`tell` is given each status, and the same as JSON; `alive` and `writer` are the reconciler's.

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any, Protocol
 
 from appliance.errors import ApplianceError, PermanentError, TemporaryError
@@ -62,6 +63,9 @@ class Outcome:
     in_vain: bool = False
     about: tuple[tuple[str, ...], ...] = ()
 
+
+Writer = Callable[[Source, str, float], str]
+"""Of a table, a key and a time by the monotonic clock."""
 
 Deed = tuple[str, tuple[str, ...]]
 """What was done, and the keys of the specs that it was done for."""
@@ -121,11 +125,11 @@ class Reconciler:
         clock: Callable[[], float] = time.monotonic,
         alive: Callable[[], None] = lambda: None,
         news: Callable[[], object] = lambda: None,
-        writer: Callable[[Source], str] = lambda _: "",
+        writer: Writer = lambda *_: "",
     ) -> None:
         """`alive` is called before each kind; what `news` returns is another when what is urgent must not wait.
 
-        `writer` names who else changed such a table last, or "".
+        `writer` names who else took something out of a table (NOTHING: it is in none) after a time, or nobody ("").
         """
         self._kinds, self._sleep, self._clock, self._alive, self._news = kinds, sleep, clock, alive, news
         self._contests, self._writer = Contests(), writer
@@ -261,10 +265,8 @@ class Reconciler:
         if not kind.gives_way or (streak.wanted is not None) != (key in found.wanted):
             return
         limits = INTERRUPTING if kind.interrupts else USUAL
-        if self._contests.repaired(kind.name, key, streak.wanted, now_s, limits):
-            sources = (Source[name.upper()] for name in found.facts if name.upper() in Source.__members__)
-            writer = next((name for source in sources if (name := self._writer(source))), "")
-            self._contests.name(kind.name, key, writer)
+        writer = partial(self._writer, kind.table, key)
+        self._contests.repaired(kind.name, key, streak.wanted, now_s, limits=limits, writer=writer)
 
     def _explained(self, kind: Kind[Any], changes: Sequence[Change[Any]]) -> ApplianceError | None:
         now_s = self._clock()

@@ -35,11 +35,11 @@ class Bout:
 
     def __post_init__(self) -> None:
         self.reconciler = Reconciler(KINDS, sleep=lambda _: None, clock=lambda: self.now, writer=self.asked)
-        self.sources: list[Source] = []
+        self.asked_for: list[tuple[Source, str, float]] = []
 
-    def asked(self, source: Source) -> str:
-        self.sources.append(source)
-        return self.writer if source is Source.ROUTES else ""
+    def asked(self, table: Source, key: str, since_s: float) -> str:
+        self.asked_for.append((table, key, since_s))
+        return self.writer
 
     def after(self, seconds: float) -> Outcome:
         """Time goes by, the other program acts, and the daemon."""
@@ -67,9 +67,19 @@ def test_it_gives_way_says_who_it_is_and_tries_again(gateway: Appliance) -> None
 
 def test_who_it_is_need_not_be_known(gateway: Appliance) -> None:
     bout = Bout(gateway)
-    outcomes = [bout.after(0.1) for _ in range(REPAIRS + 1)]
+    outcomes = [bout.after(0.5) for _ in range(REPAIRS + 1)]
     assert outcomes[-1].error.startswith("something else keeps changing ")
-    assert Source.ROUTES in bout.sources
+
+
+def test_it_is_asked_who_took_that_very_thing_away_since_it_was_right(gateway: Appliance) -> None:
+    bout = Bout(gateway)
+    for _ in range(REPAIRS):
+        bout.after(0.5)
+    before_s = bout.now - 0.5
+    assert set(bout.asked_for) == {
+        (Source.ROUTES, "0.0.0.0/0 metric 97", before_s),
+        (Source.ROUTES, "::/0 metric 512", before_s),
+    }
 
 
 def test_the_firewall_never_gives_way(gateway: Appliance) -> None:
@@ -103,7 +113,7 @@ def repairs_in(hours: float, every_s: float, limits: Limits = USUAL) -> tuple[in
         now += every_s
         if not contests.held("routes", "default", now):
             repairs += 1
-            holds += contests.repaired("routes", "default", "this", now, limits)
+            holds += contests.repaired("routes", "default", "this", now, limits=limits)
     return repairs, holds
 
 
