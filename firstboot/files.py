@@ -50,7 +50,7 @@ def replace(path: Path, content: bytes, mode: int = 0o644) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         raise PermanentError(
-            f"{path} cannot be written: {error.strerror}", hint="is the card full, or mounted read-only (df, mount)?"
+            f"{path} cannot be written: {error.strerror}", hint="is the file system full, or read-only (df, mount)?"
         ) from error
 
 

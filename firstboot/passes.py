@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.errors import ApplianceError
+from appliance.model import Profile
 from firstboot import files, status
 from firstboot.configuration import Configuration, Configurations
 from firstboot.history import History
@@ -18,7 +19,7 @@ from firstboot.kind import Kind
 from firstboot.neighbours import Neighbours
 from firstboot.paths import LAST_GOOD, REPORT_NAME, RUN, STATUS, STATUS_TEXT
 from firstboot.reconcile import Outcome, Reconciler, Writer
-from firstboot.report import Report
+from firstboot.report import READ_THE_JOURNAL, Report
 from firstboot.resources.cable import offered
 from firstboot.resources.wifi import joined_network
 from firstboot.sharing import questions
@@ -61,7 +62,7 @@ class Passes:
         A `custom` machine has no card to read a report from.
         """
         self.configurations = Configurations(folder, LAST_GOOD, custom=custom)
-        self.report = Report((RUN if custom else folder) / REPORT_NAME)
+        self.report = Report(RUN / REPORT_NAME, advice=READ_THE_JOURNAL) if custom else Report(folder / REPORT_NAME)
         self.neighbours: Neighbours | None = None
         self.in_force: Configuration | None = None
         """The configuration of the last pass; None before the first one."""
@@ -133,8 +134,10 @@ class Passes:
         return self.configurations.judge(tuple(self._history.last.values()), host.visits)
 
     def _status(self, configuration: Configuration, outcomes: tuple[Outcome, ...], host: Host) -> status.Status:
+        is_custom = configuration.appliance.profile is Profile.CUSTOM
         return status.Status(
             appliance=configuration.appliance,
+            own_name=host.hostname() if is_custom else "",
             source=configuration.source,
             outcomes=outcomes,
             facts=host.facts(),
