@@ -293,7 +293,8 @@ class MemoryMachine:
     @execute.register
     def _(self, action: actions.WriteFile) -> None:
         self.log.append(action)
-        self.files[action.path] = FileState(action.content, action.mode)
+        mode = action.mode if action.mode is not None else self.files[action.path].mode
+        self.files[action.path] = FileState(action.content, mode)
 
     @execute.register
     def _(self, action: actions.RemoveFile) -> None:
