@@ -23,7 +23,7 @@ class RouteTables(Kind[Reach]):
     name = "route-tables"
     setting = "routing.tables"
     table = Source.ROUTES
-    profiles = frozenset(Profile)
+    profiles = frozenset({Profile.CUSTOM})
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Reach]:
         """One for each table and family, by the router that the main table has for the table's interface."""
