@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from firstboot import tables
 from firstboot.sources import Source
-from firstboot.writers import Writers
+from firstboot.writers import Writer, Writers
 
 KEPT = 256
 
@@ -27,7 +27,7 @@ class _Removal:
     message: int
     body: bytes
     at_s: float
-    writer: str
+    writer: Writer | None
 
 
 class Removals:
@@ -45,12 +45,13 @@ class Removals:
     def note(self, message: int, flags: int, port: int, body: bytes) -> None:
         """Keep a message of rtnetlink, if it is about a removal."""
         if port not in self._own and _is_removal(message, flags):
-            self._kept.append(_Removal(message, body, self._clock(), self._writers.named(port)))
+            self._kept.append(_Removal(message, body, self._clock(), self._writers.owner(port)))
 
     def writer(self, table: Source, key: str, since_s: float) -> str:
         """Who took this out of a table last, after that time; "" if nobody did, or it is not known who."""
         about = (removal for removal in reversed(tuple(self._kept)) if removal.at_s > since_s)
-        return next((each.writer for each in about if _removed(each.message, each.body) == (table, key)), "")
+        found = next((each.writer for each in about if _removed(each.message, each.body) == (table, key)), None)
+        return self._writers.named(found)
 
 
 def _is_removal(message: int, flags: int) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from firstboot.writers import REMEMBERED_S, Writers, named
+from firstboot.writers import REMEMBERED_S, Writers
 
 LINES = """\
 sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode
@@ -64,15 +64,17 @@ def has(proc: Path, number: int, command: str, numbers_inside: str = "") -> None
     ],
 )
 def test_a_port_is_named(proc: Path, port: int, name: str) -> None:
-    assert named(port, proc) == name
+    writers = Writers(proc)
+    assert writers.named(writers.owner(port)) == name
 
 
 def test_what_was_known_when_the_message_came_holds_for_a_moment(proc: Path) -> None:
     now = 100.0
     writers = Writers(proc, clock=lambda: now)
-    told = writers.named(700)
+    owner = writers.owner(700)
     has(proc, 700, "innocent")
     now += REMEMBERED_S
-    assert writers.named(700) == told == "NetworkManager (process 700 of NetworkManager.service)"
+    assert writers.owner(700) == owner
+    assert writers.named(owner) == "NetworkManager (process 700 of NetworkManager.service)"
     now += 1
-    assert writers.named(700) == "innocent (process 700 of innocent.service)"
+    assert writers.named(writers.owner(700)) == "innocent (process 700 of innocent.service)"
