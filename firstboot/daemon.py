@@ -121,6 +121,7 @@ class Daemon:
         """Work until stopped. Without a bus (in a bare network namespace) there are no units and no NetworkManager."""
         loop = asyncio.get_running_loop()
         self._passes.report.begin()
+        self._files.watch({self._passes.configurations.file})  # from before it is read: nobody else notices a change
         loop.add_reader(self._network.fileno(), self._on_network)
         for events in (*self._others, self._files):
             loop.add_reader(events.fileno(), self._on_events, events)

@@ -47,6 +47,8 @@ class Status:
     """Why the configuration could not be read at all."""
     refused: str = ""
     """Why appliance.yaml as it is now was taken back."""
+    failure: str = ""
+    """Why the pass ended before its end, or what it found cannot be remembered."""
     trial: str = ""
     """What a person should know of the one in force while it is on trial."""
     wifi: str = ""
@@ -72,7 +74,7 @@ class Status:
     def machine(self) -> Overall:
         """The worst of what the configuration in force wants."""
         states = {outcome.state for outcome in self.outcomes}
-        if State.FAILED in states:
+        if self.failure or State.FAILED in states:
             return Overall.FAILED
         return Overall.READY if states <= {State.OK} else Overall.WAITING
 
@@ -101,6 +103,7 @@ def to_json(status: Status, *, began_s: float) -> str:
         "warnings": [_problem(problem) for problem in status.warnings],
         "trouble": status.trouble,
         "refused": status.refused,
+        "failure": status.failure,
         "trial": status.trial,
         "interfaces": {name: list(addresses) for name, addresses in _addresses(status.facts).items()},
         "wifi": status.wifi,
@@ -133,7 +136,8 @@ def _headline(status: Status) -> Sequence[str]:
     elif status.refused:
         lines.append(f"CHECK appliance.yaml: it was tried, and taken back: {status.refused}.")
         lines.append(f"In force is the {status.source}; `sudo appliance apply` tries the other one again.")
-    return [*lines, _HEADLINES[status.machine].format(source=f"the {status.source}" if lines[1:] else status.source)]
+    headline = _HEADLINES[status.machine].format(source=f"the {status.source}" if lines[1:] else status.source)
+    return [*lines, headline, *([f"  {status.failure}"] if status.failure else [])]
 
 
 def _configuration(status: Status) -> list[str]:
