@@ -105,9 +105,12 @@ class Configurations:
     def _look(self) -> tuple[bytes, str]:
         """What the file says, or why that cannot be told."""
         try:
-            return _content(self.file), ""
+            file = files.read(self.file)
         except ApplianceError as error:
             return b"", error.message
+        if file is None:
+            return b"", f"there is no {self.file}" if self._custom else f"there is no {self.file.name} on the card"
+        return file.content, ""
 
     def judge(self, outcomes: Collection[Outcome], visits: Callable[[], Visits]) -> bool:
         """Keep or take back what is on trial; whether one or the other happened. `outcomes`: those of the last pass.
@@ -218,7 +221,5 @@ def _stale(configuration: Configuration, facts: Facts) -> bool:
 def _content(path: Path) -> bytes:
     file = files.read(path)
     if file is None:
-        raise InputError(
-            f"there is no {path.name} on the card", hint="`appliance init gateway` writes one to start from"
-        )
+        raise InputError(f"there is no {path}")
     return file.content

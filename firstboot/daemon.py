@@ -80,7 +80,7 @@ class Daemon:
             self._history,
             self._answers.note,
             alive=self._alive,
-            writer=self._network.writer,
+            writer=self._network.removals.writer,
             custom=custom,
         )
         self._woken = asyncio.Event()
@@ -129,7 +129,7 @@ class Daemon:
         self._passes.neighbours = neighbours
         with listening():
             netlink = await loop.run_in_executor(self._worker, Netlink)
-        self._network.ignore(netlink.port())
+        self._network.removals.ignore(netlink.port)
         heartbeat = asyncio.create_task(self._heartbeat())
         try:
             on_reaction = partial(loop.call_soon_threadsafe, self._wake, Source.REACTIONS)

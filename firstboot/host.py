@@ -353,7 +353,10 @@ class Host:
 
     @_do.register
     def _(self, action: actions.WriteFile) -> None:
-        files.replace(action.path, action.content, action.mode)
+        if action.mode is None:
+            files.amend(action.path, action.content)
+        else:
+            files.replace(action.path, action.content, action.mode)
 
     @_do.register
     def _(self, action: actions.RemoveFile) -> None:
@@ -362,9 +365,11 @@ class Host:
     @_do.register
     def _(self, action: actions.SetHostname) -> None:
         self._system.set_hostname(action.name)
-        hosts = files.read(ETC / "hosts")
+        path = ETC / "hosts"
+        hosts = files.read(path)
         text = hosts.content.decode(errors="surrogateescape") if hosts else "127.0.0.1\tlocalhost\n"
-        files.replace(ETC / "hosts", hosts_with(text, action.name).encode(errors="surrogateescape"))
+        write = files.amend if hosts else files.replace
+        write(path, hosts_with(text, action.name).encode(errors="surrogateescape"))
 
     @_do.register
     def _(self, action: actions.ShutFirewall) -> None:

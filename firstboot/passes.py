@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +20,8 @@ from firstboot.host import Host
 from firstboot.kind import Kind
 from firstboot.neighbours import Neighbours
 from firstboot.paths import LAST_GOOD, REPORT_NAME, RUN, STATUS, STATUS_TEXT
-from firstboot.reconcile import Outcome, Reconciler
-from firstboot.report import Report
+from firstboot.reconcile import Outcome, Reconciler, Writer
+from firstboot.report import READ_THE_JOURNAL, Report
 from firstboot.resources.cable import offered
 from firstboot.resources.wifi import joined_network
 from firstboot.sharing import questions
@@ -55,7 +56,7 @@ class Passes:
         tell: Callable[[status.Status, str], None],
         *,
         alive: Callable[[], None],
-        writer: Callable[[Source], str],
+        writer: Writer,
         custom: bool,
     ) -> None:
         """`tell` is given each status, and the same as JSON; `alive` and `writer` are the reconciler's.
@@ -63,7 +64,7 @@ class Passes:
         A `custom` machine has no card to read a report from.
         """
         self.configurations = Configurations(folder, LAST_GOOD, custom=custom)
-        self.report = Report((RUN if custom else folder) / REPORT_NAME)
+        self.report = Report(RUN / REPORT_NAME, advice=READ_THE_JOURNAL) if custom else Report(folder / REPORT_NAME)
         self.neighbours: Neighbours | None = None
         self.in_force: Configuration | None = None
         """The configuration of the last pass; None before the first one."""
@@ -157,8 +158,10 @@ class Passes:
     def _failed(self, failure: str, outcomes: tuple[Outcome, ...]) -> status.Status:
         """What is known without a look at the machine, which may be what failed."""
         configuration = self.in_force or Configuration(Appliance(profile=Profile.CUSTOM), status.Source.NOTHING, {})
+        is_custom = configuration.appliance.profile is Profile.CUSTOM
         return status.Status(
             appliance=configuration.appliance,
+            own_name=socket.gethostname() if is_custom else "",
             source=configuration.source,
             outcomes=outcomes,
             facts=Facts(),

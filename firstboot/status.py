@@ -35,7 +35,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True)
 class Status:
-    """Everything that there is to tell. `problems` are those of the appliance.yaml that is on the card now."""
+    """Everything that there is to tell. `problems` are those of appliance.yaml as it is now."""
 
     appliance: Appliance
     source: Source
@@ -46,7 +46,7 @@ class Status:
     trouble: str = ""
     """Why the configuration could not be read at all."""
     refused: str = ""
-    """Why the one on the card was taken back."""
+    """Why appliance.yaml as it is now was taken back."""
     failure: str = ""
     """Why the pass ended before its end, or what it found cannot be remembered."""
     trial: str = ""
@@ -57,6 +57,13 @@ class Status:
     """What the networks on the cable are for the laptop."""
     marks: Mapping[str, Mark] = field(default_factory=dict)
     """Where each setting of the configuration in force stands."""
+    own_name: str = ""
+    """The machine's, where it is not appliance.yaml that names it."""
+
+    @property
+    def hostname(self) -> str:
+        """What the machine is called."""
+        return self.own_name or self.appliance.hostname
 
     @property
     def overall(self) -> Overall:
@@ -89,7 +96,7 @@ def to_json(status: Status, *, began_s: float) -> str:
     content: Mapping[str, Any] = {
         "state": status.overall,
         "began_s": began_s,
-        "hostname": status.appliance.hostname,
+        "hostname": status.hostname,
         "profile": status.appliance.profile,
         "configuration": status.source,
         "problems": [_problem(problem) for problem in status.problems],
@@ -121,7 +128,7 @@ _HEADLINES = {
 
 
 def _headline(status: Status) -> Sequence[str]:
-    lines = [f"{status.appliance.hostname} ({status.appliance.profile})"]
+    lines = [f"{status.hostname} ({status.appliance.profile})"]
     if status.problems:
         lines.append(f"CHECK appliance.yaml: it has mistakes and is not used. In force is the {status.source}.")
     elif status.trouble:

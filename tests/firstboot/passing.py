@@ -58,7 +58,7 @@ class Site:
             History(),
             lambda told, content: self.told.append(told),
             alive=lambda: None,
-            writer=lambda source: "",
+            writer=lambda *_: "",
             custom=self.custom,
         )
         self.passes._reconciler._sleep = lambda _: None

@@ -274,6 +274,14 @@ def test_a_stanza_of_the_installers_gets_its_metric_and_no_second_one() -> None:
     assert len(machine.log) == before
 
 
+def test_somebody_elses_file_is_amended_and_ours_made() -> None:
+    machine = interfaces(INSTALLERS)
+    settle(THREE, machine)
+    settle(replace(THREE, uplinks=()), machine)
+    written = {(action.path, action.mode) for action in machine.log if isinstance(action, actions.WriteFile)}
+    assert written == {(ifupdown.MAIN, None), (ifupdown.FILE, 0o644)}
+
+
 def test_a_stanza_is_as_it_was_when_the_uplink_goes() -> None:
     machine = interfaces(INSTALLERS)
     settle(THREE, machine)

@@ -13,6 +13,7 @@ from appliance.model import Appliance, ChangePolicy, Profile, Routing
 from firstboot.actions import ReactSoon
 from firstboot.command import Ended
 from firstboot.kind import Reaction
+from firstboot.kinds import KINDS
 from firstboot.reactions import AFTERMATH_S, LONGEST_S, Reactions
 from firstboot.reconcile import Outcome, Reconciler, State
 from firstboot.resources.reactions import Reactions as Kind
@@ -269,6 +270,13 @@ def test_a_policy_that_is_none_any_more_is_forgotten() -> None:
     assert outcome(machine, POLICY).done == (f"{IN_WORDS}: not for eth0 (0), but for other ones",)
     assert outcome(machine, POLICY) == Outcome("reactions", State.OK)
     assert outcome(machine).done == (f"{IN_WORDS}: not any more",)
+    assert machine.reacted == {}
+
+
+def test_what_is_due_is_not_done_in_another_profile(gateway: Appliance) -> None:
+    machine = MemoryMachine("eth0")
+    machine.reacted[IN_WORDS] = Reaction((), due=SOON)
+    Reconciler(KINDS, sleep=lambda _: None).reconcile(gateway, machine)
     assert machine.reacted == {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -51,6 +52,12 @@ def soon(holds: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+def says(process: subprocess.Popen[str], line: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(f"{line}\n")
+    process.stdin.flush()
 
 
 def has_default(site: Site, table: int) -> bool:
@@ -181,17 +188,24 @@ def test_a_first_one_that_is_taken_back_leaves_nothing_in_the_kernel(
 def test_a_fight_is_noticed_and_ended(living: Living, site: Site) -> None:
     site.ip(IN_TABLE_7)
     assert soon(lambda: has_default(site, 7))
+    guilty, innocent = (site.namespace.call(site.namespace.begin, "ip", "-force", "-batch", "-") for _ in range(2))
     fights = 0
     while has_default(site, 7):
-        site.ip("route del default table 7 proto 97")
+        says(innocent, "route add 10.9.0.0/16 dev eni1 table 7 proto 97")
+        says(guilty, "route del default table 7 proto 97")
+        says(innocent, "route del 10.9.0.0/16 dev eni1 table 7")
         fights += 1
         assert fights < 20
+        time.sleep(0.1)
         soon_again = time.monotonic() + 1
         while not has_default(site, 7) and time.monotonic() < soon_again:
             time.sleep(0.01)
     living.rested()
     held = living.daemon.outcomes["route-tables"]
+    for process in (guilty, innocent):
+        process.communicate()
     assert held.state is State.WAITING
+    assert held.error.startswith(f"ip (process {guilty.pid}")
     assert "keeps changing 0.0.0.0/0 metric 97 in table 7; it is left alone for" in held.error
 
 
