@@ -31,7 +31,7 @@ routing:
     - interface: "spare*"
       settle: 1s
       at_most_every: 1s
-      run: [sh, -c, "ls /sys/class/net > /srv/interfaces; echo spare has changed"]
+      run: [/bin/sh, -c, "ls /sys/class/net > /srv/interfaces; echo spare has changed"]
 uplinks:"""
 """/srv is read-only for the daemon, and for whatever it starts itself."""
 
