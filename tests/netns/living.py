@@ -30,7 +30,13 @@ class WatchedDaemon(Daemon):
         """When passes did, by the monotonic clock."""
         self.repairs: list[tuple[float, str]] = []
         """When which kind had been put right: seen to be, in the same pass."""
+        self.costs: list[tuple[float, float]] = []
+        """What passes took: seconds, and seconds of the processor."""
         self.passed = threading.Event()
+
+    def look_again(self) -> None:
+        """Have a pass over everything. To be called on the loop."""
+        self._wake()
 
     @property
     def outcomes(self) -> Mapping[str, Outcome]:
@@ -38,8 +44,10 @@ class WatchedDaemon(Daemon):
         return self._history.last
 
     def _pass(self, host: Host, changed: Source) -> Passed:
+        began, used = time.monotonic(), time.thread_time()
         passed = super()._pass(host, changed)
         now = time.monotonic()
+        self.costs.append((now - began, time.thread_time() - used))
         self.ended.append(now)
         self.repairs += [(now, each.kind) for each in self.outcomes.values() if each.done and each.state is State.OK]
         self.passed.set()
@@ -82,6 +90,10 @@ class Living:
         self._loop.call_soon_threadsafe(self.daemon.stop)
         self._thread.join(END_S)
         assert not self._thread.is_alive(), "the daemon does not end"
+
+    def look_again(self) -> None:
+        """Have the daemon look at everything, as it does every quarter of an hour."""
+        self._loop.call_soon_threadsafe(self.daemon.look_again)
 
     def rested(self, quiet_s: float = 0.5) -> None:
         """Wait until the daemon has nothing more to do."""
