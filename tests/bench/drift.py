@@ -18,6 +18,7 @@ from tests.bench import drift_booted, peers, policies_at_scale, storm
 from tests.bench.shown import figure, heading, judged
 from tests.firstboot.conftest import EXAMPLES
 from tests.netns import test_killed
+from tests.netns.gateways import NOT_HERE, lay_wires
 from tests.netns.living import Living, give_files_of_its_own
 from tests.netns.namespace import Namespace
 from tests.netns.policies import Site
@@ -27,9 +28,6 @@ P50_MS, P99_MS = 20.0, 100.0
 LOST_S = 5.0
 LONGEST_GAP_S = 0.15
 """Something happens while the daemon rests, too."""
-
-NOT_HERE = ("hostname", "tunnel", "tunnel-sysctls", "reach", "units", "dhcpcd", "withdrawal", "cable")
-"""What needs systemd, or a module that not every kernel has: those are measured in the image (`drift_booted`)."""
 
 FIREWALL_GONE = {
     "firewall: policy": "iptables -P INPUT ACCEPT",
@@ -77,10 +75,7 @@ def _policies(folder: Path) -> None:
 
 def _gateway(folder: Path) -> None:
     with Namespace() as namespace:
-        for name in ("eth0", "he-ipv6"):  # a tunnel's interface, to the kinds that only put something on it
-            namespace.program("ip", "link", "add", name, "type", "veth", "peer", "name", f"far-{name}")
-            namespace.program("ip", "link", "set", f"far-{name}", "up")
-        namespace.program("ip", "link", "set", "he-ipv6", "up")
+        lay_wires(namespace)
         config = (EXAMPLES / "gateway.yaml").read_text()
         with Living(namespace, folder, config, without=NOT_HERE) as living:
             living.rested(quiet_s=2.0)  # IPv6 addresses are tentative for a second
