@@ -44,6 +44,10 @@ def _profile(appliance: Appliance, given: Container[str]) -> Iterator[Finding]:
             yield Finding(name, message, f"it belongs to profile {others}; here: {', '.join(TAKES[profile])}")
     if profile is Profile.CUSTOM and "routing" not in given and "uplinks" not in given:
         yield Finding("profile", "profile custom does nothing without routing or uplinks", warning=True)
+    for name in ("hostname", "ssh"):
+        if profile is Profile.CUSTOM and name in given:
+            message = f"{name} does nothing with profile custom: the machine keeps its own"
+            yield Finding(name, message, "leave it out", warning=True)
 
 
 def _login(appliance: Appliance) -> Iterator[Finding]:

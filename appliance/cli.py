@@ -48,12 +48,12 @@ COMMANDS = (
     Command("cache", "image.cli.cache", "see, trim or verify what builds keep"),
     Command("stamp", "image.cli.stamp", "make an image for each of many devices out of one"),
     Command("deb", "image.cli.deb", "build a package for a machine that is not made from an image"),
-    Command("status", "firstboot.cli.status", "on the Pi: what is up, and what is not and why"),
-    Command("plan", "firstboot.cli.plan", "on the Pi: what differs, and what would be done about it"),
-    Command("explain", "firstboot.cli.explain", "on the Pi: all that is known of one part, and its history"),
-    Command("apply", "firstboot.cli.apply", "on the Pi: make everything as appliance.yaml says, now"),
-    Command("confirm", "firstboot.cli.confirm", "on the Pi: keep a new configuration that is on trial"),
-    Command("daemon", "firstboot.cli.daemon", "on the Pi: the service that keeps it so"),
+    Command("status", "firstboot.cli.status", "on the device: what is up, and what is not and why"),
+    Command("plan", "firstboot.cli.plan", "on the device: what differs, and what would be done about it"),
+    Command("explain", "firstboot.cli.explain", "on the device: all that is known of one part, and its history"),
+    Command("apply", "firstboot.cli.apply", "on the device: make everything as appliance.yaml says, now"),
+    Command("confirm", "firstboot.cli.confirm", "on the device: keep a new configuration that is on trial"),
+    Command("daemon", "firstboot.cli.daemon", "on the device: the service that keeps it so"),
 )
 
 EXAMPLES = """\
@@ -115,7 +115,10 @@ def _run(argv: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     return argparse.ArgumentParser(
         prog="appliance",
-        description="A Raspberry Pi network appliance: flash an image, edit one file, plug it in.",
+        description=(
+            "A Raspberry Pi network appliance: flash an image, edit one file, plug it in. Its daemon keeps any other\n"
+            "Debian's network right as well."
+        ),
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -233,7 +233,9 @@ class RankedUplink:
     carrying: IPv4Network | None = setting(
         scalar.IPV4_NETWORK, "the interface that has an address of this network, whatever its name", default=None
     )
-    dhcp: bool = setting(scalar.BOOLEAN, "configured by DHCP", default=True)
+    dhcp: bool = setting(
+        scalar.BOOLEAN, "configured by DHCP; false: its address is configured elsewhere, and stays so", default=True
+    )
     metric: int = setting(scalar.METRIC, "the metric of its routes")
     optional: bool = setting(scalar.BOOLEAN, "may be missing; booting does not wait for it", default=False)
 

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import ClassVar
 
-from firstboot.facts import MAIN_TABLE, Address, Route
+from firstboot.facts import MAIN_TABLE, Address, Carrier, Route
 from firstboot.gadget.layout import Layout
 from firstboot.sources import EVERYTHING, FIREWALL, NETWORK, Source
 
@@ -412,12 +412,12 @@ class GenerateNetplan(Action):
 
 @dataclass(frozen=True)
 class RememberCarrying(Action):
-    """Remember which interface, by its hardware address, carries a network: it may lose it."""
+    """Remember which interface carries a network: it may lose it."""
 
     affects: ClassVar[Source] = Source.SURROUNDINGS
 
     network: str
-    mac: str
+    carrier: Carrier
 
     def __str__(self) -> str:
-        return f"remember that {self.mac} carries {self.network}"
+        return f"remember that {self.carrier.interface} carries {self.network}"

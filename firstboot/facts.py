@@ -84,6 +84,14 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Carrier:
+    """An interface that carries a network, by its name and hardware address."""
+
+    interface: str
+    mac: str
+
+
+@dataclass(frozen=True)
 class Facts:
     """One look at the machine's network."""
 
@@ -104,8 +112,12 @@ class Facts:
     """The programs that configure this machine's uplinks, the one that is in charge first."""
     interfaces_files: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By path: what others wrote for ifupdown (interfaces(5)); it may hold secrets."""
-    carrying: Mapping[str, str] = field(default_factory=dict)
-    """By network: the hardware address of the interface that carried it when that was looked at last."""
+    carrying: Mapping[str, Carrier] = field(default_factory=dict)
+    """By network: the interface that carried it when that was looked at last."""
+    lost_routes: Mapping[str, bool] = field(default_factory=dict)
+    """The interfaces whose IPv4 default route is gone while their address stayed; True: for seconds now, so somebody
+    has taken it away.
+    """
     other_rules: Mapping[int, str] = field(default_factory=dict)
     """By family: the rules that ufw loads beside ours, its own (`after.rules`) and the user's (`user.rules`)."""
 

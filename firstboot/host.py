@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from copy import copy
+from dataclasses import asdict
 from functools import partial, singledispatchmethod
 from ipaddress import IPv6Address
 from pathlib import Path
@@ -17,7 +18,7 @@ from firstboot import actions, advertisement, echo, files, regulatory, rfkill
 from firstboot.bus import Bus
 from firstboot.command import run
 from firstboot.connections import ssh_connections
-from firstboot.facts import Facts
+from firstboot.facts import Carrier, Facts
 from firstboot.gadget import configfs, identity
 from firstboot.iptables import Iptables
 from firstboot.kind import FileState, Gadget
@@ -80,11 +81,12 @@ class Host:
             carrying=self._carrying(),
         )
 
-    def _carrying(self) -> dict[str, str]:
+    def _carrying(self) -> dict[str, Carrier]:
         found = self.read(CARRYING)
         try:
-            return dict(json.loads(found.content)) if found is not None else {}
-        except ValueError:
+            known = json.loads(found.content) if found is not None else {}
+            return {network: Carrier(**carrier) for network, carrier in known.items()}
+        except (ValueError, TypeError, AttributeError):  # it was not written by this version
             return {}
 
     def look(self, changed: Source = EVERYTHING) -> None:
@@ -380,7 +382,8 @@ class Host:
 
     @_do.register
     def _(self, action: actions.RememberCarrying) -> None:
-        content = json.dumps({**self._carrying(), action.network: action.mac})
+        known = {**self._carrying(), action.network: action.carrier}
+        content = json.dumps({network: asdict(carrier) for network, carrier in known.items()})
         files.replace(CARRYING, f"{content}\n".encode())
 
     @_do.register

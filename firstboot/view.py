@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from ipaddress import IPv6Address
+from time import monotonic
 from typing import Protocol
 
-from firstboot.facts import Address, Facts, Gateway, Link, Route, Rule
+from firstboot.facts import Address, Carrier, Facts, Gateway, Link, Route, Rule
+from firstboot.lost_routes import LostRoutes
 from firstboot.sources import EVERYTHING, NETWORK, NOTHING, Source
 from firstboot.tables import with_link_local
 
@@ -42,7 +44,7 @@ class Surroundings:
     other_rules: Mapping[int, str]
     managers: tuple[str, ...] = ()
     interfaces_files: Mapping[str, str] = field(default_factory=dict, repr=False)
-    carrying: Mapping[str, str] = field(default_factory=dict)
+    carrying: Mapping[str, Carrier] = field(default_factory=dict)
 
 
 class View:
@@ -59,6 +61,7 @@ class View:
         self._links: list[Link] = []
         self._link_local: dict[str, tuple[IPv6Address, ...]] = {}
         self._facts = Facts()
+        self._lost = LostRoutes()
 
     def forget(self, changed: Source) -> None:
         """Read these again when next asked. Names and addresses of a link that changed may be others, too."""
@@ -93,7 +96,7 @@ class View:
         if Source.SURROUNDINGS in stale:
             found = self._surroundings()
             facts = replace(facts, **{each.name: getattr(found, each.name) for each in fields(Surroundings)})
-        return facts
+        return _with(facts, lost_routes=self._lost.update(facts, monotonic()))
 
 
 def _with(facts: Facts, **found: object) -> Facts:

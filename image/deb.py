@@ -47,7 +47,8 @@ MANAGERS_FILES = (
 )
 """What the daemon writes for the machine's network manager."""
 
-_MARKED = r"/# The next line is the appliance.s,/{N;s/.*\n *metric [0-9]*$//;/^$/d;s/^[^\n]*\n//}"
+_MARK = "# The next line is the appliance.s,"
+_MARKED = rf"/{_MARK}/{{N;s/.*\n *metric [0-9]*$//;/^$/d;s/^[^\n]*\n//}}"
 """For sed: takes away the line of ours in others' files, and its mark."""
 
 _SCRIPTS = {
@@ -79,6 +80,9 @@ _SCRIPTS = {
         if [ "$1" = remove ] && [ -x /usr/bin/deb-systemd-helper ]; then
             deb-systemd-helper mask {UNITS} >/dev/null
         fi
+        if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
+            systemctl --system daemon-reload
+        fi
         if [ "$1" = purge ]; then
             if [ -x /usr/bin/deb-systemd-helper ]; then
                 deb-systemd-helper purge {UNITS} >/dev/null
@@ -87,8 +91,8 @@ _SCRIPTS = {
             rm -rf /var/lib/appliance
             rm -f {" ".join(MANAGERS_FILES)}
             for file in /etc/network/interfaces /etc/network/interfaces.d/*; do
-                if [ -f "$file" ]; then
-                    sed --in-place '{_MARKED}' "$file"
+                if grep --quiet --no-messages "{_MARK}" "$file"; then
+                    sed --in-place --follow-symlinks '{_MARKED}' "$file"
                 fi
             done
         fi

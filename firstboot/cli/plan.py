@@ -31,7 +31,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "examples:\n"
         "  appliance plan                      what is not right now\n"
         "  sudo appliance plan new.yaml        what new.yaml would change\n"
-        "  sudo cp new.yaml /boot/firmware/appliance.yaml    has it done, on trial for a minute"
+        "  sudo cp new.yaml /boot/appliance.yaml   has it done, on trial for a minute; where it is a package:\n"
+        "                                          sudo cp new.yaml /etc/appliance/appliance.yaml"
     )
     parser.add_argument("file", metavar="FILE", nargs="?", type=Path, help="a configuration to try out on paper")
     parser.add_argument("--json", action="store_true", help="for programs: one JSON object")

@@ -3,6 +3,8 @@
 Each is a module with
 
     NAME, OWNED                 what appliance.yaml calls it, and the files that only the daemon writes
+    configures(uplink, facts)   whether it can be told how that uplink shall be: an address that somebody gave by hand
+                                is in a file of theirs, which stays as it is
     files(uplinks, facts)       what it shall read, each file with the uplinks that it is about
     read(wrong)                 what makes it know that a file is another, and do as it says for those uplinks whose
                                 routes are not right: all over the bus, as what a manager starts must not live in the

@@ -45,18 +45,20 @@ class _Stanza:
     metric: int | None
 
 
+def configures(uplink: Ranked, facts: Facts) -> bool:
+    """One with DHCP, or one that somebody's stanza is about."""
+    return uplink.dhcp or uplink.interface in _theirs(facts)
+
+
 def files(uplinks: Sequence[Ranked], facts: Facts) -> Iterator[tuple[File, Sequence[Ranked]]]:
     """The metric's line in each stanza that somebody else wrote; a stanza for each of the other uplinks, to be set up
     when it is there, so that none is waited for at boot. Raises `PermanentError` where the two cannot both be done.
     """
-    there: set[str] = set()
     for path, content in facts.interfaces_files.items():
-        theirs = {stanza.interface for stanza in _stanzas(content.splitlines())}
-        means = [uplink for uplink in uplinks if uplink.interface in theirs]
+        means = [uplink for uplink in uplinks if uplink.interface in _told_of(content)]
         if means or MARK in content:
             yield _amended(path, content, means), means
-        there |= theirs
-    if own := [uplink for uplink in uplinks if uplink.interface not in there]:
+    if own := [uplink for uplink in uplinks if uplink.dhcp and uplink.interface not in _theirs(facts)]:
         yield text(FILE, render("interfaces.j2", uplinks=tuple(own))), own
 
 
@@ -98,6 +100,14 @@ def of_others(machine: Machine) -> Mapping[str, str]:
     paths = (MAIN, *(path for path in machine.glob(FOLDER / "*") if path != FILE))
     states = ((path, machine.read(path)) for path in paths)
     return {str(path): state.content.decode(errors="surrogateescape") for path, state in states if state is not None}
+
+
+def _theirs(facts: Facts) -> set[str]:
+    return {name for content in facts.interfaces_files.values() for name in _told_of(content)}
+
+
+def _told_of(content: str) -> set[str]:
+    return {stanza.interface for stanza in _stanzas(content.splitlines())}
 
 
 def _set_up(interface: str) -> Action:

@@ -31,13 +31,19 @@ def in_charge(machine: Machine) -> bool:
     return bool(states) and not any(state and _LEFT_TO_NETWORKMANAGER.search(state.content) for state in states)
 
 
+def configures(uplink: Ranked, facts: Facts) -> bool:
+    """One with DHCP, by a file of its own."""
+    return uplink.dhcp
+
+
 def files(uplinks: Sequence[Ranked], facts: Facts) -> Sequence[tuple[File, Sequence[Ranked]]]:
-    """All uplinks; netplan wants its files to be nobody else's to read.
+    """One for all; netplan wants its files to be nobody else's to read.
 
     Each is under an id of its own. Under another's it would add to what that says, but of several ids that match an
     interface networkd takes the first by name, so an `all-en` would hide an `enp0s8`.
     """
-    return [(text(FILE, render("netplan.yaml.j2", uplinks=uplinks), 0o600), uplinks)] if uplinks else []
+    ours = [uplink for uplink in uplinks if configures(uplink, facts)]
+    return [(text(FILE, render("netplan.yaml.j2", uplinks=tuple(ours)), 0o600), ours)] if ours else []
 
 
 def read(wrong: Sequence[Ranked]) -> Sequence[Action]:

@@ -22,9 +22,14 @@ PREFIX = "05-appliance-"
 OWNED = (FOLDER / f"{PREFIX}*.network",)
 
 
+def configures(uplink: Ranked, facts: Facts) -> bool:
+    """One with DHCP, by a file of its own."""
+    return uplink.dhcp
+
+
 def files(uplinks: Sequence[Ranked], facts: Facts) -> Sequence[tuple[File, Sequence[Ranked]]]:
     """One for each."""
-    return [(_file(uplink), (uplink,)) for uplink in uplinks]
+    return [(_file(uplink), (uplink,)) for uplink in uplinks if configures(uplink, facts)]
 
 
 def read(wrong: Sequence[Ranked]) -> Sequence[Action]:

@@ -17,9 +17,14 @@ NAME = "networkmanager"
 OWNED = (PROFILES / "appliance-ranked-*.nmconnection",)
 
 
+def configures(uplink: Ranked, facts: Facts) -> bool:
+    """One with DHCP, by a file of its own."""
+    return uplink.dhcp
+
+
 def files(uplinks: Sequence[Ranked], facts: Facts) -> Sequence[tuple[File, Sequence[Ranked]]]:
     """One for each; NetworkManager reads none that others may read."""
-    return [(_profile(uplink), (uplink,)) for uplink in uplinks]
+    return [(_profile(uplink), (uplink,)) for uplink in uplinks if configures(uplink, facts)]
 
 
 def read(wrong: Sequence[Ranked]) -> Sequence[Action]:

@@ -10,7 +10,7 @@ from types import ModuleType
 from appliance.errors import ApplianceError, PermanentError, TemporaryError
 from appliance.model import Appliance, Profile
 from firstboot.actions import Action, RememberCarrying, RemoveFile, WriteFile
-from firstboot.facts import Facts
+from firstboot.facts import Carrier, Facts
 from firstboot.kind import Kind, Machine
 from firstboot.managers import ifupdown
 from firstboot.managers.detection import MANAGERS, manager_of
@@ -52,10 +52,10 @@ class Preferred:
 
 @dataclass(frozen=True)
 class Carrying:
-    """The hardware address of the interface that carried a network last."""
+    """What carried a network last."""
 
     network: str
-    mac: str
+    carrier: Carrier
 
     @property
     def key(self) -> str:
@@ -84,10 +84,11 @@ class RankedUplinks(Kind[Wanted]):
         """All files that the daemon wrote, for whichever manager; the wanted routes; what is remembered."""
         facts = machine.facts()
         files = tuple(_files(machine, wanted))
-        # Before the manager has read its file, a route says nothing, and to be set up twice at once is too much for it.
+        # Before the manager has read its file, a route says nothing, and to be set up twice at once is too much for it:
+        # it is looked at afterwards.
         to_be_read = diff((want for want in wanted if isinstance(want, ManagersFile)), files)
         routes = (
-            Preferred(want.interface, _metric(want.interface, facts) if not to_be_read else None)
+            Preferred(want.interface, _metric(want.interface, facts) if not to_be_read else want.metric)
             for want in wanted
             if isinstance(want, Preferred)
         )
@@ -103,9 +104,9 @@ class RankedUplinks(Kind[Wanted]):
             mode = want.mode if want.mode is not None else have.mode if isinstance(have, ManagersFile) else None
             return [WriteFile(want.path, want.content, mode or PRIVATE), *want.apply]
         if isinstance(want, Preferred) and isinstance(have, Preferred):
-            return list(want.apply) if have.metric is not None else []
+            return list(want.apply)
         if isinstance(want, Carrying):
-            return [RememberCarrying(want.network, want.mac)]
+            return [RememberCarrying(want.network, want.carrier)]
         return [RemoveFile(have.path), *have.apply] if isinstance(have, ManagersFile) else []
 
     def explain(self, change: Change[Wanted]) -> ApplianceError | None:
@@ -114,11 +115,11 @@ class RankedUplinks(Kind[Wanted]):
         if not isinstance(want, Preferred) or not isinstance(have, Preferred):
             return None
         if have.metric is None:
-            hint = "is its cable in, and is there a DHCP server on its network?"
-            return TemporaryError(f"{want.interface} has no default route yet", hint=hint)
+            hint = "is its cable in, and does a DHCP server on its network tell of a router?"
+            return TemporaryError(f"{want.interface} has no default route", hint=hint)
         return PermanentError(
             f"the default route of {want.interface} has the metric {have.metric}, not {want.metric}",
-            hint="something else configures it as well",
+            hint="something else configures it as well" if want.apply else "set it where its address is configured",
         )
 
 
@@ -136,9 +137,16 @@ def _desired(manager: ModuleType, appliance: Appliance, facts: Facts) -> Iterato
         wrong = [each for each in means if each.interface in facts.links and not _is_right(each, facts)]
         yield _managers(file, manager.read(wrong))
     for uplink in uplinks:
-        if uplink.dhcp and (_metric(uplink.interface, facts) is not None or not uplink.optional):
-            yield Preferred(uplink.interface, uplink.metric, tuple(manager.apply(uplink)))
-    yield from (Carrying(network, mac) for network, mac in carried(appliance, facts))
+        name = uplink.interface
+        if not uplink.optional or name in facts.lost_routes or _metric(name, facts) is not None:
+            yield Preferred(name, uplink.metric, _again(manager, uplink, facts))
+    yield from (Carrying(network, carrier) for network, carrier in carried(appliance, facts))
+
+
+def _again(manager: ModuleType, uplink: Ranked, facts: Facts) -> tuple[Action, ...]:
+    """What gets it another route: not while it waits for one, and not where the manager is told by others."""
+    waits = _metric(uplink.interface, facts) is None and not facts.lost_routes.get(uplink.interface, False)
+    return () if waits or not manager.configures(uplink, facts) else tuple(manager.apply(uplink))
 
 
 def _managers(file: File, apply: Iterable[Action]) -> ManagersFile:
@@ -147,7 +155,7 @@ def _managers(file: File, apply: Iterable[Action]) -> ManagersFile:
 
 def _is_right(uplink: Ranked, facts: Facts) -> bool:
     """Whether it need not be interrupted: all that its file is for is there already."""
-    return uplink.dhcp and _metric(uplink.interface, facts) == uplink.metric
+    return _metric(uplink.interface, facts) == uplink.metric
 
 
 def _files(machine: Machine, wanted: Sequence[Wanted]) -> Iterator[ManagersFile]:

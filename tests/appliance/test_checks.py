@@ -520,6 +520,13 @@ def test_custom_needs_nothing() -> None:
     assert parsed("profile: custom\n").appliance.hostname == "appliance"
 
 
+def test_custom_leaves_the_machines_name_and_logins_alone_and_says_so() -> None:
+    text = "profile: custom\nhostname: gw\nrouting:\n  tables: [{lookup: 7, ensure: default-route}]\n"
+    assert warnings(text) == [
+        "a.yaml:2:11: hostname does nothing with profile custom: the machine keeps its own (leave it out)"
+    ]
+
+
 def test_an_unread_value_silences_only_what_needs_it() -> None:
     text = changed(
         "gateway", [("192.168.1.252/24", "192.168.1.252"), ("lease: 12h", "lease: 1s"), ("abd::2/64", "abd::/64")]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from appliance.errors import TemporaryError
 from firstboot import actions
-from firstboot.facts import OURS, Address, Facts, Gateway, Link, Route, Rule
+from firstboot.facts import OURS, Address, Carrier, Facts, Gateway, Link, Route, Rule
 from firstboot.gadget.configfs import NETWORK, normal
 from firstboot.gadget.layout import Layout
 from firstboot.kind import FileState, Gadget
@@ -55,7 +55,8 @@ class MemoryMachine:
         self.rules_of_tables: list[Rule] = []
         self.reactions: dict[str, tuple[str, ...]] = {}
         self.managers: tuple[str, ...] = ()
-        self.carrying: dict[str, str] = {}
+        self.carrying: dict[str, Carrier] = {}
+        self.lost_routes: dict[str, bool] = {}
         self.looks = 0
         self.log: list[actions.Action] = []
 
@@ -72,6 +73,7 @@ class MemoryMachine:
             managers=self.managers,
             interfaces_files=ifupdown.of_others(self),
             carrying=dict(self.carrying),
+            lost_routes=dict(self.lost_routes),
         )
 
     def gadget_ports(self) -> dict[str, str]:
@@ -378,7 +380,7 @@ class MemoryMachine:
     @execute.register
     def _(self, action: actions.RememberCarrying) -> None:
         self.log.append(action)
-        self.carrying[action.network] = action.mac
+        self.carrying[action.network] = action.carrier
 
 
 def count(machine: MemoryMachine) -> Counter[type]:

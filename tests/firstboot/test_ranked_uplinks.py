@@ -13,14 +13,15 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.model import Appliance, NetworkConfigurator
+from appliance.model import Appliance, NetworkConfigurator, RankedUplink
 from appliance.parse import load
 from firstboot import actions
-from firstboot.facts import Address, Link, Route
+from firstboot.facts import Address, Carrier, Facts, Link, Route
 from firstboot.kind import FileState
 from firstboot.kinds import KINDS
 from firstboot.managers import ifupdown, netplan, networkd, networkmanager
 from firstboot.managers.detection import MANAGERS
+from firstboot.managers.ranked import interface_of
 from firstboot.reconcile import Outcome, Reconciler, State
 from tests.firstboot.conftest import EXAMPLES
 from tests.firstboot.memory import MemoryMachine
@@ -158,7 +159,7 @@ def test_one_whose_cable_is_out_is_not_used() -> None:
 def test_where_the_network_went_its_interface_is_remembered() -> None:
     machine = Managed("networkd")
     settle(THREE, machine)
-    assert machine.carrying == {"10.0.2.0/24": MACS["enp0s3"]}
+    assert machine.carrying == {"10.0.2.0/24": Carrier("enp0s3", MACS["enp0s3"])}
     machine.addresses = []
     assert settle(THREE, machine)["uplinks"].state is State.OK
     machine.links["lan0"] = replace(machine.links.pop("enp0s3"), name="lan0")
@@ -172,7 +173,7 @@ def test_a_route_that_must_be_there_and_is_not_is_waited_for() -> None:
     machine.deaf = True
     machine.routes = []
     outcome = settle(THREE, machine)["uplinks"]
-    assert (outcome.state, outcome.error) == (State.WAITING, "enp0s3 has no default route yet")
+    assert (outcome.state, outcome.error) == (State.WAITING, "enp0s3 has no default route")
 
 
 def test_another_metric_is_put_right() -> None:
@@ -181,6 +182,51 @@ def test_another_metric_is_put_right() -> None:
     machine._lease("enp0s8", 2000)
     assert settle(THREE, machine)["uplinks"].done[-1] == "have systemd-networkd set up enp0s8 anew"
     assert machine.metrics() == WANTED
+
+
+def test_a_default_route_that_somebody_took_away_comes_back_when_it_stays_away() -> None:
+    """Just after it went, its manager may be about to set the interface up anew."""
+    machine = Managed("networkd")
+    settle(THREE, machine)
+    machine.routes = [route for route in machine.routes if route.interface != "enp0s8"]
+    machine.lost_routes = {"enp0s8": False}
+    outcome = settle(THREE, machine)["uplinks"]
+    assert (outcome.state, outcome.done, outcome.error) == (State.WAITING, (), "enp0s8 has no default route")
+    machine.lost_routes = {"enp0s8": True}
+    assert settle(THREE, machine)["uplinks"].done == ("have systemd-networkd set up enp0s8 anew",)
+    assert machine.metrics() == WANTED
+
+
+@pytest.mark.parametrize("manager", [manager for manager in MANAGERS if manager != "ifupdown"])
+def test_an_address_that_somebody_gave_by_hand_stays_and_its_metric_is_only_compared(manager: str) -> None:
+    by_hand = replace(THREE, uplinks=(replace(THREE.uplinks[0], dhcp=False),))
+    machine = Managed(manager)
+    outcome = settle(by_hand, machine)["uplinks"]
+    assert (outcome.state, outcome.hint) == (State.FAILED, "set it where its address is configured")
+    assert "has the metric 100, not 10" in outcome.error
+    assert not machine.files and machine.metrics()["enp0s8"] == FOREIGN
+
+
+def test_two_that_mean_the_same_interface_are_said() -> None:
+    machine = Managed("networkd")
+    machine.addresses = [Address("enp0s8", IPv4Interface("10.0.2.15/24"))]
+    outcome = settle(THREE, machine)["uplinks"]
+    assert (outcome.state, outcome.error) == (State.FAILED, "uplinks[0] and uplinks[3] both mean enp0s8 now")
+
+
+def test_an_address_of_hardware_is_that_of_its_bridge_and_of_its_vlans_too() -> None:
+    mac, network = "52:54:00:00:00:01", IPv4Network("10.0.2.0/24")
+    bridged = {
+        "eth0": Link("eth0", mac=mac, master="br0"),
+        "br0": Link("br0", "bridge", mac=mac),
+        "br0.7": Link("br0.7", "vlan", mac=mac),
+    }
+    known = {str(network): Carrier("br0", mac)}
+    by_network, by_mac = RankedUplink(carrying=network, metric=1), RankedUplink(mac=mac, metric=1)
+    assert interface_of(by_network, Facts(links=bridged, carrying=known)) == "br0"
+    alone = {"eth0.7": Link("eth0.7", "vlan", mac=mac), "eth0": Link("eth0", mac=mac)}
+    assert interface_of(by_mac, Facts(links=alone)) == "eth0"
+    assert interface_of(by_network, Facts(links=alone, carrying={str(network): Carrier("eth0.7", mac)})) == "eth0.7"
 
 
 def test_a_manager_that_does_something_else_is_said() -> None:

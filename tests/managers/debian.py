@@ -145,8 +145,8 @@ class Debian:
         return self.run("journalctl", "--no-pager", "--lines=80", "--output=short-monotonic", *units)
 
     def status(self) -> dict[str, Any]:
-        """What the daemon says."""
-        return dict(json.loads(self.run("appliance", "status", "--json")))
+        """What the daemon says, also where it says by its exit code that something is not right yet."""
+        return dict(json.loads(self.ask("appliance", "status", "--json").stdout))
 
     def wait(self) -> None:
         """Until it has booted."""

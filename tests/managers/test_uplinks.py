@@ -57,6 +57,12 @@ def test_a_route_of_another_metric_is_put_right(debian: Debian) -> None:
     reaches(debian, WANTED)
 
 
+def test_a_default_route_that_somebody_took_away_comes_back(debian: Debian) -> None:
+    debian.run("ip", "route", "del", "default", "dev", "enp0s8")
+    assert debian.way_out() == "enp0s9"
+    reaches(debian, WANTED)
+
+
 def test_a_file_of_ours_that_somebody_takes_away_is_back(debian: Debian) -> None:
     before = debian.run("cat", FILES[debian.manager])
     debian.run("rm", FILES[debian.manager])
