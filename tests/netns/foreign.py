@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -168,6 +168,7 @@ class Looker:
         mine, others = self._split()
         for table in ("inet foreign", "ip foreign"):
             others[table] = self.namespace.program("nft", "list", "table", *table.split())
+        others["settings"] = self.namespace.call(_settings)
         others["files"] = self.namespace.call(_all_files_but, self.files)
         return State(mine, others)
 
@@ -214,6 +215,15 @@ def our_addresses() -> list[Address]:
     with closing(Tables()) as tables:
         tables.links()
         return [address for address in tables.addresses()[0] if address.protocol == OURS]
+
+
+def _settings() -> dict[str, str]:
+    """Of the foreign interfaces."""
+    found = {}
+    for path in Path("/proc/sys/net").glob("ipv?/conf/foreign*/*"):
+        with suppress(OSError):  # one has never been set
+            found[str(path)] = path.read_text(encoding="ascii")
+    return found
 
 
 def _all_files_but(ours: Collection[str]) -> dict[str, tuple[Any, ...]]:

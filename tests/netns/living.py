@@ -65,11 +65,14 @@ def give_files_of_its_own(namespace: Namespace) -> None:
 
 
 class Living:
-    """A daemon that runs until the context ends. `config`: what its appliance.yaml says."""
+    """A daemon that runs until the context ends. `config`: what its appliance.yaml says; `bus`: what plays the bus."""
 
-    def __init__(self, namespace: Namespace, folder: Path, config: str, *, without: Sequence[str] = ()) -> None:
+    def __init__(
+        self, namespace: Namespace, folder: Path, config: str, *, without: Sequence[str] = (), bus: Any = None
+    ) -> None:
         self.namespace, self.file = namespace, folder / "appliance.yaml"
         self.file.write_text(config, encoding="utf-8")
+        self._bus = bus
         self._kinds = [kind for kind in KINDS if kind.name not in without]
         give_files_of_its_own(namespace)
 
@@ -82,7 +85,7 @@ class Living:
 
     def _begin(self) -> threading.Thread:
         self._loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=self._loop.run_until_complete, args=[self.daemon.serve()])
+        thread = threading.Thread(target=self._loop.run_until_complete, args=[self.daemon.serve(self._bus)])
         thread.start()
         return thread
 

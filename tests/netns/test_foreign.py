@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from firstboot.facts import OURS
+from firstboot.managers import networkd
 from firstboot.netlink import Netlink
 from tests.firstboot.conftest import EXAMPLES
 from tests.netns import foreign
@@ -50,41 +51,93 @@ SETTINGS = ("net/ipv6/conf/all/forwarding", "net/ipv6/conf/eth0/forwarding")
 Taking = Callable[[], object]
 
 
-@pytest.fixture
-def gateway(namespace: Namespace, tmp_path: Path) -> Living:
+CUSTOM = """\
+profile: custom
+manager: networkd
+uplinks:
+  - {interface: eth0, dhcp: true, metric: 98}
+routing:
+  tables:
+    - {lookup: 2-252, ensure: default-route}
+  sysctl:
+    - interface: "eth*"
+      set:
+        net.ipv4.conf.{interface}.rp_filter: 2
+"""
+"""The interface has another program's default route of that metric. A table that a rule looks up has none (9)."""
+OTHER_CUSTOM = CUSTOM.replace("metric: 98", "metric: 98, optional: true").replace("2-252", "10-252")
+CUSTOM_FILES = ("systemd/network/05-appliance-eth0.network",)
+CUSTOM_SETTINGS = ("net/ipv4/conf/eth0/rp_filter", "net/ipv4/conf/eth0/ignore_routes_with_linkdown")
+
+
+class NetworkdRuns:
+    """The system bus of a machine whose systemd-networkd runs, and has done all that it is told already."""
+
+    lost = False
+
+    def unit_is_active(self, name: str) -> bool:
+        return name == networkd.UNIT
+
+    def networkmanager_runs(self) -> bool:
+        return False
+
+    def reload_networkd(self) -> None:
+        pass
+
+
+def test_a_gateway_leaves_everything_of_others_as_it_is(namespace: Namespace, tmp_path: Path) -> None:
     prepare(namespace)
-    made = Living(namespace, tmp_path, CONFIG, without=NOT_HERE)
+    gateway = Living(namespace, tmp_path, CONFIG, without=NOT_HERE)
     give_ufw_files(namespace)
-    return made
-
-
-def test_what_is_foreign_is_left_alone_whatever_happens_to_what_is_ours(gateway: Living) -> None:
-    looker = Looker(gateway.namespace, FILES, SETTINGS)
+    looker = Looker(namespace, FILES, SETTINGS)
     with gateway:
         gateway.rested()
-    foreign.add(gateway.namespace)
-    foreign.allow(gateway.namespace)
+    foreign.add(namespace)
+    foreign.allow(namespace)
     added = looker.state().foreign
     with gateway:
         before = at_rest(gateway, looker)
         assert before.foreign == added
         take_all(looker, before)
-        assert at_rest(gateway, looker) == before
-
-        gateway.file.write_text(OTHER, encoding="utf-8")
-        assert soon(lambda: looker.ours()["files"] != before.ours["files"])
-        other = at_rest(gateway, looker)
+        other = changed_and_back(gateway, looker, OTHER, CONFIG)
         assert {name for name in before.ours if other.ours[name] != before.ours[name]} >= {"ip ", *IPTABLES}
-        assert other.foreign == before.foreign
-        gateway.file.write_text(CONFIG, encoding="utf-8")
-        assert soon(lambda: looker.ours() == before.ours)
-        assert at_rest(gateway, looker) == before
     assert looker.state() == before
     with gateway:
         assert at_rest(gateway, looker) == before
-        gateway.namespace.program("ip", "link", "set", "eth0", "down")
+        namespace.program("ip", "link", "set", "eth0", "down")
         assert soon(lambda: looker.ours() == before.ours), "eth0 does not come back"
         assert apart_from_eth0(at_rest(gateway, looker)) == apart_from_eth0(before)
+
+
+def test_policies_and_uplinks_leave_everything_of_others_as_it_is(namespace: Namespace, tmp_path: Path) -> None:
+    prepare(namespace)
+    namespace.program("ip", "link", "set", "eth0", "up")
+    custom = Living(namespace, tmp_path, CUSTOM, bus=NetworkdRuns())
+    foreign.add(namespace)
+    looker = Looker(namespace, CUSTOM_FILES, CUSTOM_SETTINGS)
+    added = looker.state()
+    with custom:
+        before = at_rest(custom, looker)
+        assert before.foreign == added.foreign
+        assert {name for name in before.ours if added.ours[name] != before.ours[name]} == {"ip ", "settings", "files"}
+        assert before.ours["ip "] == ["default via 192.168.1.7 dev eth0 table 9 proto 97 metric 97 "]
+        take_all(looker, before)
+        other = changed_and_back(custom, looker, OTHER_CUSTOM, CUSTOM)
+        assert {name for name in before.ours if other.ours[name] != before.ours[name]} == {"ip ", "files"}
+    assert looker.state() == before
+
+
+def changed_and_back(living: Living, looker: Looker, other: str, config: str) -> foreign.State:
+    """What there is with another configuration; after it, all is what it was before."""
+    before = looker.state()
+    living.file.write_text(other, encoding="utf-8")
+    assert soon(lambda: looker.ours()["files"] != before.ours["files"])
+    found = at_rest(living, looker)
+    assert found.foreign == before.foreign
+    living.file.write_text(config, encoding="utf-8")
+    assert soon(lambda: looker.ours() == before.ours)
+    assert at_rest(living, looker) == before
+    return found
 
 
 def prepare(namespace: Namespace) -> None:
