@@ -244,7 +244,7 @@ class RankedUplink:
 class Appliance:
     """All that `appliance.yaml` says."""
 
-    profile: Profile = setting(scalar.choice(Profile), "what the Pi is")
+    profile: Profile = setting(scalar.choice(Profile), "what the machine is")
     hostname: str = setting(scalar.HOSTNAME, "its name", default="appliance")
     ssh: Ssh = section(Ssh, "who may log in", default=Ssh())
     manager: NetworkConfigurator = setting(

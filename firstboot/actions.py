@@ -222,11 +222,14 @@ class SetSysctl(Action):
 
 @dataclass(frozen=True)
 class WriteFile(Action):
-    """Replace a file as a whole: it has either the old content or the new, also after a power cut."""
+    """Replace a file as a whole: it has either the old content or the new, also after a power cut.
+
+    `mode` None: it is somebody else's. Mode and owner stay, and what it is a link to is replaced.
+    """
 
     path: Path
     content: bytes = field(repr=False)
-    mode: int
+    mode: int | None
 
     def __str__(self) -> str:
         return f"write {self.path}"

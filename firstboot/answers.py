@@ -1,12 +1,14 @@
 """What the daemon tells those who ask over the bus, and what it signals by itself.
 
 The machine is looked at in the worker, between two passes; what is made of that is pure, and no pass waits for it.
+One look answers all who ask within a second, unless a pass has ended since.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
@@ -24,12 +26,16 @@ from firstboot.origins import Origins
 from firstboot.passes import Passes
 from firstboot.reconcile import Outcome, State
 from firstboot.status import Status, line_of
+from firstboot.turns import Turns
 from firstboot.variation import value_at
 
 T = TypeVar("T")
 
 SIMILAR = 4
 """So many names are told that may have been meant."""
+
+FRESH_S = 1.0
+"""For so long a look at the machine answers whoever asks: everybody may, and every look keeps a pass waiting."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +69,19 @@ class Answers:
         in_worker: Worker,
         wake: Callable[[], None],
         confirm: Callable[[], bool],
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._kinds, self._history = kinds, history
         self._in_worker, self._wake, self._confirm = in_worker, wake, confirm
         self._state, self._json = "starting", "{}\n"
-        self._one_at_a_time = asyncio.Lock()
-        """However many ask, a pass waits for one of them at most."""
+        self._clock, self._turns = clock, Turns(clock)
+        self._last: tuple[float, Looks] | None = None
+        """When what is in force was looked at last, and what was seen; None once a pass has changed that."""
 
     def note(self, told: Status, content: str) -> None:
-        """Keep what a pass tells; `content`: the same as JSON."""
-        self._state, self._json = told.overall, content
+        """Keep what a pass tells; `content`: the same as JSON. To be called in the worker."""
+        self._state, self._json, self._last = told.overall, content, None
 
     def signal(self, api: Api, outcomes: Iterable[Outcome], state_before: str) -> None:
         """Tell what a pass put right, and a new state."""
@@ -84,27 +93,38 @@ class Answers:
 
     async def plan_json(self) -> str:
         """What would be done now: what differs, which action, and which line of appliance.yaml wants it."""
-        return await self._answer(self._looks_now, _plan)
+        return await self._answer(self._now, _plan)
 
     async def plan_for_json(self, text: str) -> str:
         """The same, were that what appliance.yaml says. Raises `ConfigError` with all that is wrong in it."""
-        return await self._answer(partial(self._looks_with, text.encode()), _plan)
+        return await self._answer(partial(self._looked, partial(self._looks_with, text.encode())), _plan)
 
     async def explain_json(self, thing: str) -> str:
         """All that is known of a thing. Raises `InputError` where nothing has that name."""
-        return await self._answer(self._looks_now, partial(self._explanation, thing))
+        return await self._answer(self._now, partial(self._explanation, thing))
 
-    async def _answer(self, look: Callable[[Passes, Host], Looks], told: Callable[[Looks], Any]) -> str:
-        async with self._one_at_a_time:
-            looks = await self._in_worker(look)
-            found = await asyncio.to_thread(told, looks)
+    async def _answer(self, look: Callable[[], Awaitable[Looks]], told: Callable[[Looks], Any]) -> str:
+        async with self._turns.turn():
+            looks = await look()
+            found = await asyncio.to_thread(self._turns.timed, partial(told, looks))
         return json.dumps(found, indent=2) + "\n"
+
+    async def _now(self) -> Looks:
+        last = self._last
+        if last is not None and self._clock() < last[0] + FRESH_S:
+            return last[1]
+        return await self._looked(self._looks_now)
+
+    async def _looked(self, look: Callable[[Passes, Host], Looks]) -> Looks:
+        return await self._in_worker(lambda passes, host: self._turns.timed(partial(look, passes, host)))
 
     def _looks_now(self, passes: Passes, host: Host) -> Looks:
         configuration = passes.in_force
         if configuration is None:
             raise TemporaryError("the daemon is still starting", hint="try again in a few seconds")
-        return Looks(configuration.appliance, configuration.marks, self._seen(configuration.appliance, host))
+        looks = Looks(configuration.appliance, configuration.marks, self._seen(configuration.appliance, host))
+        self._last = (self._clock(), looks)
+        return looks
 
     def _looks_with(self, data: bytes, passes: Passes, host: Host) -> Looks:
         parsed = passes.configurations.checked(data)

@@ -72,6 +72,8 @@ class Configurations:
         """What the file said when it was last put in force; None where what is in force is not the card's."""
         self._is_new = True
         """The daemon has just started: what is on the card now replaces nothing that it saw working."""
+        self.failure = ""
+        """Why it could not be judged, or not be remembered, what is in force."""
 
     def current(self, facts: Facts, before: Callable[[], Checkpoint] = Checkpoint) -> Configuration:
         """The configuration in force now. `before`: what to remember of the machine as it is before another one."""
@@ -82,10 +84,10 @@ class Configurations:
             or _stale(self._current, facts)
         ):
             found = self._read(data, trouble, facts, before)
-            if self._is_new and found.source is not Source.FILE and not found.refused:
+            if self._is_new and (trouble or found.problems):
                 self.trials.end()  # of what is not on the card any more
             self._current = found if found != self._current else self._current
-            self._data, self._is_new = data, False
+            self._data, self._is_new = data, self._is_new and found.trouble != trouble
         return self._current
 
     def is_as_read(self) -> bool:
@@ -103,21 +105,35 @@ class Configurations:
     def _look(self) -> tuple[bytes, str]:
         """What the file says, or why that cannot be told."""
         try:
-            return _content(self.file), ""
+            file = files.read(self.file)
         except ApplianceError as error:
             return b"", error.message
+        if file is None:
+            return b"", f"there is no {self.file}" if self._custom else f"there is no {self.file.name} on the card"
+        return file.content, ""
 
     def judge(self, outcomes: Collection[Outcome], visits: Callable[[], Visits]) -> bool:
-        """Keep or take back what is on trial; whether one or the other happened. `outcomes`: those of the last pass."""
-        verdict, reason = self.trials.verdict(outcomes, visits)
-        if verdict is Verdict.KEEP:
-            self._remember()
-        elif verdict is Verdict.TAKE_BACK:
-            self.trials.refuse(reason)
-            self._current = None
-        elif not self.trials.under_way and all(outcome.state is not State.FAILED for outcome in outcomes):
-            self._remember()
+        """Keep or take back what is on trial; whether one or the other happened. `outcomes`: those of the last pass.
+
+        What cannot be written stays on trial, but for what is to be taken back: nobody may be left to free the disk.
+        """
+        verdict = Verdict.WAIT
+        try:
+            verdict, reason = self.trials.verdict(outcomes, visits)
+            if verdict is Verdict.TAKE_BACK:
+                self._current = None
+                self.trials.refuse(reason)
+            elif verdict is Verdict.KEEP or self._is_usable(outcomes):
+                self._remember()
+        except ApplianceError as error:
+            self.failure = error.message
+            return verdict is Verdict.TAKE_BACK
+        self.failure = ""
         return verdict is not Verdict.WAIT
+
+    def _is_usable(self, outcomes: Collection[Outcome]) -> bool:
+        """Whether what is in force, and not on trial, may be the last good one."""
+        return not self.trials.under_way and all(outcome.state is not State.FAILED for outcome in outcomes)
 
     def try_again(self) -> None:
         """Somebody asks for what is on the card: what was taken back gets another trial."""
@@ -141,20 +157,32 @@ class Configurations:
             parsed = self.checked(data)
         except ConfigError as error:
             return self._instead(data, facts, error.problems, "")
-        if refused := self._try(data, before):
+        try:
+            refused = self._try(data, before)
+        except ApplianceError as error:
+            instead = self._instead(data, facts, (), f"it cannot be put on trial: {error.message}")
+            if instead.source is not Source.RESCUE:  # which is less than what nobody has ever found wrong
+                return instead
+            refused = ""
+        if refused:
             return replace(self._instead(data, facts, (), ""), refused=refused)
         self._used = data
         return Configuration(parsed.appliance, Source.FILE, parsed.marks, warnings=parsed.warnings)
 
     def _try(self, data: bytes, before: Callable[[], Checkpoint]) -> str:
-        """Put what replaces a configuration that worked on trial; why it may not, if it had one."""
+        """Put what replaces a configuration that worked on trial; why it may not, if it had one.
+
+        On a machine that was not made from an image, an empty one worked before the first; and what is another at the
+        start is on trial as well, as nobody there has the card in the hand.
+        """
         kept = files.read(self._last_good)
-        if kept is None or kept.content == data:
+        is_kept = kept.content == data if kept is not None else not self._custom
+        if is_kept:
             self.trials.end()
-        elif self._is_new:
+        elif self._is_new and (not self._custom or self.trials.is_about(data)):
             self.trials.resume(data)
         elif not self.trials.refusal(data):
-            self.trials.begin(data, before)
+            self.trials.begin(data, before, at_start=self._is_new)
         return self.trials.refusal(data)
 
     def _instead(self, data: bytes, facts: Facts, problems: tuple[Problem, ...], trouble: str) -> Configuration:
@@ -193,7 +221,5 @@ def _stale(configuration: Configuration, facts: Facts) -> bool:
 def _content(path: Path) -> bytes:
     file = files.read(path)
     if file is None:
-        raise InputError(
-            f"there is no {path.name} on the card", hint="`appliance init gateway` writes one to start from"
-        )
+        raise InputError(f"there is no {path}")
     return file.content

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import socket
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -38,10 +39,15 @@ def _connections(kernel: Any) -> Iterator[Connection]:
     for family in (socket.AF_INET, socket.AF_INET6):
         for found in kernel.get_sock_stats(family=family, states=_ESTABLISHED, extensions=_INFO):
             if found["idiag_sport"] == SSH_PORT:
-                info = found.get_attr("INET_DIAG_INFO")
-                heard_ms = min(info["tcpi_last_ack_recv"], info["tcpi_last_data_recv"])
                 own, peer = _address(found["idiag_src"]), _address(found["idiag_dst"])
-                yield Connection(own, peer, found["idiag_if"], heard_ms / 1000)
+                yield Connection(own, peer, found["idiag_if"], _heard_s(found.get_attr("INET_DIAG_INFO")))
+
+
+def _heard_s(info: Any) -> float:
+    """When our last data was sent, if it has been acknowledged: the peer's own may arrive while ours go astray."""
+    if info["tcpi_unacked"]:
+        return math.inf
+    return float(max(info["tcpi_last_data_sent"], info["tcpi_last_ack_recv"])) / 1000
 
 
 def _address(text: str) -> Gateway:

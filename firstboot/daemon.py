@@ -80,7 +80,7 @@ class Daemon:
             self._history,
             self._answers.note,
             alive=self._alive,
-            writer=self._network.writer,
+            writer=self._network.removals.writer,
             custom=custom,
         )
         self._woken = asyncio.Event()
@@ -121,6 +121,7 @@ class Daemon:
         """Work until stopped. Without a bus (in a bare network namespace) there are no units and no NetworkManager."""
         loop = asyncio.get_running_loop()
         self._passes.report.begin()
+        self._files.watch({self._passes.configurations.file})  # from before it is read: nobody else notices a change
         loop.add_reader(self._network.fileno(), self._on_network)
         for events in (*self._others, self._files):
             loop.add_reader(events.fileno(), self._on_events, events)
@@ -128,7 +129,7 @@ class Daemon:
         self._passes.neighbours = neighbours
         with listening():
             netlink = await loop.run_in_executor(self._worker, Netlink)
-        self._network.ignore(netlink.port())
+        self._network.removals.ignore(netlink.port)
         heartbeat = asyncio.create_task(self._heartbeat())
         try:
             self._host = Host(netlink, bus, wlan, lambda: neighbours.answers)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import pyudev
 
-from firstboot import writers
+from firstboot.removals import Removals
 from firstboot.route_filter import drop_foreign_routes
 from firstboot.sources import NETWORK, NOTHING, Source
 
@@ -43,9 +43,6 @@ _BOTH = Source.FIREWALL4 | Source.FIREWALL6
 _FIREWALLS = {1: _BOTH, 2: Source.FIREWALL4, 10: Source.FIREWALL6}
 """By family (linux/netfilter.h, NFPROTO_*): inet, ipv4, ipv6. Of the others iptables knows nothing."""
 
-_KERNEL = 0
-"""The port of what no program did."""
-
 _BUFFER_BYTES = 1 << 20
 _MESSAGE_BYTES = 1 << 16
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
@@ -63,9 +60,9 @@ class Events(Protocol):
         ...
 
 
-def network_events() -> NetlinkEvents:
+def network_events() -> NetworkEvents:
     """About links, addresses and routes. Not all of it is news (a lease is renewed)."""
-    return NetlinkEvents(socket.NETLINK_ROUTE, NETWORK_GROUPS.values(), NETWORK_MESSAGES, without_foreign_routes=True)
+    return NetworkEvents()
 
 
 def setting_events() -> NetlinkEvents:
@@ -94,8 +91,6 @@ class NetlinkEvents:
         without_foreign_routes: bool = False,
     ) -> None:
         self._meaning, self._otherwise = meaning, otherwise
-        self._ports: dict[Source, int] = {}
-        self._unnamed = {_KERNEL}
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
         if without_foreign_routes:
@@ -123,14 +118,6 @@ class NetlinkEvents:
             else:
                 changed |= self._meant(data)
 
-    def ignore(self, port: int) -> None:
-        """Name nobody for what comes from this port: it is our own."""
-        self._unnamed.add(port)
-
-    def writer(self, source: Source) -> str:
-        """Who changed such a table last, apart from the kernel; "" if that is not known, or it was this process."""
-        return writers.named(self._ports[source]) if source in self._ports else ""
-
     def _all(self) -> Source:
         found = self._otherwise
         for source in self._meaning.values():
@@ -140,20 +127,33 @@ class NetlinkEvents:
     def _meant(self, data: bytes) -> Source:
         found, offset = NOTHING, 0
         while offset + _HEADER.size <= len(data):
-            length, kind, _, _, port = _HEADER.unpack_from(data, offset)
-            meant = self._meant_by(kind, data[offset + _HEADER.size : offset + length])
-            found |= meant
-            if port not in self._unnamed:
-                self._ports.update(dict.fromkeys(meant, port))
+            length, kind, flags, _, port = _HEADER.unpack_from(data, offset)
+            body = data[offset + _HEADER.size : offset + length]
+            found |= self._meant_by(kind, body)
+            self._heard(kind, flags, port, body)
             offset += max(_HEADER.size, (length + 3) & ~3)
         return found
 
     def _meant_by(self, kind: int, body: bytes) -> Source:
         return self._meaning.get(kind, self._otherwise)
 
+    def _heard(self, kind: int, flags: int, port: int, body: bytes) -> None:
+        """Each message, as it comes."""
+
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
+
+
+class NetworkEvents(NetlinkEvents):
+    """rtnetlink's about links, addresses and routes. `removals`: who took some away."""
+
+    def __init__(self) -> None:
+        super().__init__(socket.NETLINK_ROUTE, NETWORK_GROUPS.values(), NETWORK_MESSAGES, without_foreign_routes=True)
+        self.removals = Removals()
+
+    def _heard(self, kind: int, flags: int, port: int, body: bytes) -> None:
+        self.removals.note(kind, flags, port, body)
 
 
 class FirewallEvents(NetlinkEvents):

@@ -83,6 +83,17 @@ class Rule:
     protocol: int = 0
 
 
+def address_key(address: Interface, interface: str) -> str:
+    """What identifies an address, for whoever puts it there and for whoever takes it away."""
+    return f"{address} on {interface}"
+
+
+def route_key(destination: Network, metric: int, table: int) -> str:
+    """What identifies a route: two that share all of these cannot both be."""
+    where = "" if table == MAIN_TABLE else f" in table {table}"
+    return f"{destination} metric {metric}{where}"
+
+
 @dataclass(frozen=True)
 class Carrier:
     """An interface that carries a network, by its name and hardware address."""

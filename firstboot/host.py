@@ -15,9 +15,10 @@ from pathlib import Path
 
 from appliance.errors import PermanentError, TemporaryError
 from firstboot import actions, advertisement, echo, files, regulatory, rfkill
+from firstboot.before_trial import BeforeTrial
 from firstboot.bus import Bus
 from firstboot.command import run
-from firstboot.connections import ssh_connections
+from firstboot.connections import SSH_PORT, ssh_connections
 from firstboot.facts import Carrier, Facts
 from firstboot.gadget import configfs, identity
 from firstboot.iptables import Iptables
@@ -27,7 +28,8 @@ from firstboot.managers import ifupdown
 from firstboot.managers.detection import present
 from firstboot.neighbours import Answers
 from firstboot.netlink import Netlink
-from firstboot.paths import CARRYING, ETC, REACTIONS
+from firstboot.next_hops import next_hop
+from firstboot.paths import BEFORE_TRIAL, CARRYING, ETC, REACTIONS
 from firstboot.reactions import Reactions
 from firstboot.readings import Readings
 from firstboot.rendered import dnsmasq
@@ -64,6 +66,8 @@ class Host:
         self._rules: dict[int, Ruleset] = {}
         """By family: the firewall's rules, for as long as nobody changes them."""
         self.reactions = Reactions(REACTIONS, self._react)
+        self.before_trial = BeforeTrial(BEFORE_TRIAL)
+        self._is_aside = False
 
     def facts(self) -> Facts:
         """The network as it was at the last `look` or change."""
@@ -101,10 +105,11 @@ class Host:
     def aside(self) -> Host:
         """The same machine, for whoever looks at it beside the passes: what is read by that one is not remembered.
 
-        Else what a pass has not seen would be taken for what it left.
+        Else what a pass has not seen would be taken for what it left. Nothing is written, and nobody is asked on the
+        network whom the passes ask.
         """
         beside = copy(self)
-        beside._readings = Readings()
+        beside._readings, beside._is_aside = Readings(), True
         return beside
 
     def paths_read(self) -> set[Path]:
@@ -174,7 +179,7 @@ class Host:
 
     def reacted(self, policy: str, members: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
         """For which interfaces a policy's action was carried out, and why the last attempt failed."""
-        return self.reactions.reacted(policy, members)
+        return (self.reactions.known if self._is_aside else self.reactions.reacted)(policy, members)
 
     def visits(self) -> Visits:
         """Who is connected to this machine, by ssh or over DHCP, and what they depend on."""
@@ -187,6 +192,7 @@ class Host:
             leases=tuple(_text([leases, lan]).splitlines()),
             offer=_text([offer]),
             input_rules=tuple(line for text in rules for line in text.splitlines() if "-input " in line),
+            next_hop=lambda own, peer, index: next_hop(own, peer, SSH_PORT, index),
         )
 
     def _react(self, reaction: actions.ReactSoon) -> None:
@@ -206,6 +212,8 @@ class Host:
     def _answers_now(self, address: IPv6Address) -> bool:
         now = time.monotonic()
         asked_at, answered = self._answered.get(address, (-math.inf, False))
+        if self._is_aside and address in self._answered:
+            return answered
         if now - asked_at > (ANSWER_VALID_S if answered else 0):
             answered = echo.answers(address)
             self._answered[address] = (now, answered)
@@ -320,6 +328,7 @@ class Host:
 
     @_do.register
     def _(self, action: actions.SetSysctl) -> None:
+        self.before_trial.note(action.name, _setting(SYSCTL / action.name))
         try:
             (SYSCTL / action.name).write_text(action.value, encoding="ascii")
         except OSError as error:
@@ -327,7 +336,10 @@ class Host:
 
     @_do.register
     def _(self, action: actions.WriteFile) -> None:
-        files.replace(action.path, action.content, action.mode)
+        if action.mode is None:
+            files.amend(action.path, action.content)
+        else:
+            files.replace(action.path, action.content, action.mode)
 
     @_do.register
     def _(self, action: actions.RemoveFile) -> None:
@@ -336,9 +348,11 @@ class Host:
     @_do.register
     def _(self, action: actions.SetHostname) -> None:
         self._system.set_hostname(action.name)
-        hosts = files.read(ETC / "hosts")
+        path = ETC / "hosts"
+        hosts = files.read(path)
         text = hosts.content.decode(errors="surrogateescape") if hosts else "127.0.0.1\tlocalhost\n"
-        files.replace(ETC / "hosts", hosts_with(text, action.name).encode(errors="surrogateescape"))
+        write = files.amend if hosts else files.replace
+        write(path, hosts_with(text, action.name).encode(errors="surrogateescape"))
 
     @_do.register
     def _(self, action: actions.ShutFirewall) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+from contextlib import closing
 from pathlib import Path
 
+from appliance.errors import TemporaryError
 from firstboot.command import run, run_until
-from firstboot.nftables import Nftables
-from firstboot.rulesets import CLOSING, Ruleset, parse, restoring
+from firstboot.nftables import Changes, Nftables
+from firstboot.rulesets import CLOSING, Known, Ruleset, compared, in_built_in, known, parse, restoring
 
 PROGRAMS = Path("/usr/sbin")
 _NAMES = {4: "iptables", 6: "ip6tables"}
@@ -19,13 +22,23 @@ class Iptables:
 
     An iptables that is the legacy one has rules that nf_tables knows nothing of, and nobody tells when they change:
     then its own programs do everything, and what others do to them is seen when everything is looked at.
+
+    What the rules of a text become in the kernel is nowhere written down, and iptables rewrites them too freely to
+    compare text. So it is remembered what they were when they had just been loaded.
     """
 
     def __init__(self) -> None:
         self._nftables = Nftables()
+        self._known: dict[int, Known] = {}
+        """By family: what was loaded, and by nobody else."""
+        self._seen: dict[int, Known] = {}
+        """By family: what was there after the last load, whoever may have had a hand in it."""
 
     def rules(self, family: int) -> Ruleset:
-        """The rules as they are."""
+        """The rules as they are. Before the first load nobody knows whether they are those of a text."""
+        return compared(self._told(family), self._known.get(family))
+
+    def _told(self, family: int) -> Ruleset:
         if is_legacy(family):
             return parse(run([f"{_NAMES[family]}-save"]))
         return self._nftables.ruleset(family)
@@ -46,12 +59,35 @@ class Iptables:
         # exchanges the chains that a file declares in one step, and ufw reads the same files at boot.
         if not kernel.is_closed:
             self.shut(family)
-        exchange = f"{restoring(text, kernel, family)}{_LOADED}\n"
-        run_until(_LOADED, [*_restore(family), "--verbose"], stdin=exchange)  # it repeats each comment that it reads
+        present = [(table, rule) for table, rule in in_built_in(text) if _is_there(family, table, rule)]
+        exchange = restoring(text, kernel, family, present)
+        self._known.pop(family, None)
+        with closing(Changes()) as changes:
+            # It repeats each comment that it reads.
+            run_until(_LOADED, [*_restore(family), "--verbose"], stdin=f"{exchange}{_LOADED}\n")
+            found = known(text, self._told(family))
+            is_ours = is_legacy(family) or changes.are_of_one(self._nftables.generation())
+        # What somebody else changed meanwhile may be in what was found. Where that is not known, it is not what is
+        # found twice.
+        if is_ours or (is_ours is None and self._seen.get(family) == found):
+            self._known[family] = found
+        self._seen[family] = found
 
 
 def _restore(family: int) -> list[str]:
     return [f"{_NAMES[family]}-restore", "--wait", "--noflush"]
+
+
+def _is_there(family: int, table: str, rule: str) -> bool:
+    """Whether a built-in chain has a rule already, which a load would add once more."""
+    try:
+        command, chain, *rest = shlex.split(rule)
+        if command == "-I" and rest[:1] and rest[0].isdigit():
+            del rest[0]
+        run([_NAMES[family], "--wait", "-t", table, "-C", chain, *rest])
+    except (TemporaryError, ValueError):
+        return False  # if it cannot be read either, iptables-restore says so
+    return True
 
 
 def is_legacy(family: int, folder: Path = PROGRAMS) -> bool:

@@ -15,6 +15,7 @@ from firstboot.actions import Action
 from firstboot.facts import Facts
 from firstboot.plan import Change, Spec
 from firstboot.rulesets import Ruleset
+from firstboot.sources import NOTHING, Source
 from firstboot.wireless import Heard, Joining, Radio
 
 S = TypeVar("S", bound=Spec)
@@ -121,6 +122,12 @@ class Kind(ABC, Generic[S]):
 
     gives_way: ClassVar[bool] = True
     """To something that keeps changing it back, for a while (see `contests`). What keeps the machine shut does not."""
+
+    interrupts: ClassVar[bool] = False
+    """Somebody, each time that it is put right: it gives way much sooner to what keeps changing it back."""
+
+    table: ClassVar[Source] = NOTHING
+    """That of the kernel which its specs are in, ADDRESSES or ROUTES: who takes one out can be told (`removals`)."""
 
     settles: ClassVar[bool] = False
     """What is left when there is nothing more to do becomes right by itself: it was no failure."""

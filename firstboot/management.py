@@ -6,10 +6,10 @@ that the host at its other end depends on. On other terms it must be used again 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 from firstboot.cable import BRIDGE
 from firstboot.facts import Facts, Gateway
@@ -24,7 +24,8 @@ class Connection:
     """A TCP connection to this machine's ssh port.
 
     `own`, `peer`: the addresses of its two ends. `index`: the interface's, where the address is one of a link alone.
-    `heard_s`: how long ago, in seconds, the peer was last heard, be it an acknowledgement.
+    `heard_s`: how long ago, in seconds, all was sent that the peer has acknowledged since; endless while it still has
+    to acknowledge some. That it is heard itself says nothing of whether it hears us.
     """
 
     own: Gateway
@@ -34,11 +35,27 @@ class Connection:
 
 
 @dataclass(frozen=True)
+class NextHop:
+    """Where the kernel sends a packet: by the interface of this index, and to the router, if there is one."""
+
+    index: int
+    gateway: Gateway | None = None
+
+
+Routing = Callable[[Gateway, Gateway, int], NextHop | None]
+"""Where the kernel sends a reply: from our address, to the peer, by the interface of this index alone (0: by any)."""
+
+
+def nowhere(own: Gateway, peer: Gateway, index: int) -> None:
+    """Of a machine that has no routes."""
+
+
+@dataclass(frozen=True)
 class Visits:
     """Who is connected to this machine, and what they depend on.
 
     `leases`: the lines of dnsmasq's file of them. `offer`: the configuration that it has loaded. `input_rules`: the
-    firewall's for what comes in, as iptables-restore reads them.
+    firewall's for what comes in, as iptables-restore reads them. `next_hop`: the way that replies take now.
     """
 
     facts: Facts = field(default_factory=Facts)
@@ -46,6 +63,7 @@ class Visits:
     leases: tuple[str, ...] = ()
     offer: str = ""
     input_rules: tuple[str, ...] = ()
+    next_hop: Routing = nowhere
 
 
 @dataclass(frozen=True)
@@ -116,15 +134,19 @@ def _terms(service: str, interface: str, own: Gateway, peer: Gateway, visits: Vi
         terms = [*networks, str(is_served)]
     else:
         rules = (rule for rule in visits.input_rules if f" -i {interface} " in rule)
-        terms = [str(own), _router(interface, peer, visits.facts), *rules]
+        terms = [str(own), _way_back(interface, own, peer, visits), *rules]
     return sha256("\n".join(terms).encode()).hexdigest()
 
 
-def _router(interface: str, peer: Gateway, facts: Facts) -> str:
-    """The router that leads to the peer; "" where none is needed."""
-    if peer.is_link_local or any(peer in each.address.network for each in facts.addresses):
+def _way_back(interface: str, own: Gateway, peer: Gateway, visits: Visits) -> str:
+    """The link that replies leave by, and the router that they are given to, as the kernel has it; "" for none."""
+    facts = visits.facts
+    of_a_link = isinstance(peer, IPv6Address) and peer.is_link_local and interface in facts.links
+    hop = visits.next_hop(own, peer, facts.links[interface].index if of_a_link else 0)
+    if hop is None:
         return ""
-    return ", ".join(str(route.gateway) for route in facts.default_routes_on(interface, peer.version)[:1])
+    name = next((link.name for link in facts.links.values() if link.index == hop.index), "")
+    return f"{_link(name, facts)} {hop.gateway or ''}"
 
 
 def _interfaces_of(own: Gateway, facts: Facts, index: int = 0) -> Iterator[str]:

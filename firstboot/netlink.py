@@ -57,12 +57,11 @@ class Netlink:
 
     def __init__(self) -> None:
         self._ip = IPRoute()
-        self.tables = Tables()
-
-    def port(self) -> int:
-        """By what the kernel tells that a change is this object's."""
         with socket.socket(fileno=os.dup(self._ip.fileno())) as same:
-            return int(same.getsockname()[0])
+            same.bind((0, 0))  # with its first message it would be
+            self.port: int = same.getsockname()[0]
+            """By what the kernel tells that a change is this object's."""
+        self.tables = Tables()
 
     def close(self) -> None:
         """Close the sockets."""

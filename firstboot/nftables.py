@@ -6,11 +6,13 @@ are in network byte order, but for what netlink itself has put around them.
 
 from __future__ import annotations
 
+import errno
+import socket
 import struct
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from firstboot.dumps import ACK, TRIES, Dumps, attribute, attributes, elements
+from firstboot.dumps import ACK, HEADER, TRIES, Dumps, aligned, attribute, attributes, elements
 from firstboot.rulesets import TABLES, Rule, Ruleset, ruleset
 
 NETLINK_NETFILTER = 12
@@ -18,11 +20,17 @@ FAMILIES = {4: 2, 6: 10}
 """By version of IP (linux/netfilter.h, NFPROTO_*)."""
 
 _SUBSYSTEM = 10
-_NEWTABLE, _NEWCHAIN, _GETCHAIN, _GETRULE, _GETGEN = (_SUBSYSTEM << 8 | number for number in (0, 3, 4, 7, 16))
+_NEWTABLE, _NEWCHAIN, _GETCHAIN, _GETRULE, _NEWGEN, _GETGEN = (
+    _SUBSYSTEM << 8 | number for number in (0, 3, 4, 7, 15, 16)
+)
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 _CREATE = 0x400
 _FAMILY = struct.Struct(">BBH")  # nfgenmsg: family, version, resource
 _U32 = struct.Struct(">I")
+_GENERATION = 1
+
+_SOL_NETLINK, _ADD_MEMBERSHIP, _CHANGES_GROUP = 270, 1, 7
+_BUFFER_BYTES, _RECEIVE_BYTES = 1 << 20, 1 << 16
 
 _TABLE_NAME, _TABLE_FLAGS = 1, 2
 _CHAIN_TABLE, _CHAIN_NAME, _CHAIN_HOOK, _CHAIN_POLICY, _CHAIN_TYPE = 1, 3, 4, 5, 7
@@ -36,6 +44,10 @@ _JUMP = struct.pack(">i", -3)
 _DROP = bytes(4)
 _CLOSED = {"INPUT": 1, "FORWARD": 2}
 """The hooks' numbers (linux/netfilter.h, NF_INET_*)."""
+
+_COUNTING = (b"counter\0", b"last\0", b"quota\0")
+"""The expressions that hold what changes with every packet, and the attribute that begins with their name."""
+_NAME = 4
 
 _COMMENT = b"comment\0"
 _USER_COMMENT = 0
@@ -59,16 +71,17 @@ class Nftables:
         after both, and with it the next look.
         """
         for _ in range(TRIES):
-            before = self._generation()
+            before = self.generation()
             chains, are_whole = self._told(_GETCHAIN, family)
             rules, are_too = self._told(_GETRULE, family)
-            if are_whole and are_too and self._generation() == before:
+            if are_whole and are_too and self.generation() == before:
                 break  # of rules that never stand still, what was told last; the next event leads to another look
         return ruleset(dropping(chains), map(rule, rules))
 
-    def _generation(self) -> list[bytes]:
-        """What is another after every change: chains and rules are two answers, which may lie before and after one."""
-        return self._dumps.told(_GETGEN, _FAMILY.pack(0, 0, 0), ACK)[0]
+    def generation(self) -> int:
+        """One more after every change: chains and rules are two answers, which may lie before and after one."""
+        told, _ = self._dumps.told(_GETGEN, _FAMILY.pack(0, 0, 0), ACK)
+        return _generation_in(told[0])
 
     def _told(self, message: int, family: int) -> tuple[list[bytes], bool]:
         """The attributes of each message of an answer; whether it is of one moment."""
@@ -84,6 +97,47 @@ class Nftables:
         self._dumps.carry_out(
             [(_BATCH_BEGIN, 0, batch), (_NEWTABLE, _CREATE | ACK, table), *chains, (_BATCH_END, 0, batch)]
         )
+
+
+class Changes:
+    """Who has changed any rules of this network namespace since the object was made."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, NETLINK_NETFILTER)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
+        self._socket.bind((0, 0))
+        self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, _CHANGES_GROUP)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def are_of_one(self, generation: int) -> bool | None:
+        """Whether all of them, up to that generation, were made by one program; None where too many were to be told."""
+        made: dict[int, int] = {}
+        try:
+            while True:
+                made.update(_made(self._socket.recv(_RECEIVE_BYTES)))
+        except BlockingIOError:
+            return len(set(made.values())) == 1 and generation in made
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            return None
+
+
+def _made(data: bytes) -> Iterator[tuple[int, int]]:
+    """The generations that were begun, each with the port of who did it: the message at the end of every change."""
+    offset = 0
+    while offset + HEADER.size <= len(data):
+        length, kind, _, _, port = HEADER.unpack_from(data, offset)
+        if kind == _NEWGEN:
+            yield _generation_in(data[offset + HEADER.size : offset + length]), port
+        offset += max(HEADER.size, aligned(length))
+
+
+def _generation_in(body: bytes) -> int:
+    return int(_U32.unpack(attributes(body, _FAMILY.size)[_GENERATION])[0])
 
 
 def _closed(name: str, hook: int) -> bytes:
@@ -118,7 +172,15 @@ def rule(told: bytes) -> Rule:
     if _RULE_USERDATA in known:
         comments += tuple(_user_comments(known[_RULE_USERDATA]))
     jump = "" if comments else _jump(expressions)
-    return Rule(_string(known[_RULE_TABLE]), _string(known[_RULE_CHAIN]), jump, comments)
+    content = b"".join(_lasting(expressions)) + known.get(_RULE_USERDATA, b"")
+    return Rule(_string(known[_RULE_TABLE]), _string(known[_RULE_CHAIN]), jump, comments, content)
+
+
+def _lasting(data: bytes) -> Iterator[bytes]:
+    """A rule's expressions without what they count. The handle and the place are not theirs, and change with others."""
+    for _, element in elements(data):
+        name = next((name for name in _COUNTING if element.startswith(name, _NAME)), None)
+        yield element if name is None else name
 
 
 def _expressions(data: bytes) -> Iterator[tuple[bytes, bytes]]:

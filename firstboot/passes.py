@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from appliance.errors import ApplianceError
+from appliance.model import Appliance, Profile
 from firstboot import files, status
+from firstboot.actions import SetSysctl
 from firstboot.configuration import Configuration, Configurations
+from firstboot.facts import Facts
 from firstboot.history import History
 from firstboot.host import Host
 from firstboot.kind import Kind
 from firstboot.neighbours import Neighbours
 from firstboot.paths import LAST_GOOD, REPORT_NAME, RUN, STATUS, STATUS_TEXT
-from firstboot.reconcile import Outcome, Reconciler
-from firstboot.report import Report
+from firstboot.reconcile import Outcome, Reconciler, Writer
+from firstboot.report import READ_THE_JOURNAL, Report
 from firstboot.resources.cable import offered
 from firstboot.resources.wifi import joined_network
 from firstboot.sharing import questions
@@ -53,7 +57,7 @@ class Passes:
         tell: Callable[[status.Status, str], None],
         *,
         alive: Callable[[], None],
-        writer: Callable[[Source], str],
+        writer: Writer,
         custom: bool,
     ) -> None:
         """`tell` is given each status, and the same as JSON; `alive` and `writer` are the reconciler's.
@@ -61,7 +65,7 @@ class Passes:
         A `custom` machine has no card to read a report from.
         """
         self.configurations = Configurations(folder, LAST_GOOD, custom=custom)
-        self.report = Report((RUN if custom else folder) / REPORT_NAME)
+        self.report = Report(RUN / REPORT_NAME, advice=READ_THE_JOURNAL) if custom else Report(folder / REPORT_NAME)
         self.neighbours: Neighbours | None = None
         self.in_force: Configuration | None = None
         """The configuration of the last pass; None before the first one."""
@@ -85,6 +89,7 @@ class Passes:
         """Put everything right once, and tell."""
         began = time.monotonic()
         outcomes: tuple[Outcome, ...] = ()
+        judged = False
         if changed == EVERYTHING:
             host.begin()
         try:
@@ -92,11 +97,15 @@ class Passes:
             self.configurations.trials.was_applied()
             judged = self._judge(host)
             told = self._status(configuration, outcomes, host)
-            self._tell(told, began)
         except ApplianceError as error:
             log.error("%s", error)
-            return Passed(status.Overall.FAILED, settled=False, outcomes=outcomes)
-        is_broken = bool(configuration.problems or configuration.trouble)
+            self._tell(self._failed(error.message, outcomes), began)
+            return Passed(status.Overall.FAILED, settled=False, judged=judged, outcomes=outcomes)
+        except Exception as error:  # the daemon ends, and what it said before must not be what is read then
+            self._tell(self._failed(f"a bug in the appliance: {type(error).__name__}: {error}", outcomes), began)
+            raise
+        self._tell(told, began)
+        is_broken = bool(configuration.problems or configuration.trouble or told.failure)
         settled = not is_broken and self._reconciler.is_settled(outcomes)
         return Passed(told.overall, settled, judged, outcomes)
 
@@ -107,7 +116,9 @@ class Passes:
     def do_what_is_due(self, host: Host) -> Source:
         """What changed by that."""
         changed = Source.REACTIONS if host.reactions.carry_out() else NOTHING
-        return EVERYTHING if self.configurations.trials.under_way and self._judge(host) else changed
+        failure = self.configurations.failure
+        judged = self.configurations.trials.under_way and self._judge(host)
+        return EVERYTHING if judged or self.configurations.failure != failure else changed
 
     def is_as_read(self, host: Host) -> bool:
         """Whether everything of which nobody tells is as it was last found."""
@@ -121,6 +132,7 @@ class Passes:
             self._asked = False
             self.configurations.try_again()
         configuration = self.in_force = self._current(host)
+        self._follow_trial(host)
         outcomes = self._reconciler.reconcile(configuration.appliance, host, changed)
         for outcome in outcomes:
             self._log(outcome)
@@ -129,32 +141,66 @@ class Passes:
             self.neighbours.ask(questions(configuration.appliance, host.facts()))
         return configuration, outcomes
 
+    def _follow_trial(self, host: Host) -> None:
+        """Have settings remembered for a trial, and put back after one that was not kept.
+
+        Those that are wanted all the same are set again by their kinds.
+        """
+        about = self.configurations.trials.about
+        if about == host.before_trial.about:
+            return
+        for name, value in host.before_trial.values().items():
+            try:
+                host.execute(SetSysctl(name, value))
+            except ApplianceError as error:  # its interface may have gone
+                log.warning("%s", error)
+        host.before_trial.begin(about)
+
     def _judge(self, host: Host) -> bool:
-        return self.configurations.judge(tuple(self._history.last.values()), host.visits)
+        before = self.configurations.failure
+        judged = self.configurations.judge(tuple(self._history.last.values()), host.visits)
+        if judged and not self.configurations.trials.refused:
+            host.before_trial.begin("")
+        if self.configurations.failure not in ("", before):
+            log.error("%s", self.configurations.failure)
+        return judged
 
     def _status(self, configuration: Configuration, outcomes: tuple[Outcome, ...], host: Host) -> status.Status:
-        return status.Status(
-            appliance=configuration.appliance,
-            source=configuration.source,
-            outcomes=outcomes,
+        return replace(
+            self._failed(self.configurations.failure, outcomes),
             facts=host.facts(),
-            problems=configuration.problems,
-            warnings=configuration.warnings,
             wifi=joined_network(configuration.appliance, host),
             cable=tuple(offered(configuration.appliance, host)),
+        )
+
+    def _failed(self, failure: str, outcomes: tuple[Outcome, ...]) -> status.Status:
+        """What is known without a look at the machine, which may be what failed."""
+        configuration = self.in_force or Configuration(Appliance(profile=Profile.CUSTOM), status.Source.NOTHING, {})
+        is_custom = configuration.appliance.profile is Profile.CUSTOM
+        return status.Status(
+            appliance=configuration.appliance,
+            own_name=socket.gethostname() if is_custom else "",
+            source=configuration.source,
+            outcomes=outcomes,
+            facts=Facts(),
+            problems=configuration.problems,
+            warnings=configuration.warnings,
             trouble=configuration.trouble,
             refused=configuration.refused,
+            failure=failure,
             trial=self.configurations.trials.told(),
             marks=configuration.marks,
         )
 
     def _tell(self, told: status.Status, began: float) -> None:
-        """The report first: who waits for status.json finds it written."""
-        text = status.to_text(told)
+        """The report first: who waits for status.json finds it written. A full disk stops none of the rest."""
+        text, content = status.to_text(told), status.to_json(told, began_s=began)
         self.report.tell(text)
-        files.replace(STATUS_TEXT, text.replace("\r\n", "\n").encode())
-        content = status.to_json(told, began_s=began)
-        files.replace(STATUS, content.encode())
+        for path, data in ((STATUS_TEXT, text.replace("\r\n", "\n")), (STATUS, content)):
+            try:
+                files.replace(path, data.encode())
+            except ApplianceError as error:
+                log.error("%s", error)
         self._told(told, content)
 
     def _log(self, outcome: Outcome) -> None:

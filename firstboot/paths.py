@@ -12,6 +12,7 @@ STATUS = RUN / "status.json"
 STATUS_TEXT = RUN / "status.txt"
 CARRYING = STATE / "carrying.json"
 REACTIONS = RUN / "reactions.json"
+BEFORE_TRIAL = RUN / "before-trial.json"
 LAST_GOOD = STATE / "last-good.yaml"
 
 GADGET_UNIT = Path("/usr/lib/systemd/system/appliance-gadget.service")

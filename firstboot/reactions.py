@@ -33,17 +33,22 @@ class Reactions:
         self._due: dict[str, tuple[float, ReactSoon]] = {}
         self._done = _remembered(memory)
 
-    def reacted(self, policy: str, members: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    def known(self, policy: str, members: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
         """For which interfaces a policy's action was carried out, and why the last attempt failed, or "".
 
-        Of a policy that is new nothing is to be done: `members` are remembered as they are.
+        Of a policy that is new nothing is to be done: `members` are as they shall be.
         """
+        done = self._done.get(policy, _Done(members))
+        return done.members, done.trouble
+
+    def reacted(self, policy: str, members: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+        """The same; of a policy that is new, `members` are remembered."""
         if policy not in self._done:
             self._remember(policy, _Done(members))
-        known = self._done[policy]
-        if known.members == members:
+        known = self.known(policy, members)
+        if known[0] == members:
             self._due.pop(policy, None)  # back to what it was before anything was done
-        return known.members, known.trouble
+        return known
 
     def soon(self, reaction: ReactSoon) -> None:
         """Have it carried out: once its interfaces have not changed for a while, and not too soon after the last."""

@@ -1,7 +1,8 @@
 """Making the machine what it shall be: observe, compare, act, and observe again.
 
 A kind is right when nothing differs any more, not when its actions returned. One that fails or has to
-wait stops only those that need it. What fails again and again is tried at growing intervals.
+wait stops only those that need it. What fails again and again is tried at growing intervals, and stops nothing else of
+its kind.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any, Protocol
 
 from appliance.errors import ApplianceError, PermanentError, TemporaryError
 from appliance.model import Appliance
 from firstboot.actions import Action, RemoveFile, WriteFile
-from firstboot.contests import Contests
+from firstboot.contests import INTERRUPTING, USUAL, Contests
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change, diff
@@ -62,6 +64,9 @@ class Outcome:
     about: tuple[tuple[str, ...], ...] = ()
 
 
+Writer = Callable[[Source, str, float], str]
+"""Of a table, a key and a time by the monotonic clock."""
+
 Deed = tuple[str, tuple[str, ...]]
 """What was done, and the keys of the specs that it was done for."""
 
@@ -80,8 +85,9 @@ class Executor(Machine, Protocol):
 
 @dataclass
 class _Streak:
-    """How often in a row a kind was acted on without getting right, and when last."""
+    """How often in a row one thing was acted on without getting right, and when last. `wanted`: as what."""
 
+    wanted: object = None
     tries: int = 0
     last_s: float = 0.0
 
@@ -93,9 +99,13 @@ class _Streak:
 
 @dataclass(frozen=True)
 class Found:
-    """What differs of a kind, and what was looked at to find that: these facts, as they were, and these sources."""
+    """What differs of a kind, and what was looked at to find that: these facts, as they were, and these sources.
+
+    `wanted`: the keys of all that is.
+    """
 
     changes: Sequence[Change[Any]]
+    wanted: frozenset[str]
     facts: Mapping[str, object]
     sources: Source
 
@@ -115,16 +125,17 @@ class Reconciler:
         clock: Callable[[], float] = time.monotonic,
         alive: Callable[[], None] = lambda: None,
         news: Callable[[], object] = lambda: None,
-        writer: Callable[[Source], str] = lambda _: "",
+        writer: Writer = lambda *_: "",
     ) -> None:
         """`alive` is called before each kind; what `news` returns is another when what is urgent must not wait.
 
-        `writer` names who else changed such a table last, or "".
+        `writer` names who else took something out of a table (NOTHING: it is in none) after a time, or nobody ("").
         """
         self._kinds, self._sleep, self._clock, self._alive, self._news = kinds, sleep, clock, alive, news
         self._contests, self._writer = Contests(), writer
         self._appliance: Appliance | None = None
-        self._streaks: dict[str, _Streak] = {}
+        self._streaks: dict[str, dict[str, _Streak]] = {}
+        """By kind and key: of all that was acted on, and is not right yet."""
         self._right: dict[str, Found] = {}
         """What each kind looked at when it was last found right."""
         self._changed = NOTHING
@@ -137,6 +148,7 @@ class Reconciler:
         """
         if appliance is not self._appliance:
             self._appliance, self._streaks, self._right, changed = appliance, {}, {}, EVERYTHING
+            self._contests = Contests()
         self._changed |= changed
         machine.look(self._changed)
         did, self._changed = self._changed, NOTHING
@@ -181,61 +193,80 @@ class Reconciler:
         return all(outcome.state is State.OK or outcome.kind in wake for outcome in outcomes)
 
     def _put_right(self, appliance: Appliance, kind: Kind[Any], machine: Executor) -> Outcome:
-        streak = self._streaks.setdefault(kind.name, _Streak())
         self._right.pop(kind.name, None)
         done: list[Deed] = []
         changes: Sequence[Change[Any]] = ()
         problem: ApplianceError | None = None
         try:
-            problem, found = self._attempt(appliance, kind, machine, done, streak)
+            problem, found = self._attempt(appliance, kind, machine, done)
             changes = found.changes
             if not changes:
-                self._right[kind.name], streak.tries = found, 0
+                self._right[kind.name] = found
         except ApplianceError as error:
             problem = error
         except Exception as error:
             log.exception("%s", kind.name)
             problem = PermanentError(f"a bug in the appliance: {type(error).__name__}: {error}")
-        return replace(_outcome(kind, done, changes, problem), in_vain=bool(changes) and streak.tries > 0)
+        return replace(_outcome(kind, done, changes, problem), in_vain=self._is_in_vain(kind, changes))
+
+    def _is_in_vain(self, kind: Kind[Any], changes: Sequence[Change[Any]]) -> bool:
+        streaks = self._streaks.get(kind.name, {})
+        return any(change.key in streaks and streaks[change.key].tries > 0 for change in changes)
 
     def _attempt(
-        self, appliance: Appliance, kind: Kind[Any], machine: Executor, done: list[Deed], streak: _Streak
+        self, appliance: Appliance, kind: Kind[Any], machine: Executor, done: list[Deed]
     ) -> tuple[ApplianceError | None, Found]:
         problem: ApplianceError | None = None
-        found = first = look(appliance, kind, machine)
+        found = look(appliance, kind, machine)
+        acted: dict[str, object] = {}
         for attempt in range(1 if kind.wakes_when_right else ATTEMPTS - 1):
             if attempt and self._actions(kind, found):
                 self._sleep(SETTLE_S * attempt)
                 machine.look()
                 found = look(appliance, kind, machine)
             actions = self._actions(kind, found)
-            if not actions or streak.held(self._clock()):
+            if not actions:
                 break  # whatever is only to be waited for wakes the daemon
+            keys = frozenset().union(*actions.values())
+            acted |= {change.key: change.want for change in found.changes if change.key in keys}
             before = len(done)
             problem = self._execute(actions, machine, done)
             found = look(appliance, kind, machine)
             if problem is not None and len(done) == before:
                 break  # nothing was changed, so trying at once again would end the same
-        if (done or problem) and not kind.wakes_when_right and not (kind.settles and not self._actions(kind, found)):
-            streak.tries, streak.last_s = streak.tries + 1, self._clock()
-            self._note_repairs(kind, first, found)
+        if not kind.wakes_when_right:
+            self._note(kind, acted, found)
         return (problem or self._explained(kind, found.changes) if found.changes else None), found
 
     def _actions(self, kind: Kind[Any], found: Found) -> Mapping[Action, tuple[str, ...]]:
         """What to do about all that is not left alone, and the keys that it is for."""
-        now_s = self._clock()
-        return actions_for(kind, (c for c in found.changes if not self._contests.held(kind.name, c.key, now_s)))
+        now_s, streaks = self._clock(), self._streaks.get(kind.name, {})
 
-    def _note_repairs(self, kind: Kind[Any], before: Found, after: Found) -> None:
-        if not kind.gives_way:
+        def is_left_alone(key: str) -> bool:
+            return self._contests.held(kind.name, key, now_s) or (key in streaks and streaks[key].held(now_s))
+
+        return actions_for(kind, (change for change in found.changes if not is_left_alone(change.key)))
+
+    def _note(self, kind: Kind[Any], acted: Mapping[str, object], found: Found) -> None:
+        """Remember what was acted on until it is right, which may be seen in a later pass only."""
+        left, now_s = {change.key: change for change in found.changes}, self._clock()
+        streaks = self._streaks.setdefault(kind.name, {})
+        for key, wanted in acted.items():
+            streaks.setdefault(key, _Streak()).wanted = wanted
+        for key, streak in tuple(streaks.items()):
+            if key not in left:
+                del streaks[key]
+                self._note_repair(kind, key, streak, found, now_s)
+            elif key in acted and not (kind.settles and not kind.actions(left[key])):
+                streak.tries, streak.last_s = streak.tries + 1, now_s
+
+    def _note_repair(self, kind: Kind[Any], key: str, streak: _Streak, found: Found, now_s: float) -> None:
+        """It may also be that it is not wanted any more."""
+        if not kind.gives_way or (streak.wanted is not None) != (key in found.wanted):
             return
-        left, now_s = {change.key for change in after.changes}, self._clock()
-        for change in (change for change in before.changes if change.key not in left):
-            key = change.key
-            if self._contests.repaired(kind.name, key, change.want, now_s):
-                sources = (Source[name.upper()] for name in before.facts if name.upper() in Source.__members__)
-                writer = next((found for source in sources if (found := self._writer(source))), "")
-                self._contests.name(kind.name, key, writer)
+        limits = INTERRUPTING if kind.interrupts else USUAL
+        writer = partial(self._writer, kind.table, key)
+        self._contests.repaired(kind.name, key, streak.wanted, now_s, limits=limits, writer=writer)
 
     def _explained(self, kind: Kind[Any], changes: Sequence[Change[Any]]) -> ApplianceError | None:
         now_s = self._clock()
@@ -277,7 +308,8 @@ def look(appliance: Appliance, kind: Kind[Any], machine: Machine) -> Found:
     facts = machine.facts()
     want = kind.desired(appliance, watched(facts, witness.asked))
     changes = diff(want, kind.observe(witness, want))
-    return Found(changes, {name: getattr(facts, name) for name in witness.asked}, witness.sources)
+    keys = frozenset(spec.key for spec in want)
+    return Found(changes, keys, {name: getattr(facts, name) for name in witness.asked}, witness.sources)
 
 
 def _outcome(

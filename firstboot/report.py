@@ -1,4 +1,4 @@
-"""Telling: the status for programs in /run, and the report for a person on the card.
+"""Telling a person: the report on the card, or in /run on a machine that has none.
 
 The card wears out and may be pulled out, so the report is written only when something else is to be told,
 and not more often than every `SPACING_S`; the last word always gets there.
@@ -16,29 +16,33 @@ from appliance.errors import ApplianceError
 from firstboot import files
 
 SPACING_S = 30.0
-STARTING = "STARTING: nothing is known yet. If this stays, the appliance could not start: try another card.\r\n"
+STARTING = "STARTING: nothing is known yet. If this stays, the appliance could not start: {advice}.\r\n"
+TRY_ANOTHER_CARD = "try another card"
+READ_THE_JOURNAL = "`journalctl -u appliance` says why"
+"""For whoever has more than the card."""
 
 log = logging.getLogger("appliance")
 
 
 class Report:
-    """The file on the card."""
+    """The file. `advice`: what to do where it says no more than that the daemon starts."""
 
     def __init__(
         self,
         path: Path,
         *,
+        advice: str = TRY_ANOTHER_CARD,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._path, self._clock, self._now = path, clock, now
+        self._path, self._advice, self._clock, self._now = path, advice, clock, now
         self._wanted = self._written = ""
         self._next_s = 0.0
         self._failed = False
 
     def begin(self) -> None:
         """Take back what an earlier run has said; it does not count as a word of ours."""
-        self._write(STARTING)
+        self._write(STARTING.format(advice=self._advice))
 
     def tell(self, content: str) -> None:
         """Have this written, now or when its time has come."""
@@ -58,7 +62,7 @@ class Report:
         return None if self._wanted == self._written else max(0.0, self._next_s - self._clock())
 
     def _write(self, content: str) -> bool:
-        stamp = self._now().strftime("Written %Y-%m-%d %H:%M UTC, as far as the Pi knows the time.\r\n")
+        stamp = self._now().strftime("Written %Y-%m-%d %H:%M UTC, as far as this machine knows the time.\r\n")
         try:
             files.replace(self._path, (content + "\r\n" + stamp).encode())
         except ApplianceError as error:

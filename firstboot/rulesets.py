@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any
 
 HOOKS = (("mangle", "FORWARD", "appliance-mss"), ("nat", "POSTROUTING", "appliance-nat"))
 """The jumps into the chains of ours that ufw has no place for: (table, chain, target)."""
@@ -16,6 +18,9 @@ _STAGES = ("before-logging", "before", "after", "after-logging", "reject", "trac
 TABLES = ("filter", "nat", "mangle", "raw", "security")
 """Those that iptables knows."""
 
+BUILT_IN = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
+"""The chains that belong to everybody: rules of ours are beside others' there, and no load empties them."""
+
 _VERSIONED = ("ufw-before-input", "ufw6-before-input")
 """The chains with a rule whose comment tells the version of all rules; anywhere else it is somebody's copy."""
 
@@ -23,16 +28,24 @@ _COMMENT = re.compile(r'--comment "([^"]*)"')
 """One that has a space, as ours do, is quoted."""
 
 _VERSION = re.compile("appliance ([0-9a-f]+)")
+_MARK_DIGITS = 12
+
+Place = tuple[str, str]
+"""(table, chain)."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. `jump`: the chain that it leads to whatever the packet is, or ""."""
+    """One rule. `jump`: the chain that it leads to whatever the packet is, or "".
+
+    `content`: all that it asks for and does, in whatever form it was told, without what changes by itself.
+    """
 
     table: str
     chain: str
     jump: str = ""
     comments: tuple[str, ...] = ()
+    content: bytes = field(default=b"", compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -40,13 +53,17 @@ class Ruleset:
     """Rules of all tables of one family.
 
     `dropping`: the built-in chains, as (table, chain), that drop what no rule decides; `counts`: (table, chain) →
-    number of rules; `jumps`: (table, chain, target) → number of unconditional jumps to another chain.
+    number of rules; `jumps`: (table, chain, target) → number of unconditional jumps to another chain; `digests`: of
+    what the rules of a chain are, comparable only among those that were told in the same form; `loaded`: the mark of
+    the text that its chains hold, rule for rule, or "" where that is not known.
     """
 
     version: str = ""
     dropping: frozenset[tuple[str, str]] = frozenset()
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     jumps: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    digests: Mapping[Place, str] = field(default_factory=dict, compare=False, repr=False)
+    loaded: str = ""
 
     @property
     def is_closed(self) -> bool:
@@ -58,15 +75,44 @@ def ruleset(dropping: Iterable[tuple[str, str]], rules: Iterable[Rule]) -> Rules
     """What there is to be known of these; the rules of a chain are in the order in which they stand."""
     found = Ruleset(dropping=frozenset(dropping))
     version = ""
+    digests: defaultdict[Place, Any] = defaultdict(sha256)
     for rule in rules:
         if rule.table not in TABLES:
             continue
         found.counts[rule.table, rule.chain] += 1
+        digests[rule.table, rule.chain].update(len(rule.content).to_bytes(4, "big") + rule.content)
         if rule.jump:
             found.jumps[rule.table, rule.chain, rule.jump] += 1
         if rule.comments and rule.chain in _VERSIONED:
             version = next((match[1] for each in rule.comments if (match := _VERSION.fullmatch(each))), version)
-    return replace(found, version=version)
+    return replace(found, version=version, digests={place: digest.hexdigest() for place, digest in digests.items()})
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the chains of a text were, as the kernel told right after that was loaded; `mark`: the text's."""
+
+    mark: str
+    digests: Mapping[Place, str]
+
+
+def known(text: str, kernel: Ruleset) -> Known:
+    """Of all chains that `text` declares, those without a rule too: one that is put into them counts as well."""
+    declared, _ = _tables(text)
+    places = [(table, line.split()[0][1:]) for table, lines in declared.items() for line in lines]
+    return Known(mark_of(text), {place: kernel.digests.get(place, "") for place in places if place[1] not in BUILT_IN})
+
+
+def compared(kernel: Ruleset, before: Known | None) -> Ruleset:
+    """The same, with the mark of the text that was loaded, if nobody has altered anything of it since."""
+    if before is None or any(kernel.digests.get(place, "") != digest for place, digest in before.digests.items()):
+        return kernel
+    return replace(kernel, loaded=before.mark)
+
+
+def mark_of(text: str) -> str:
+    """What tells a text from others."""
+    return sha256(text.encode(errors="surrogateescape")).hexdigest()[:_MARK_DIGITS]
 
 
 def parse(text: str) -> Ruleset:
@@ -86,7 +132,7 @@ def parse(text: str) -> Ruleset:
         elif line.startswith(("-A ", "-I ")):
             is_jump = len(words) == 4 and words[2] == "-j" and (table, words[3]) in chains
             comments = tuple(_COMMENT.findall(line))
-            rules.append(Rule(table, words[1], words[3] if is_jump else "", comments))
+            rules.append(Rule(table, words[1], words[3] if is_jump else "", comments, line.encode()))
     return ruleset(dropping, rules)
 
 
@@ -119,20 +165,28 @@ CLOSING = "*filter\n:INPUT DROP\n:FORWARD DROP\nCOMMIT\n"
 """What shuts the machine, whatever else may be wrong; of itself it cannot fail."""
 
 
-def restoring(text: str, kernel: Ruleset, family: int) -> str:
+def in_built_in(text: str) -> tuple[tuple[str, str], ...]:
+    """The rules that `text` adds to chains that it does not empty, each with its table: a user's, in after.rules."""
+    _, rules = _tables(text)
+    lines = ((table, line) for table, lines in rules.items() for line in lines)
+    return tuple((table, line) for table, line in lines if line.split()[1] in BUILT_IN)
+
+
+def restoring(text: str, kernel: Ruleset, family: int, present: Collection[tuple[str, str]] = ()) -> str:
     """What iptables-restore --noflush must read to put everything right, each table in one step.
 
     Each chain that `text` declares is emptied and filled. So the jump to the user's rules, at the end of ufw's
     chains, has to be laid again. The jumps in the built-in chains are laid again only where one of them is
-    missing or doubled; other programs' rules there keep their place.
+    missing or doubled; other programs' rules there keep their place. So does what is `present` of `in_built_in`.
     """
     declared, rules = _tables(text)
+    rules = {table: [line for line in lines if (table, line) not in present] for table, lines in rules.items()}
     filled = {(table, line.split()[1]) for table, lines in rules.items() for line in lines}
     for table, chain in dict.fromkeys((table, chain) for table, chain, _ in hooks(family)):
         targets = [target for hooked, source, target in hooks(family) if (hooked, source) == (table, chain)]
         jumps = [f"-A {chain} -j {target}" for target in targets]
         lines = rules.setdefault(table, [])
-        if (table, chain) in filled:
+        if (table, chain) in filled and chain not in BUILT_IN:
             lines += jumps
         elif any(kernel.jumps[table, chain, target] != 1 for target in targets):
             for target in targets:

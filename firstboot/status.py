@@ -35,7 +35,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True)
 class Status:
-    """Everything that there is to tell. `problems` are those of the appliance.yaml that is on the card now."""
+    """Everything that there is to tell. `problems` are those of appliance.yaml as it is now."""
 
     appliance: Appliance
     source: Source
@@ -46,7 +46,9 @@ class Status:
     trouble: str = ""
     """Why the configuration could not be read at all."""
     refused: str = ""
-    """Why the one on the card was taken back."""
+    """Why appliance.yaml as it is now was taken back."""
+    failure: str = ""
+    """Why the pass ended before its end, or what it found cannot be remembered."""
     trial: str = ""
     """What a person should know of the one in force while it is on trial."""
     wifi: str = ""
@@ -55,6 +57,13 @@ class Status:
     """What the networks on the cable are for the laptop."""
     marks: Mapping[str, Mark] = field(default_factory=dict)
     """Where each setting of the configuration in force stands."""
+    own_name: str = ""
+    """The machine's, where it is not appliance.yaml that names it."""
+
+    @property
+    def hostname(self) -> str:
+        """What the machine is called."""
+        return self.own_name or self.appliance.hostname
 
     @property
     def overall(self) -> Overall:
@@ -65,7 +74,7 @@ class Status:
     def machine(self) -> Overall:
         """The worst of what the configuration in force wants."""
         states = {outcome.state for outcome in self.outcomes}
-        if State.FAILED in states:
+        if self.failure or State.FAILED in states:
             return Overall.FAILED
         return Overall.READY if states <= {State.OK} else Overall.WAITING
 
@@ -87,13 +96,14 @@ def to_json(status: Status, *, began_s: float) -> str:
     content: Mapping[str, Any] = {
         "state": status.overall,
         "began_s": began_s,
-        "hostname": status.appliance.hostname,
+        "hostname": status.hostname,
         "profile": status.appliance.profile,
         "configuration": status.source,
         "problems": [_problem(problem) for problem in status.problems],
         "warnings": [_problem(problem) for problem in status.warnings],
         "trouble": status.trouble,
         "refused": status.refused,
+        "failure": status.failure,
         "trial": status.trial,
         "interfaces": {name: list(addresses) for name, addresses in _addresses(status.facts).items()},
         "wifi": status.wifi,
@@ -118,7 +128,7 @@ _HEADLINES = {
 
 
 def _headline(status: Status) -> Sequence[str]:
-    lines = [f"{status.appliance.hostname} ({status.appliance.profile})"]
+    lines = [f"{status.hostname} ({status.appliance.profile})"]
     if status.problems:
         lines.append(f"CHECK appliance.yaml: it has mistakes and is not used. In force is the {status.source}.")
     elif status.trouble:
@@ -126,7 +136,8 @@ def _headline(status: Status) -> Sequence[str]:
     elif status.refused:
         lines.append(f"CHECK appliance.yaml: it was tried, and taken back: {status.refused}.")
         lines.append(f"In force is the {status.source}; `sudo appliance apply` tries the other one again.")
-    return [*lines, _HEADLINES[status.machine].format(source=f"the {status.source}" if lines[1:] else status.source)]
+    headline = _HEADLINES[status.machine].format(source=f"the {status.source}" if lines[1:] else status.source)
+    return [*lines, headline, *([f"  {status.failure}"] if status.failure else [])]
 
 
 def _configuration(status: Status) -> list[str]:

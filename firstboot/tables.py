@@ -22,7 +22,19 @@ from ipaddress import (
 
 from firstboot import ethtool
 from firstboot.dumps import Dumps, attribute, attributes
-from firstboot.facts import MAIN_TABLE, OURS, Address, Gateway, Interface, Link, Network, Route, Rule
+from firstboot.facts import (
+    MAIN_TABLE,
+    OURS,
+    Address,
+    Gateway,
+    Interface,
+    Link,
+    Network,
+    Route,
+    Rule,
+    address_key,
+    route_key,
+)
 
 _LINK = struct.Struct("=BxHiII")  # ifinfomsg: family, type, index, flags, change
 _ADDRESS = struct.Struct("=BBBBI")  # ifaddrmsg: family, prefix length, flags, scope, index
@@ -154,6 +166,25 @@ class Tables:
                     )
                 )
         return found
+
+
+def address_key_in(message: bytes) -> str:
+    """What identifies the address that a message is about."""
+    _, length, _, _, index = _ADDRESS.unpack_from(message)
+    known = attributes(message, _ADDRESS.size)
+    try:
+        name = socket.if_indextoname(index)
+    except OSError:
+        return ""  # its interface has gone since
+    return address_key(_interface(known.get(_IFA_LOCAL, known[_IFA_ADDRESS]), length), name)
+
+
+def route_key_in(message: bytes) -> str:
+    """What identifies the route that a message is about."""
+    family, length, _, _, table, *_ = _ROUTE.unpack_from(message)
+    known = attributes(message, _ROUTE.size)
+    destination = _network(known.get(_RTA_DST), length, family)
+    return route_key(destination, _number(known, _RTA_PRIORITY), _number(known, _RTA_TABLE) or table)
 
 
 def with_link_local(links: Iterable[Link], link_local: Mapping[str, tuple[IPv6Address, ...]]) -> list[Link]:

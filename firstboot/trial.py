@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from enum import Enum, auto
 from hashlib import sha256
@@ -34,7 +35,7 @@ LOOK_EVERY_S = 1.0
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What was before: by which ways the machine was reached, dnsmasq's leases, and the kinds that were not right."""
+    """What was before: by which ways the machine was reached, dnsmasq's leases, and what was not right (`_wrongs`)."""
 
     ways: tuple[Way, ...] = ()
     leases: tuple[str, ...] = ()
@@ -43,8 +44,7 @@ class Checkpoint:
 
 def checkpoint(visits: Visits, outcomes: Iterable[Outcome]) -> Checkpoint:
     """The machine before a change."""
-    not_right = tuple(outcome.kind for outcome in outcomes if outcome.state is not State.OK)
-    return Checkpoint(ways(visits), visits.leases, not_right)
+    return Checkpoint(ways(visits), visits.leases, tuple(wrong for outcome in outcomes for wrong in _wrongs(outcome)))
 
 
 @dataclass(frozen=True)
@@ -79,34 +79,59 @@ class Trials:
         """Whether a configuration is on trial."""
         return self._trial is not None and not self._trial.refused
 
-    def begin(self, content: bytes, before: Callable[[], Checkpoint]) -> None:
-        """Put a configuration on trial; of one that follows another that is, what was before both counts."""
+    @property
+    def about(self) -> str:
+        """The digest of the configuration that is on trial; "" while none is."""
+        return self._trial.digest if self._trial is not None and self.under_way else ""
+
+    @property
+    def refused(self) -> bool:
+        """Whether the last one that was tried was taken back."""
+        return self._trial is not None and bool(self._trial.refused)
+
+    def is_about(self, content: bytes) -> bool:
+        """Whether this configuration was the last one that was tried."""
+        return self._trial is not None and self._trial.digest == _digest(content)
+
+    def begin(self, content: bytes, before: Callable[[], Checkpoint], *, at_start: bool = False) -> None:
+        """Put a configuration on trial; of one that follows another that is, what was before both counts.
+
+        `at_start`: the daemon has just started, and with nobody connected most likely the machine, too.
+        """
         same = self._trial.before if self._trial is not None and self.under_way else before()
-        self._start(Trial(_digest(content), same), CONFIRM_S)
+        self._start(Trial(_digest(content), same), RESUMED_S if at_start and not same.ways else CONFIRM_S)
 
     def resume(self, content: bytes) -> None:
         """The daemon has started: go on with what was under way, if it was about this configuration."""
         trial = self._trial
-        if trial is None or trial.digest != _digest(content):
+        if trial is None or not self.is_about(content):
             self.end()
         elif trial.attempts >= ATTEMPTS and not trial.refused:
             self.refuse(f"the machine went down {ATTEMPTS} times while it was tried")
         elif not trial.refused:
-            self._start(replace(trial, attempts=trial.attempts + 1), RESUMED_S)
+            self._resume(trial)
 
     def refusal(self, content: bytes) -> str:
         """Why this configuration was taken back; "" if it was not."""
-        return self._trial.refused if self._trial is not None and self._trial.digest == _digest(content) else ""
+        return self._trial.refused if self._trial is not None and self.is_about(content) else ""
 
     def refuse(self, reason: str) -> None:
-        """The configuration is taken back, and stays so until it is another or somebody asks for it."""
+        """The configuration is taken back, and stays so until it is another or somebody asks for it.
+
+        Also where that cannot be written, which is raised: at the next start it is on trial again then.
+        """
         if self._trial is not None:
-            self._keep(replace(self._trial, refused=reason))
+            self._trial = replace(self._trial, refused=reason)
+            self._write(self._trial)
 
     def end(self) -> None:
-        """There is nothing on trial, and nothing refused."""
+        """There is nothing on trial, and nothing refused.
+
+        A file that cannot be removed does no harm: it is about what was kept, or is not on the card any more.
+        """
         if self._trial is not None:
-            self._file.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._file.unlink(missing_ok=True)
         self._trial = None
 
     def confirm(self) -> bool:
@@ -119,8 +144,9 @@ class Trials:
         self._applied_s = min(self._applied_s, self._clock())
 
     def due_in_s(self) -> float:
-        """When to ask for the verdict again."""
-        return LOOK_EVERY_S if self.under_way else math.inf
+        """When to ask for the verdict again. Where it cannot be written what it was, each pass tries that again."""
+        is_decided = self._clock() >= self._until_s + 2 * LOOK_EVERY_S
+        return LOOK_EVERY_S if self.under_way and not is_decided else math.inf
 
     def told(self) -> str:
         """What a person should know of it; "" while nothing is on trial."""
@@ -131,7 +157,7 @@ class Trials:
         left_s = max(self._until_s - self._clock(), 0)
         return (
             f"on trial for up to {left_s:.0f} s: kept once everything is right {used}or by `appliance confirm`; "
-            "else the last good one returns"
+            "else what was in force before returns"
         )
 
     def verdict(self, outcomes: Collection[Outcome], visits: Callable[[], Visits]) -> tuple[Verdict, str]:
@@ -142,7 +168,7 @@ class Trials:
         before, is_late = self._trial.before, now_s >= self._until_s
         if self._confirmed:
             return Verdict.KEEP, ""
-        in_vain = [o for o in outcomes if o.kind not in before.not_right and (o.in_vain or o.state is State.FAILED)]
+        in_vain = [new for o in outcomes if o.in_vain or o.state is State.FAILED for new in _new(o, before.not_right)]
         waits = any(outcome.state is not State.OK for outcome in outcomes) and not is_late
         gone = () if in_vain or waits else lost(before.ways, before.leases, visits(), now_s - self._applied_s)
         if not (in_vain or waits or gone):
@@ -150,17 +176,44 @@ class Trials:
         return (Verdict.TAKE_BACK, _why(in_vain, gone)) if is_late else (Verdict.WAIT, "")
 
     def _start(self, trial: Trial, longest_s: float) -> None:
-        self._keep(trial)
+        """Written first: what cannot be remembered is not begun."""
+        self._write(trial)
+        self._trial = trial
         self._until_s, self._applied_s, self._confirmed = self._clock() + longest_s, math.inf, False
 
-    def _keep(self, trial: Trial) -> None:
+    def _resume(self, trial: Trial) -> None:
+        """Where it cannot be counted how often that was done, it is not done at all."""
+        try:
+            self._start(replace(trial, attempts=trial.attempts + 1), RESUMED_S)
+        except ApplianceError as error:
+            self._trial = replace(trial, refused=f"the machine went down while it was tried, and {error.message}")
+
+    def _write(self, trial: Trial) -> None:
         files.replace(self._file, (json.dumps(asdict(trial), default=str, indent=2) + "\n").encode(), 0o600)
-        self._trial = trial
 
 
-def _why(in_vain: Collection[Outcome], gone: Collection[Way]) -> str:
+def _wrongs(outcome: Outcome) -> Mapping[str, str]:
+    """What is not right of a kind, and that in a person's words.
+
+    By the keys of what differs, so that one thing that was not right before is no excuse for another of its kind; by
+    the error where the kind does not come so far as to compare anything.
+    """
+    if outcome.state is State.OK:
+        return {}
+    keys = {text.partition(": ")[0]: text for text in outcome.differs} or {outcome.error: outcome.error}
+    return {f"{outcome.kind}: {key}": f"{outcome.kind}: {text}" for key, text in keys.items()}
+
+
+def _new(outcome: Outcome, not_right: Collection[str]) -> Sequence[str]:
+    """What is not right of a kind and was before, in a person's words."""
+    wrongs = _wrongs(outcome)
+    new = [text for key, text in wrongs.items() if key not in not_right]
+    return [f"{outcome.kind}: {outcome.error}"] if new and len(new) == len(wrongs) else new
+
+
+def _why(in_vain: Collection[str], gone: Collection[Way]) -> str:
     if in_vain:
-        return "; ".join(f"{outcome.kind}: {outcome.error}" for outcome in in_vain)
+        return "; ".join(in_vain)
     return f"nobody reached this machine by {' and '.join(dict.fromkeys(map(str, gone)))} any more"
 
 

@@ -31,8 +31,6 @@ OVERLAY = PROJECT / "overlays/package"
 OF_THE_IMAGE = (
     "usr/bin/appliance",
     "usr/lib/systemd/system/appliance.service",
-    "usr/lib/systemd/system/appliance-config.path",
-    "usr/lib/systemd/system/appliance-config.service",
     "usr/share/dbus-1/system.d/org.appliance.Appliance1.conf",
 )
 """What an image has as well; the rest of its overlay is about a machine that is the appliance's as a whole."""

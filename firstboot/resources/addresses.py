@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from appliance.errors import ApplianceError, TemporaryError
 from appliance.model import Appliance
 from firstboot.actions import Action, AddAddress, RemoveAddress
-from firstboot.facts import OURS, Address, Facts, Interface
+from firstboot.facts import OURS, Address, Facts, Interface, address_key
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.sharing import SERVING, segments_in
+from firstboot.sources import Source
 from firstboot.topology import is_static, own_address_in
 
 
@@ -27,7 +28,7 @@ class Assigned:
     @property
     def key(self) -> str:
         """Address and interface."""
-        return f"{self.address} on {self.interface}"
+        return address_key(self.address, self.interface)
 
 
 class Addresses(Kind[Assigned]):
@@ -35,6 +36,7 @@ class Addresses(Kind[Assigned]):
 
     name = "addresses"
     setting = "lan"
+    table = Source.ADDRESSES
     settles = True
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Assigned]:

@@ -13,7 +13,7 @@ from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.rendered.ufw import FAMILIES, rules_of
-from firstboot.rulesets import Ruleset, framework, hooks, parse
+from firstboot.rulesets import BUILT_IN, Ruleset, framework, hooks, mark_of, parse
 from firstboot.topology import address_of, awaits_lease, uplink_of
 
 
@@ -22,7 +22,8 @@ class Loaded:
     """One family's rules in the kernel.
 
     `closed`: what no rule decides is dropped; `hooked`: ufw's chains, the user's rules and ours are reached,
-    each once; `rules`: the number of rules by (table, chain), of the chains that the file fills, jumps aside.
+    each once; `rules`: the number of rules by (table, chain), of the chains that the file fills, jumps aside; `loaded`:
+    the mark of the text that is there rule for rule. A daemon that has just started loads it to know.
     """
 
     family: int
@@ -30,6 +31,7 @@ class Loaded:
     closed: bool
     hooked: bool
     rules: frozenset[tuple[str, str, int]]
+    loaded: str
     text: str = field(default="", compare=False, repr=False)
     """All rules as iptables-restore reads them."""
 
@@ -55,9 +57,8 @@ class Firewall(Kind[Loaded]):
         for family in FAMILIES:
             rules = rules_of(appliance, facts, family)
             text = framework(family) + rules.text + facts.other_rules.get(family, "")
-            wanted.append(
-                Loaded(family, rules.version, closed=True, hooked=True, rules=_counts_in(text, family), text=text)
-            )
+            counts, mark = _counts_in(text, family), mark_of(text)
+            wanted.append(Loaded(family, rules.version, closed=True, hooked=True, rules=counts, loaded=mark, text=text))
         return tuple(wanted)
 
     def observe(self, machine: Machine, wanted: Sequence[Loaded]) -> Sequence[Loaded]:
@@ -68,7 +69,7 @@ class Firewall(Kind[Loaded]):
             chains = {(table, chain) for table, chain, _ in want.rules}
             rules = frozenset(rule for rule in _counts(kernel, want.family) if rule[:2] in chains)
             hooked = all(kernel.jumps[hook] == 1 for hook in hooks(want.family))
-            found.append(Loaded(want.family, kernel.version, kernel.is_closed, hooked, rules))
+            found.append(Loaded(want.family, kernel.version, kernel.is_closed, hooked, rules, kernel.loaded))
         return found
 
     def actions(self, change: Change[Loaded]) -> Sequence[Action]:
@@ -88,7 +89,8 @@ def _counts_in(text: str, family: int) -> frozenset[tuple[str, str, int]]:
 
 
 def _counts(rules: Ruleset, family: int) -> frozenset[tuple[str, str, int]]:
-    counts = Counter(rules.counts)
+    """Of the chains that are not everybody's."""
+    counts = Counter({place: count for place, count in rules.counts.items() if place[1] not in BUILT_IN})
     for table, chain, target in hooks(family):
         counts[table, chain] -= rules.jumps[table, chain, target]
     return frozenset((table, chain, count) for (table, chain), count in counts.items() if count > 0)

@@ -19,7 +19,7 @@ class PolicySysctls(Kind[Setting]):
 
     name = "policy-sysctls"
     setting = "routing.sysctl"
-    profiles = frozenset(Profile)
+    profiles = frozenset({Profile.CUSTOM})
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Setting]:
         """Of two policies for the same setting the later one counts."""

@@ -18,8 +18,6 @@ from firstboot.managers.ranked import Ranked, carried, ranked
 from firstboot.plan import Change, diff
 from firstboot.rendered.file import File
 
-PRIVATE = 0o600
-
 
 @dataclass(frozen=True)
 class ManagersFile:
@@ -73,6 +71,7 @@ class RankedUplinks(Kind[Wanted]):
     setting = "uplinks"
     profiles = frozenset({Profile.CUSTOM})
     writes_first = True
+    interrupts = True
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Wanted]:
         """Files for all whose interface is known, and a route for each that must be there or has one."""
@@ -101,8 +100,7 @@ class RankedUplinks(Kind[Wanted]):
         """Write or remove a file, and have it read; of a route that does not come, the manager knows more."""
         want, have = change.want, change.have
         if isinstance(want, ManagersFile):
-            mode = want.mode if want.mode is not None else have.mode if isinstance(have, ManagersFile) else None
-            return [WriteFile(want.path, want.content, mode or PRIVATE), *want.apply]
+            return [WriteFile(want.path, want.content, want.mode), *want.apply]
         if isinstance(want, Preferred) and isinstance(have, Preferred):
             return list(want.apply)
         if isinstance(want, Carrying):

@@ -38,7 +38,7 @@ class Reactions(Kind[Reacted]):
     name = "reactions"
     setting = "routing.on_interface_change"
     wakes_when_right = True
-    profiles = frozenset(Profile)
+    profiles = frozenset({Profile.CUSTOM})
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Reacted]:
         """Each policy's action has been carried out for the interfaces that there are."""

@@ -12,6 +12,7 @@ from firstboot.facts import MAIN_TABLE, OURS, Facts, Network, Route, Rule
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.resources.routes import METRIC, Reach, actions, ours
+from firstboot.sources import Source
 
 _DEFAULT: Mapping[int, Network] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
 
@@ -21,7 +22,8 @@ class RouteTables(Kind[Reach]):
 
     name = "route-tables"
     setting = "routing.tables"
-    profiles = frozenset(Profile)
+    table = Source.ROUTES
+    profiles = frozenset({Profile.CUSTOM})
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Reach]:
         """One for each table and family, by the router that the main table has for the table's interface."""

@@ -8,9 +8,10 @@ from ipaddress import IPv4Network, IPv6Network
 
 from appliance.model import Appliance
 from firstboot.actions import Action, RemoveRoute, SetRoute
-from firstboot.facts import MAIN_TABLE, OURS, Facts, Gateway, Network, Route
+from firstboot.facts import MAIN_TABLE, OURS, Facts, Gateway, Network, Route, route_key
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
+from firstboot.sources import Source
 from firstboot.topology import is_static
 
 METRIC = 97
@@ -32,9 +33,8 @@ class Reach:
 
     @property
     def key(self) -> str:
-        """Destination, metric and table: two routes that share them cannot both be."""
-        where = "" if self.table == MAIN_TABLE else f" in table {self.table}"
-        return f"{self.destination} metric {self.metric}{where}"
+        """Destination, metric and table."""
+        return route_key(self.destination, self.metric, self.table)
 
 
 class Routes(Kind[Reach]):
@@ -42,6 +42,7 @@ class Routes(Kind[Reach]):
 
     name = "routes"
     setting = "uplink"
+    table = Source.ROUTES
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Reach]:
         """All routes; the one to the tunnel server once the uplink's router is known."""

@@ -18,7 +18,6 @@ from tests.bench.peers import TUNNEL
 from tests.bench.shown import figure, heading
 
 DELETIONS, PATIENCE_S, SPACING_S = 50, 30.0, 3.0
-"""Closer together they would be a contest (`firstboot.contests`), which is not what is measured."""
 
 
 @dataclass(frozen=True)

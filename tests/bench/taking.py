@@ -1,11 +1,10 @@
 """Runs in the guest: takes something away again and again, and says how long until it was put right.
 
 Its argument is a JSON object: `take`, what is taken, in the words of `described` or of `VERBS`; `rounds`; `patience_s`,
-after which nobody is waited for any longer; `spacing_s` between two rounds, so that nothing looks like a quarrel. What
-is waited for is `wanted`: everything that must be there, in the words of `described`; or `kind`: the pass of the daemon
-that put this kind right, as its status.json tells. It prints a JSON object: `seconds`, from just before the deletion
-to the look that found it right; `missing`, what was still away when patience ended, which ends the rounds; `before`,
-what was not there to begin with.
+after which nobody is waited for any longer; `spacing_s` between two rounds. What is waited for is `wanted`: everything
+that must be there, in the words of `described`; or `kind`: the pass of the daemon that put this kind right, as its
+status.json tells. It prints a JSON object: `seconds`, from just before the deletion to the look that found it right;
+`missing`, what was still away when patience ended, which ends the rounds; `before`, what was not there to begin with.
 
 It sleeps until the kernel tells of a change, and then reads the kernel's tables once. Settings, of which the kernel
 does not always tell, and status.json are looked at every 10 ms. Only the standard library: nothing that one of the

@@ -24,7 +24,7 @@ from firstboot.rendered.networkmanager import PROFILES
 from firstboot.resources.dhcpcd import DHCPCD
 from firstboot.resources.hostname import hosts_with
 from firstboot.resources.units import DNSMASQ
-from firstboot.rulesets import CLOSING, Ruleset, parse, restoring
+from firstboot.rulesets import CLOSING, Known, Ruleset, compared, known, parse, restoring
 from firstboot.sources import EVERYTHING, Source
 from firstboot.wireless import Heard, Joining, Radio
 from tests.firstboot.air import Air
@@ -41,6 +41,7 @@ class MemoryMachine:
         self.sysctls = {"net/ipv4/ip_forward": "0", "net/ipv6/conf/all/forwarding": "0"}
         self.kernel_name = "raspberrypi"
         self.kernel_rules: dict[int, str] = {}
+        self.known_rules: dict[int, Known] = {}
         self.active_units: set[str] = set()
         self.networkmanager = networkmanager
         self.nm_config = ""
@@ -110,7 +111,7 @@ class MemoryMachine:
         return self.kernel_name
 
     def rules(self, family: int) -> Ruleset:
-        return parse(self.kernel_rules.get(family, ""))
+        return compared(parse(self.kernel_rules.get(family, "")), self.known_rules.get(family))
 
     def unit_is_active(self, name: str) -> bool:
         return name in self.active_units
@@ -293,7 +294,8 @@ class MemoryMachine:
     @execute.register
     def _(self, action: actions.WriteFile) -> None:
         self.log.append(action)
-        self.files[action.path] = FileState(action.content, action.mode)
+        mode = action.mode if action.mode is not None else self.files[action.path].mode
+        self.files[action.path] = FileState(action.content, mode)
 
     @execute.register
     def _(self, action: actions.RemoveFile) -> None:
@@ -321,6 +323,7 @@ class MemoryMachine:
     def _(self, action: actions.LoadRules) -> None:
         self.log.append(action)
         self.kernel_rules[action.family] = restoring(CLOSING + action.text, Ruleset(), action.family)
+        self.known_rules[action.family] = known(action.text, parse(self.kernel_rules[action.family]))
 
     @execute.register
     def _(self, action: actions.RestartUnit) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from appliance.errors import ConfigError, InputError, TemporaryError
 from appliance.parse import parse_text
-from firstboot.answers import Answers
+from firstboot.answers import FRESH_S, Answers
 from firstboot.configuration import Configuration, Configurations
 from firstboot.history import History
 from firstboot.kinds import KINDS
@@ -39,15 +39,20 @@ class Asked:
             in_force=Configuration(parsed.appliance, Source.FILE, parsed.marks),
             configurations=Configurations(folder, folder / "last-good.yaml", custom=custom),
         )
-        self.answers = Answers(KINDS, self.history, self._in_worker, lambda: None, lambda: False)
+        self.now_s, self.looks = 1000.0, 0
+        self.answers = Answers(
+            KINDS, self.history, self._in_worker, lambda: None, lambda: False, clock=lambda: self.now_s
+        )
 
     async def _in_worker(self, look: Callable[[Any, Any], Any], /) -> Any:
+        self.looks += 1
         return look(self.passes, SimpleNamespace(aside=lambda: self.machine))
 
     def line(self, start: str) -> int:
         return next(at for at, text in enumerate(self.config.splitlines(), 1) if text.startswith(start))
 
     def explained(self, thing: str) -> dict[str, Any]:
+        self.now_s += 2 * FRESH_S
         return dict(json.loads(asyncio.run(self.answers.explain_json(thing))))
 
     def specs(self, thing: str) -> dict[str, set[str]]:
@@ -56,6 +61,7 @@ class Asked:
         return {kind["kind"]: set(kind["wanted_by"]) for kind in kinds}
 
     def plan(self) -> list[dict[str, Any]]:
+        self.now_s += 2 * FRESH_S
         return list(json.loads(asyncio.run(self.answers.plan_json()))["kinds"])
 
     def plan_for(self, text: str) -> list[dict[str, Any]]:
@@ -283,7 +289,31 @@ def test_they_are_looked_at_one_after_the_other(asked: Asked) -> None:
 
     async def many() -> None:
         asked.answers._in_worker = slow
-        await asyncio.gather(*(asked.answers.plan_json() for _ in range(5)))
+        await asyncio.gather(*(asked.answers.plan_for_json(GATEWAY) for _ in range(5)))
 
     asyncio.run(many())
     assert most == 1
+
+
+def test_one_look_answers_all_who_ask_within_a_second(asked: Asked) -> None:
+    async def many() -> str:
+        plans = [asked.answers.plan_json() for _ in range(5)]
+        return (await asyncio.gather(*plans, *(asked.answers.explain_json("eth0") for _ in range(5))))[0]
+
+    async def twice() -> None:
+        assert not json.loads(await many())["kinds"]
+        assert asked.looks == 1
+        asked.machine.routes = []
+        asked.now_s += FRESH_S
+        assert json.loads(await many())["kinds"]
+        assert asked.looks == 2
+
+    asyncio.run(twice())
+
+
+def test_after_a_pass_it_is_looked_again(asked: Asked) -> None:
+    asyncio.run(asked.answers.plan_json())
+    asked.machine.routes = []
+    asked.answers.note(SimpleNamespace(overall="ready"), "{}")  # type: ignore[arg-type]
+    assert json.loads(asyncio.run(asked.answers.plan_json()))["kinds"]
+    assert asked.looks == 2

@@ -115,6 +115,11 @@ def test_without_a_file_there_is_a_rescue_that_says_so(configurations: Configura
     assert (current.source, current.trouble) == (Source.RESCUE, "there is no appliance.yaml on the card")
 
 
+def test_on_a_machine_without_a_card_it_is_said_which_file_is_missing(fat: Path, last_good: Path) -> None:
+    current = Configurations(fat, last_good, custom=True).current(FACTS)
+    assert (current.source, current.trouble) == (Source.NOTHING, f"there is no {fat / CONFIG_NAME}")
+
+
 def test_a_card_that_cannot_be_read_takes_nothing_away(configurations: Configurations, fat: Path) -> None:
     write(fat, GOOD)
     configurations.current(FACTS)

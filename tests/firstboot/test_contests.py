@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
 
 from appliance.errors import TemporaryError
 from appliance.model import Appliance
 from firstboot import actions
-from firstboot.contests import CALM_S, FIRST_HOLD_S, LONGEST_HOLD_S, REPAIRS, WITHIN_S, Contests
+from firstboot.contests import CALM_S, INTERRUPTING, USUAL, Contests, Limits
+from firstboot.facts import Facts
+from firstboot.kind import Kind, Machine
 from firstboot.kinds import KINDS
+from firstboot.plan import Change
 from firstboot.reconcile import Outcome, Reconciler, State
+from firstboot.resources.ranked_uplinks import RankedUplinks
 from firstboot.sources import Source
 from tests.firstboot.memory import MemoryMachine, count
+
+REPAIRS, WITHIN_S = USUAL.windows[0]
+FIRST_HOLD_S, LONGEST_HOLD_S = USUAL.first_hold_s, USUAL.longest_hold_s
 
 
 @dataclass
@@ -25,11 +35,11 @@ class Bout:
 
     def __post_init__(self) -> None:
         self.reconciler = Reconciler(KINDS, sleep=lambda _: None, clock=lambda: self.now, writer=self.asked)
-        self.sources: list[Source] = []
+        self.asked_for: list[tuple[Source, str, float]] = []
 
-    def asked(self, source: Source) -> str:
-        self.sources.append(source)
-        return self.writer if source is Source.ROUTES else ""
+    def asked(self, table: Source, key: str, since_s: float) -> str:
+        self.asked_for.append((table, key, since_s))
+        return self.writer
 
     def after(self, seconds: float) -> Outcome:
         """Time goes by, the other program acts, and the daemon."""
@@ -57,9 +67,19 @@ def test_it_gives_way_says_who_it_is_and_tries_again(gateway: Appliance) -> None
 
 def test_who_it_is_need_not_be_known(gateway: Appliance) -> None:
     bout = Bout(gateway)
-    outcomes = [bout.after(0.1) for _ in range(REPAIRS + 1)]
+    outcomes = [bout.after(0.5) for _ in range(REPAIRS + 1)]
     assert outcomes[-1].error.startswith("something else keeps changing ")
-    assert Source.ROUTES in bout.sources
+
+
+def test_it_is_asked_who_took_that_very_thing_away_since_it_was_right(gateway: Appliance) -> None:
+    bout = Bout(gateway)
+    for _ in range(REPAIRS):
+        bout.after(0.5)
+    before_s = bout.now - 0.5
+    assert set(bout.asked_for) == {
+        (Source.ROUTES, "0.0.0.0/0 metric 97", before_s),
+        (Source.ROUTES, "::/0 metric 512", before_s),
+    }
 
 
 def test_the_firewall_never_gives_way(gateway: Appliance) -> None:
@@ -86,13 +106,91 @@ def test_each_time_it_is_for_longer() -> None:
     assert holds == [10, 20, 40, 80, 160, LONGEST_HOLD_S, LONGEST_HOLD_S]
 
 
-def test_repairs_now_and_then_are_no_contest_and_calm_makes_forget() -> None:
+def repairs_in(hours: float, every_s: float, limits: Limits = USUAL) -> tuple[int, int]:
+    """How often a thing is put right that is changed back so often, and how often it is left alone."""
+    contests, repairs, holds, now = Contests(), 0, 0, 0.0
+    while now < hours * 3600:
+        now += every_s
+        if not contests.held("routes", "default", now):
+            repairs += 1
+            holds += contests.repaired("routes", "default", "this", now, limits=limits)
+    return repairs, holds
+
+
+@pytest.mark.parametrize("every_s", [0.1, 3.0, 30.0, 60.0, 170.0])
+def test_a_fight_is_noticed_however_slow_it_is(every_s: float) -> None:
+    repairs, holds = repairs_in(4, every_s)
+    assert holds > 0
+    assert repairs < 4 * 3600 / every_s
+    assert repairs <= 480  # in four hours, where it was 4800 every three seconds
+
+
+@pytest.mark.parametrize("an_hour", [1, 4, 12, 18])
+def test_repairs_now_and_then_are_no_fight(an_hour: int) -> None:
+    assert repairs_in(48, 3600 / an_hour) == (48 * an_hour, 0)
+
+
+def test_some_at_once_are_no_fight_either() -> None:
+    """An update restarts everything; two hours later, another one does."""
     contests = Contests()
-    assert not any(
-        contests.repaired("routes", "default", "this", number * WITHIN_S / (REPAIRS - 2)) for number in range(50)
-    )
+    times = [7200.0 * number + second for number in range(20) for second in (0.0, 5.0, 10.0, 60.0)]
+    assert not any(contests.repaired("routes", "default", "this", now) for now in times)
+
+
+def test_what_interrupts_gives_way_much_sooner() -> None:
+    for every_s, most in ((1.0, 40), (60.0, 40), (280.0, 30), (600.0, 20)):
+        repairs, holds = repairs_in(4, every_s, INTERRUPTING)
+        assert holds > 0
+        assert repairs <= most
+    assert repairs_in(48, 1200.0, INTERRUPTING)[1] == 0
+    assert repairs_in(48, 3600.0, INTERRUPTING)[1] == 0
+    assert RankedUplinks.interrupts
+
+
+def test_calm_makes_forget() -> None:
+    contests = Contests()
     assert hold_of(contests, 1000.0) == FIRST_HOLD_S
     assert hold_of(contests, 2000.0 + CALM_S) == FIRST_HOLD_S
+
+
+@dataclass(frozen=True)
+class Lamp:
+    """It shall be on."""
+
+    key: str = "lamp"
+    on: bool = True
+
+
+class Lamps(Kind[Lamp]):
+    """To whom it is a switch of a route, which others flip as well."""
+
+    name = "lamps"
+    setting = "lamps"
+    interrupts = True
+
+    def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Lamp]:
+        return [Lamp()]
+
+    def observe(self, machine: Machine, wanted: Sequence[Lamp]) -> Sequence[Lamp]:
+        return [Lamp(on=machine.sysctl("lamp") == "1")]
+
+    def actions(self, change: Change[Lamp]) -> Sequence[actions.Action]:
+        return [actions.SetSysctl("lamp", "1")]
+
+
+def test_the_reconciler_asks_the_kind_whether_it_interrupts(gateway: Appliance) -> None:
+    machine, now = MemoryMachine(), 0.0
+    reconciler = Reconciler([Lamps()], sleep=lambda _: None, clock=lambda: now)
+    states = []
+    for _ in range(3):
+        now += 100.0
+        machine.sysctls["lamp"] = "0"
+        states += [outcome.state for outcome in reconciler.reconcile(gateway, machine)]
+    assert states == [State.OK, State.OK, State.OK]
+    now += 50.0
+    machine.sysctls["lamp"] = "0"
+    assert [outcome.state for outcome in reconciler.reconcile(gateway, machine)] == [State.WAITING]
+    assert [outcome.state for outcome in reconciler.reconcile(replace(gateway), machine)] == [State.OK]
 
 
 def test_one_thing_is_not_another() -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
+from typing import Any
 
 import pytest
 
+from appliance.checks import TAKES
 from appliance.model import Appliance, ChangePolicy, InterfaceSelection, Profile, Routing, SysctlPolicy, TablePolicy
 from appliance.parse import load
 from appliance.ranges import TableRange
 from firstboot import actions
 from firstboot.facts import MAIN_TABLE, OURS, Address, Facts, Link, Network, Route, Rule
+from firstboot.kind import Kind
 from firstboot.kinds import KINDS
 from firstboot.reconcile import Outcome, Reconciler, State
 from firstboot.resources.route_tables import RouteTables
@@ -192,6 +195,15 @@ def test_on_a_machine_that_is_not_ours_nothing_else_is_touched() -> None:
     assert machine.log == []
     kinds = {"route-tables", "policy-sysctls", "uplinks", "uplink-sysctls", "reactions"}
     assert {outcome.kind for outcome in outcomes} == kinds
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_kind_has_a_say_where_its_section_may_be(kind: Kind[Any]) -> None:
+    section = kind.setting.partition(".")[0]
+    takers = {profile for profile in Profile if section in TAKES[profile]}
+    of_custom_alone = takers == {Profile.CUSTOM}
+    assert of_custom_alone == (Profile.CUSTOM in kind.profiles)
+    assert of_custom_alone == (set(kind.profiles) == {Profile.CUSTOM})
 
 
 def test_main_is_another_kinds() -> None:

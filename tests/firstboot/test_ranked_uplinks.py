@@ -49,6 +49,8 @@ class Managed(MemoryMachine):
         self.addresses = [Address("enp0s3", IPv4Interface("10.0.2.15/24"))]
         self.sysctls |= dict.fromkeys(map(NOT_WITHOUT_CABLE.format, self.links), "0")
         self.deaf = False
+        self.ours: set[str] = set()
+        """Those that NetworkManager has connected by a profile of ours."""
         self.known: dict[str, int] = {}
         """By interface: the metric that networkd has read for it."""
         self.generated: dict[str, int] = {}
@@ -90,6 +92,9 @@ class Managed(MemoryMachine):
                 for one in profiles
                 if isinstance(action, actions.ActivateProfile) and one["connection"]["uuid"] == action.uuid
             }
+            known = {one["connection"]["interface-name"] for one in profiles}
+            meant |= dict.fromkeys(self.ours - known, FOREIGN)  # it connects by another profile
+            self.ours = (self.ours & known) | meant.keys() & known
             self._applied(action, meant)
         else:
             super().execute(action)
@@ -267,6 +272,14 @@ def test_a_stanza_of_the_installers_gets_its_metric_and_no_second_one() -> None:
     before = len(machine.log)
     assert settle(THREE, machine)["uplinks"].state is State.OK
     assert len(machine.log) == before
+
+
+def test_somebody_elses_file_is_amended_and_ours_made() -> None:
+    machine = interfaces(INSTALLERS)
+    settle(THREE, machine)
+    settle(replace(THREE, uplinks=()), machine)
+    written = {(action.path, action.mode) for action in machine.log if isinstance(action, actions.WriteFile)}
+    assert written == {(ifupdown.MAIN, None), (ifupdown.FILE, 0o644)}
 
 
 def test_a_stanza_is_as_it_was_when_the_uplink_goes() -> None:

@@ -88,3 +88,13 @@ def test_what_failed_is_said_and_tried_again(world: World) -> None:
 def test_a_memory_that_cannot_be_read_is_none(world: World, memory: bytes) -> None:
     world.memory.write_bytes(memory)
     assert world.begun().reacted(SOON.policy, MEMBERS) == (MEMBERS, "")
+
+
+def test_who_only_wants_to_know_changes_nothing(world: World) -> None:
+    """Of a policy that is another's idea nothing is remembered; what is due stays so."""
+    remembered = world.memory.read_text()
+    assert world.reactions.known("another policy", MEMBERS) == (MEMBERS, "")
+    assert world.memory.read_text() == remembered
+    world.reactions.soon(SOON)
+    assert world.reactions.known(SOON.policy, MEMBERS) == (MEMBERS, "")
+    assert world.after(SOON.settle_s) == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from firstboot.paths import fat_partition
-from firstboot.report import SPACING_S, Report
+from firstboot.report import READ_THE_JOURNAL, SPACING_S, Report
 
 
 class Clock:
@@ -35,15 +35,22 @@ def content(tmp_path: Path) -> str:
 
 def test_the_first_word_is_written_at_once_with_its_time(report: Report, tmp_path: Path) -> None:
     report.tell("UP\r\n")
-    assert content(tmp_path) == "UP\r\n\r\nWritten 2026-05-01 12:30 UTC, as far as the Pi knows the time.\r\n"
+    assert content(tmp_path) == "UP\r\n\r\nWritten 2026-05-01 12:30 UTC, as far as this machine knows the time.\r\n"
 
 
 def test_what_an_earlier_boot_said_is_taken_back(report: Report, tmp_path: Path) -> None:
     (tmp_path / "report.txt").write_text("UP")
     report.begin()
     assert content(tmp_path).startswith("STARTING")
+    assert "try another card" in content(tmp_path)
     report.tell("UP\r\n")
     assert content(tmp_path).startswith("UP")
+
+
+def test_without_a_card_no_other_one_is_to_be_tried(tmp_path: Path) -> None:
+    Report(tmp_path / "report.txt", advice=READ_THE_JOURNAL).begin()
+    assert "could not start: `journalctl -u appliance` says why" in content(tmp_path)
+    assert "card" not in content(tmp_path)
 
 
 def test_the_same_word_is_not_written_again(report: Report, tmp_path: Path, clock: Clock) -> None:

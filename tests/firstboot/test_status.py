@@ -8,6 +8,7 @@ from ipaddress import IPv4Interface, IPv6Interface
 from pathlib import Path
 
 from appliance.errors import Mark, Problem
+from appliance.model import Appliance, Profile
 from appliance.parse import load
 from firstboot.facts import Address, Facts
 from firstboot.reconcile import Outcome, State
@@ -104,6 +105,12 @@ def test_an_outcome_names_the_line_that_wants_it() -> None:
     told = Status(parsed.appliance, Source.FILE, (outcome,), FACTS, marks=parsed.marks)
     line = next(at for at, text in enumerate(EXAMPLE.read_text().splitlines(), 1) if text.startswith("tunnel:"))
     assert f"  tunnel: waiting: eth0 has no IPv4 address yet (appliance.yaml line {line})" in to_text(told).splitlines()
+
+
+def test_a_machine_that_appliance_yaml_does_not_name_has_a_name_of_its_own() -> None:
+    told = Status(Appliance(profile=Profile.CUSTOM), Source.FILE, (), FACTS, own_name="web1")
+    assert to_text(told).splitlines()[0] == "web1 (custom)"
+    assert json.loads(to_json(told, began_s=0))["hostname"] == "web1"
 
 
 def test_the_worst_decides() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 from appliance.model import Appliance
 from firstboot import files
 from firstboot.configuration import TRIAL_NAME, Configurations
-from firstboot.facts import Address, Facts, Link, Route
-from firstboot.management import Connection, Visits
+from firstboot.facts import Address, Facts, Link
+from firstboot.management import Connection, NextHop, Routing, Visits
 from firstboot.paths import CONFIG_NAME
 from firstboot.reconcile import Outcome, State
 from firstboot.status import Source
@@ -27,7 +28,7 @@ FINE = (Outcome("links", State.OK), Outcome("reach", State.OK))
 WAITS = (Outcome("links", State.OK), Outcome("reach", State.WAITING, error="no answer"))
 IN_VAIN = (Outcome("links", State.WAITING, error="there is no eth7", in_vain=True), Outcome("reach", State.OK))
 
-LINKS = {"eth0": Link("eth0", up=True, carrier=True), "wlan0": Link("wlan0", up=True, carrier=True)}
+LINKS = {name: Link(name, up=True, carrier=True, index=at) for at, name in enumerate(("eth0", "wlan0"), 1)}
 OWN, PEER = IPv4Interface("192.168.1.2/24"), IPv4Address("192.168.1.50")
 HERE = Facts(links=LINKS, addresses=(Address("eth0", OWN),))
 MOVED = Facts(links=LINKS, addresses=(Address("eth0", IPv4Interface("192.168.1.3/24")),))
@@ -43,16 +44,17 @@ def session(own: str = str(OWN.ip), *, heard_s: float = 900.0) -> tuple[Connecti
 class Site:
     """A card and a daemon: its passes end as told, and who is connected is as told."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, custom: bool = False) -> None:
+        self.custom = custom
         self.card, self.kept = folder / CONFIG_NAME, folder / "state" / "last-good.yaml"
         self.now_s = 1000.0
         self.visits = Visits(HERE)
-        self.outcomes = FINE
+        self.outcomes: tuple[Outcome, ...] = FINE
         self.start()
 
     def start(self) -> None:
         """The daemon, for the first time or anew."""
-        self.configurations = Configurations(self.card.parent, self.kept, clock=lambda: self.now_s)
+        self.configurations = Configurations(self.card.parent, self.kept, custom=self.custom, clock=lambda: self.now_s)
 
     def write(self, content: bytes) -> None:
         self.card.write_bytes(content)
@@ -123,6 +125,45 @@ def test_what_was_not_right_before_is_not_its_fault(site: Site) -> None:
     assert site.later(CONFIRM_S) == "newname" and site.kept.read_bytes() == NEW
 
 
+def vain(*differs: str, state: State = State.WAITING, error: str = "no cable") -> tuple[Outcome, ...]:
+    """What one kind did in vain."""
+    return (Outcome("uplinks", state, differs=differs, error=error, in_vain=True),)
+
+
+BEFORE = vain("eth1: missing")
+
+
+@pytest.mark.parametrize(
+    ("now", "refused"),
+    [
+        (BEFORE, ""),
+        (vain("eth1: metric is None, wanted 5"), ""),
+        (vain("eth1: missing", "eth0: metric is 10, wanted 20"), "uplinks: eth0: metric is 10, wanted 20"),
+        (vain("eth0: missing", error="nobody obeys"), "uplinks: nobody obeys"),
+        (vain(state=State.FAILED, error="a bug"), "uplinks: a bug"),
+        ((Outcome("links", State.WAITING, differs=("eth1: missing",), error="?", in_vain=True),), "links: ?"),
+    ],
+)
+def test_what_was_not_right_before_excuses_nothing_else(site: Site, now: tuple[Outcome, ...], refused: str) -> None:
+    """One uplink without a cable, and then a mistake about another one."""
+    site.outcomes = BEFORE
+    site.write(NEW)
+    site.configurations.current(HERE, lambda: checkpoint(site.visits, BEFORE))
+    site.outcomes = now
+    site.later(0)
+    assert site.later(CONFIRM_S) == ("ipv6gw" if refused else "newname")
+    assert site.refused == refused
+
+
+def test_the_same_trouble_as_before_is_not_its_fault(site: Site) -> None:
+    trouble = (Outcome("firewall", State.FAILED, error="iptables-restore: not found"),)
+    site.write(NEW)
+    site.configurations.current(HERE, lambda: checkpoint(site.visits, trouble))
+    site.outcomes = trouble
+    site.later(0)
+    assert site.later(CONFIRM_S) == "newname" and not site.refused
+
+
 def test_what_others_must_do_is_not_its_fault(site: Site) -> None:
     site.write(NEW)
     site.configurations.current(HERE, lambda: checkpoint(site.visits, FINE))
@@ -165,25 +206,41 @@ OFFER = "dhcp-range=192.168.1.100,192.168.1.200,255.255.255.0,7200"
 RULE = "-A ufw-before-input -i eth0 -s 192.168.1.0/24 -p tcp --dport 22 -j ACCEPT"
 
 
+def by(index: int, gateway: str = "") -> Routing:
+    """A kernel that sends all replies there."""
+    hop = NextHop(index, IPv4Address(gateway) if gateway else None)
+    return lambda own, peer, index: hop
+
+
 @pytest.mark.parametrize(
-    "visits",
+    ("rules", "next_hop"),
     [
-        Visits(HERE, input_rules=()),
-        Visits(Facts(links=LINKS, addresses=(Address("eth0", IPv4Interface("192.168.1.2/32")),)), input_rules=(RULE,)),
+        ((), by(1)),
+        ((RULE,), by(1, "192.168.1.1")),
+        ((RULE,), by(2)),
+        ((RULE,), lambda own, peer, index: None),
     ],
+    ids=["shut", "by a router", "by another uplink", "no way"],
 )
-def test_a_connection_whose_rules_or_way_back_changed_must_be_heard(site: Site, visits: Visits) -> None:
-    site.visits = Visits(HERE, connections=session(), input_rules=(RULE,))
+def test_a_connection_whose_rules_or_way_back_changed_must_be_heard(
+    site: Site, rules: tuple[str, ...], next_hop: Routing
+) -> None:
+    site.visits = Visits(HERE, connections=session(), input_rules=(RULE,), next_hop=by(1))
     site.write(NEW)
     site.configurations.current(HERE, lambda: checkpoint(site.visits, FINE))
-    facts = Facts(links=LINKS, addresses=visits.facts.addresses, routes=(_default("192.168.1.1"),))
-    site.visits = Visits(facts, connections=session(), input_rules=visits.input_rules)
+    site.visits = Visits(HERE, connections=session(), input_rules=rules, next_hop=next_hop)
     assert site.later(0) == "newname" and site.is_tried
     assert site.later(CONFIRM_S) == "ipv6gw"
 
 
-def _default(gateway: str) -> Route:
-    return Route(IPv4Interface("0.0.0.0/0").network, "eth0", IPv4Address(gateway))
+def test_a_way_back_that_is_the_same_stands(site: Site) -> None:
+    """Also where it is another's interface that replies have always left by."""
+    site.visits = Visits(HERE, connections=session(), next_hop=by(2, "10.0.0.1"))
+    site.write(NEW)
+    site.configurations.current(HERE, lambda: checkpoint(site.visits, FINE))
+    renumbered = {name: replace(link, index=link.index + 5) for name, link in LINKS.items()}
+    site.visits = Visits(Facts(links=renumbered, addresses=HERE.addresses), next_hop=by(7, "10.0.0.1"))
+    assert site.later(0) == "newname" and not site.is_tried
 
 
 def test_who_was_served_must_be_served_again(site: Site) -> None:
@@ -279,6 +336,126 @@ def test_a_trial_in_which_the_machine_went_down_goes_on_and_not_for_ever(site: S
     assert site.later(CONFIRM_S) == "newname" and site.is_tried, "a start takes its time"
     site.start()
     assert site.later(0) == "ipv6gw" and site.refused == "the machine went down 2 times while it was tried"
+
+
+FIRST = b"profile: custom\nrouting: {tables: [{lookup: 2-9, ensure: default-route}]}\n"
+SECOND = FIRST.replace(b"2-9", b"2-99")
+
+
+class TestWhereNobodyHasTheCardInTheHand:
+    """A machine that is its owner's, and far away."""
+
+    @pytest.fixture
+    def far(self, tmp_path: Path) -> Site:
+        return Site(tmp_path, custom=True)
+
+    @pytest.fixture
+    def kept(self, far: Site) -> Site:
+        """The first one was kept."""
+        far.write(FIRST)
+        far.look()
+        assert far.kept.read_bytes() == FIRST and not far.is_tried
+        return far
+
+    def in_force(self, site: Site) -> Source:
+        return site.configurations.current(HERE).source
+
+    def test_the_first_one_replaces_an_empty_one(self, far: Site) -> None:
+        far.visits = Visits(HERE, connections=session())
+        far.write(FIRST)
+        far.configurations.current(HERE, lambda: checkpoint(far.visits, ()))
+        assert far.is_tried
+        far.visits = Visits(MOVED)
+        far.later(0)
+        far.later(CONFIRM_S)
+        assert self.in_force(far) is Source.NOTHING and far.refused and not far.kept.exists()
+        far.start()
+        far.later(0)
+        assert self.in_force(far) is Source.NOTHING and far.refused, "also after a restart"
+        far.configurations.try_again()
+        far.visits = Visits(HERE)
+        far.later(0)
+        assert self.in_force(far) is Source.FILE and far.kept.read_bytes() == FIRST
+
+    def test_the_first_one_after_a_boot_is_kept_when_everything_is_right(self, far: Site) -> None:
+        """Nobody is connected, and nobody has to be."""
+        far.write(FIRST)
+        far.outcomes = WAITS
+        far.later(0)
+        assert far.is_tried and not far.kept.exists()
+        far.outcomes = FINE
+        far.later(1)
+        assert not far.is_tried and far.kept.read_bytes() == FIRST
+
+    def test_a_boot_takes_its_time(self, far: Site) -> None:
+        far.write(FIRST)
+        far.configurations.current(HERE, lambda: checkpoint(far.visits, ()))
+        far.outcomes = IN_VAIN
+        far.later(0)
+        far.later(RESUMED_S - 1)
+        assert self.in_force(far) is Source.FILE and far.is_tried
+        far.later(1)
+        assert self.in_force(far) is Source.NOTHING
+
+    def test_one_that_was_corrected_is_a_first_one_too(self, far: Site) -> None:
+        far.write(FIRST + b"]: {")
+        far.later(0)
+        assert self.in_force(far) is Source.NOTHING
+        far.write(FIRST)
+        far.configurations.current(HERE, Checkpoint)
+        assert far.is_tried
+
+    def test_one_that_was_edited_while_the_daemon_was_stopped_is_on_trial(self, kept: Site) -> None:
+        kept.write(SECOND)
+        kept.start()
+        kept.visits = Visits(HERE, connections=session())
+        kept.configurations.current(HERE, lambda: checkpoint(kept.visits, ()))
+        assert kept.is_tried and kept.kept.read_bytes() == FIRST
+        kept.visits = Visits(MOVED)
+        kept.later(0)
+        kept.later(CONFIRM_S)
+        assert self.in_force(kept) is Source.LAST_GOOD and "ssh over eth0" in kept.refused
+
+    def test_one_that_was_not_edited_is_on_no_trial(self, kept: Site) -> None:
+        kept.start()
+        kept.outcomes = IN_VAIN
+        kept.later(0)
+        assert not kept.is_tried
+        kept.later(RESUMED_S)
+        assert self.in_force(kept) is Source.FILE
+
+    @pytest.mark.parametrize("edited_while", ["running", "stopped"])
+    @pytest.mark.parametrize("before", [b"", FIRST], ids=["the first one", "another one"])
+    def test_a_reboot_in_the_middle_ends_in_one_of_the_two(self, far: Site, before: bytes, edited_while: str) -> None:
+        if before:
+            far.write(before)
+            far.look()
+        if edited_while == "stopped":
+            far.start()
+        far.outcomes = IN_VAIN
+        far.write(SECOND)
+        far.configurations.current(HERE, lambda: checkpoint(far.visits, ()))
+        assert far.is_tried
+        far.start()
+        far.later(0)
+        assert self.in_force(far) is Source.FILE and far.is_tried, "it goes on"
+        far.start()
+        far.later(0)
+        assert self.in_force(far) is (Source.LAST_GOOD if before else Source.NOTHING)
+        assert far.refused == "the machine went down 2 times while it was tried"
+
+    def test_another_edit_across_a_restart_has_to_reach_who_was_there_before_both(self, kept: Site) -> None:
+        kept.visits = Visits(HERE, connections=session())
+        kept.write(SECOND)
+        kept.configurations.current(HERE, lambda: checkpoint(kept.visits, FINE))
+        kept.visits = Visits(MOVED)
+        kept.later(0)
+        kept.write(SECOND + b"# again\n")
+        kept.start()
+        kept.later(0)
+        assert kept.is_tried
+        kept.later(CONFIRM_S)
+        assert self.in_force(kept) is Source.LAST_GOOD and "ssh over eth0" in kept.refused
 
 
 class PowerCutError(Exception):

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from itertools import pairwise
 from pathlib import Path
 
 from appliance.errors import TemporaryError
 from appliance.model import Appliance
+from appliance.parse import load
 from firstboot import actions
-from firstboot.facts import Address
+from firstboot.facts import OURS, Address, Link, Route, Rule
 from firstboot.kinds import KINDS
 from firstboot.reconcile import LONGEST_HOLD_S, Outcome, Reconciler, State
 from firstboot.resources.units import DNSMASQ
 from tests.firstboot.memory import MemoryMachine, count
 
 EXAMPLE = Path(__file__).parent.parent / "appliance" / "examples" / "gateway.yaml"
+DEFAULT = IPv4Network("0.0.0.0/0")
 
 
 class Clock:
@@ -83,6 +86,47 @@ def test_what_fails_is_tried_at_growing_intervals(gateway: Appliance) -> None:
     assert set(gaps[8:]) == {LONGEST_HOLD_S}
 
 
+class NoRouteInTable(MemoryMachine):
+    """Two tables that both lack a default route, of which the kernel takes none in one."""
+
+    def __init__(self, refused: int) -> None:
+        super().__init__("eni1")
+        self.refused, self.refusals = refused, 0
+        self.links = {"eni1": Link("eni1", up=True, carrier=True)}
+        self.addresses = [Address("eni1", IPv4Interface("10.0.1.9/24"))]
+        link_routes = [Route(IPv4Network("10.0.1.0/24"), "eni1", None, 0, table) for table in (7, 9)]
+        self.routes = [Route(DEFAULT, "eni1", IPv4Address("10.0.1.1"), 100), *link_routes]
+        self.rules_of_tables = [Rule(4, 7), Rule(4, 9)]
+
+    def execute(self, action: actions.Action) -> None:
+        if isinstance(action, actions.SetRoute) and action.route.table == self.refused:
+            self.refusals += 1
+            raise TemporaryError("File exists")
+        super().execute(action)
+
+    def has_ours(self, table: int) -> bool:
+        return any(route.table == table and route.protocol == OURS for route in self.routes)
+
+    def lose_ours(self) -> None:
+        self.routes = [route for route in self.routes if route.protocol != OURS]
+
+
+def test_what_cannot_be_made_right_holds_up_nothing_else_of_its_kind() -> None:
+    policies, machine, clock = load(EXAMPLE.parent / "policies.yaml").appliance, NoRouteInTable(9), Clock()
+    reconciler = Reconciler(KINDS, sleep=lambda _: None, clock=clock)
+    for _ in range(12):
+        outcome = by_kind(reconciler.reconcile(policies, machine))["route-tables"]
+        clock.now_s += LONGEST_HOLD_S
+    assert (outcome.error, outcome.in_vain, machine.has_ours(7)) == ("File exists", True, True)
+    refusals, clock.now_s = machine.refusals, clock.now_s - LONGEST_HOLD_S + 1
+    machine.lose_ours()
+    outcome = by_kind(reconciler.reconcile(policies, machine))["route-tables"]
+    assert machine.has_ours(7)
+    assert machine.refusals == refusals  # and is not tried more often because of that
+    assert outcome.state is State.FAILED
+    assert outcome.in_vain
+
+
 def test_a_new_configuration_is_tried_at_once(gateway: Appliance) -> None:
     machine = StubbornMachine(actions.RestartUnit, error=TemporaryError("it ended as failed"))
     reconciler = Reconciler(KINDS, sleep=lambda _: None, clock=Clock())
@@ -132,8 +176,8 @@ class HesitatingMachine(MemoryMachine):
 
 
 def test_an_address_that_is_being_looked_into_holds_nothing_up(gateway: Appliance) -> None:
-    machine, slept = HesitatingMachine(), list[float]()
-    reconciler = Reconciler(KINDS, sleep=slept.append)
+    machine, slept, clock = HesitatingMachine(), list[float](), Clock()
+    reconciler = Reconciler(KINDS, sleep=slept.append, clock=clock)
     first = {outcome.kind: outcome for outcome in reconciler.reconcile(gateway, machine)}
     assert first["addresses"].state is State.WAITING
     assert "is being found out" in first["addresses"].error
@@ -141,6 +185,7 @@ def test_an_address_that_is_being_looked_into_holds_nothing_up(gateway: Applianc
     assert slept == []
 
     for _ in range(5):  # nor is it a failure, after which one would wait
+        clock.now_s += 5.0  # often enough to be held up by that, and too seldom for a fight
         machine.addresses = []
         again = {outcome.kind: outcome for outcome in reconciler.reconcile(gateway, machine)}
         assert again["addresses"].state is State.WAITING

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import PermanentError
+from image.recipe import PROJECT
 from image.stages.overlay import copy_tree
+
+OVERLAYS = PROJECT / "overlays"
 
 
 def test_files_folders_and_links_arrive_with_gits_modes(tmp_path: Path) -> None:
@@ -51,3 +54,12 @@ def test_links_do_not_lead_out_of_the_image(tmp_path: Path) -> None:
     with pytest.raises(PermanentError, match="leads out of the image"):
         copy_tree(source, root)
     assert not list((tmp_path / "outside").iterdir())
+
+
+def test_of_a_changed_appliance_yaml_only_the_daemon_takes_notice() -> None:
+    """The package's path unit may start a daemon that does not run, and nothing else."""
+    units = [path for path in OVERLAYS.rglob("*") if path.suffix in (".path", ".service") and path.is_file()]
+    watching = [path for path in units if path.suffix == ".path" or "reload appliance" in path.read_text()]
+    assert [path.relative_to(OVERLAYS).parts[0] for path in watching] == ["package"]
+    commands = [line for line in watching[0].with_suffix(".service").read_text().splitlines() if "Exec" in line]
+    assert commands == ["ExecStart=/usr/bin/systemctl start appliance.service"]

@@ -6,9 +6,11 @@ import asyncio
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from appliance.model import Appliance
 from firstboot.daemon import Daemon
 from firstboot.host import Host
 from firstboot.kind import Kind
@@ -24,14 +26,16 @@ START_S, END_S = 20.0, 20.0
 class WatchedDaemon(Daemon):
     """Tells when a pass has ended, and how."""
 
-    def __init__(self, fat: Path, kinds: Sequence[Kind[Any]]) -> None:
-        super().__init__(fat, kinds)
+    def __init__(self, folder: Path, kinds: Sequence[Kind[Any]], *, custom: bool) -> None:
+        super().__init__(folder, kinds, custom=custom)
         self.ended: list[float] = []
         """When passes did, by the monotonic clock."""
         self.repairs: list[tuple[float, str]] = []
         """When which kind had been put right: seen to be, in the same pass."""
         self.costs: list[tuple[float, float]] = []
         """What passes took: seconds, and seconds of the processor."""
+        self.applied: list[Appliance] = []
+        """What was put in force, one after the other."""
         self.passed = threading.Event()
 
     def look_again(self) -> None:
@@ -49,6 +53,9 @@ class WatchedDaemon(Daemon):
         now = time.monotonic()
         self.costs.append((now - began, time.thread_time() - used))
         self.ended.append(now)
+        in_force = self._passes.in_force
+        if in_force is not None and (not self.applied or self.applied[-1] is not in_force.appliance):
+            self.applied.append(in_force.appliance)
         self.repairs += [(now, each.kind) for each in self.outcomes.values() if each.done and each.state is State.OK]
         self.passed.set()
         return passed
@@ -65,19 +72,30 @@ def give_files_of_its_own(namespace: Namespace) -> None:
 
 
 class Living:
-    """A daemon that runs until the context ends. `config`: what its appliance.yaml says; `bus`: what plays the bus."""
+    """A daemon that runs until the context ends.
+
+    `config`: what its appliance.yaml says; `custom`: as the package's; `bus`: what plays the bus.
+    """
 
     def __init__(
-        self, namespace: Namespace, folder: Path, config: str, *, without: Sequence[str] = (), bus: Any = None
+        self,
+        namespace: Namespace,
+        folder: Path,
+        config: str,
+        *,
+        without: Sequence[str] = (),
+        custom: bool = False,
+        bus: Any = None,
     ) -> None:
-        self.namespace, self.file = namespace, folder / "appliance.yaml"
+        self.namespace, self.file, self._custom, self._bus = namespace, folder / "appliance.yaml", custom, bus
         self.file.write_text(config, encoding="utf-8")
-        self._bus = bus
         self._kinds = [kind for kind in KINDS if kind.name not in without]
         give_files_of_its_own(namespace)
 
     def __enter__(self) -> Living:
-        self.daemon: WatchedDaemon = self.namespace.call(WatchedDaemon, self.file.parent, self._kinds)
+        self.daemon: WatchedDaemon = self.namespace.call(
+            WatchedDaemon, self.file.parent, self._kinds, custom=self._custom
+        )
         # A thread that is begun in the namespace lives there, and so do the ones that it begins.
         self._thread: threading.Thread = self.namespace.call(self._begin)
         assert self.daemon.passed.wait(START_S), "the daemon's first pass does not end"
@@ -97,6 +115,13 @@ class Living:
     def look_again(self) -> None:
         """Have the daemon look at everything, as it does every quarter of an hour."""
         self._loop.call_soon_threadsafe(self.daemon.look_again)
+
+    def asked(self, thing: str = "") -> Future[str]:
+        """Ask for the plan, or for all about a thing, as the bus does."""
+        answers = self.daemon._answers
+        return asyncio.run_coroutine_threadsafe(
+            answers.explain_json(thing) if thing else answers.plan_json(), self._loop
+        )
 
     def rested(self, quiet_s: float = 0.5) -> None:
         """Wait until the daemon has nothing more to do."""

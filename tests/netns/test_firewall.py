@@ -10,8 +10,8 @@ import re
 import shutil
 import socket
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ from appliance.errors import TemporaryError
 from appliance.model import Appliance, Uplink
 from appliance.parse import load
 from firstboot.actions import LoadRules, ShutFirewall, WriteFile
+from firstboot.command import run
 from firstboot.host import Host
+from firstboot.iptables import Iptables
 from firstboot.kind import FileState, Kind
 from firstboot.netlink import Netlink
 from firstboot.nftables import Nftables
@@ -30,6 +32,7 @@ from firstboot.plan import Change
 from firstboot.reconcile import look
 from firstboot.resources.files import Files
 from firstboot.resources.firewall import Firewall
+from firstboot.rulesets import Ruleset
 from tests.netns.namespace import Namespace
 
 pytestmark = pytest.mark.netns
@@ -329,6 +332,149 @@ def test_drift_is_seen_and_repaired(site: Site, disturbance: tuple[str, ...]) ->
     assert tcp(site.outside, site.router, PI_TUNNEL, 8080)  # the user's own rule is back as well
     assert "[UFW BLOCK]" in site.router.program("ip6tables", "-S", "ufw6-after-logging-input")
     assert tcp(site.inside, site.outside, OUTSIDE, 443)
+
+
+def place_of(site: Site, program: str, chain: str, words: str) -> str:
+    """The number of a chain's first rule with these words."""
+    rules = [line for line in site.router.program(program, "-S", chain).splitlines() if line.startswith("-A")]
+    return str(1 + next(number for number, rule in enumerate(rules) if words in rule))
+
+
+REPLACED = {
+    "replaced": "{program} -R {chain} {place} -j ACCEPT",
+    "one deleted, one inserted": "{program} -D {chain} {place}; {program} -I {chain} -j ACCEPT",
+}
+
+
+def open_by_exchange(site: Site, program: str, how: str) -> None:
+    """Have a chain accept everything that has as many rules as before, the same jumps, and the version's comment."""
+    chain = "ufw-before-input" if program == "iptables" else "ufw6-before-input"
+    place = place_of(site, program, chain, "--ctstate INVALID")
+    site.router.program("sh", "-ec", REPLACED[how].format(program=program, chain=chain, place=place))
+
+
+@pytest.mark.parametrize("how", REPLACED)
+@pytest.mark.parametrize(("program", "address"), [("iptables", "203.0.113.5"), ("ip6tables", PI_TUNNEL)])
+def test_a_rule_that_is_exchanged_is_seen_and_repaired(site: Site, program: str, address: str, how: str) -> None:
+    open_by_exchange(site, program, how)
+    assert tcp(site.outside, site.router, address, 22)
+    site.router.call(site.host.look)
+    assert site.differences(Firewall())
+    site.load(site.appliance)
+    assert site.differences(Firewall()) == ()
+    assert not tcp(site.outside, site.router, address, 22)
+
+
+def test_rules_in_another_order_are_others(site: Site) -> None:
+    place = place_of(site, "ip6tables", "ufw6-before-forward", "--ctstate INVALID")
+    rule = ("ufw6-before-forward", "-m", "conntrack", "--ctstate", "INVALID", "-j", "DROP")
+    site.router.program("ip6tables", "-D", "ufw6-before-forward", place)
+    site.router.program("ip6tables", "-A", *rule)
+    site.router.call(site.host.look)
+    assert site.differences(Firewall())
+
+
+def test_a_rule_in_a_chain_that_has_none_is_seen(site: Site) -> None:
+    assert not tcp(site.outside, site.router, PI_TUNNEL, 22)
+    site.router.program("ip6tables", "-A", "ufw6-reject-input", "-j", "ACCEPT")
+    assert tcp(site.outside, site.router, PI_TUNNEL, 22)
+    site.router.call(site.host.look)
+    site.load(site.appliance)
+    assert site.differences(Firewall()) == ()
+    assert not tcp(site.outside, site.router, PI_TUNNEL, 22)
+
+
+def test_what_packets_count_is_no_change(site: Site) -> None:
+    assert tcp(site.inside, site.outside, OUTSIDE, 443)
+    assert not tcp(site.outside, site.router, "203.0.113.5", 22)
+    site.router.call(site.host.look)
+    assert site.differences(Firewall()) == ()
+
+
+@pytest.mark.parametrize("program", ["iptables", "ip6tables"])
+def test_what_was_exchanged_before_the_daemon_started_is_put_right(site: Site, program: str) -> None:
+    """Nobody knows what ufw has loaded at boot, so it is loaded once more: connections live on."""
+    open_by_exchange(site, program, "replaced")
+    site.host = site.router.call(lambda: Host(Netlink(), None))
+    assert len(site.differences(Firewall())) == 2
+    with kept_connection(site) as still_works:
+        site.load(site.appliance)
+        assert still_works()
+    assert site.differences(Firewall()) == ()
+    assert not tcp(site.outside, site.router, "203.0.113.5", 22)
+    assert not tcp(site.outside, site.router, PI_TUNNEL, 22)
+
+
+@contextmanager
+def kept_connection(site: Site) -> Iterator[Callable[[], bool]]:
+    """One from the inside to the outside; whether something still comes through."""
+
+    def listen() -> socket.socket:
+        made = socket.socket(socket.AF_INET6)
+        made.bind((OUTSIDE, 443))
+        made.listen()
+        return made
+
+    with (
+        closing(site.outside.call(listen)) as listener,
+        closing(site.inside.call(socket.create_connection, (OUTSIDE, 443), TIMEOUT_S)) as client,
+    ):
+        accepted, _ = site.outside.call(listener.accept)
+        with closing(accepted):
+            accepted.settimeout(TIMEOUT_S)
+
+            def works() -> bool:
+                client.sendall(b"still here")
+                return accepted.recv(100) == b"still here"
+
+            yield works
+
+
+def test_a_change_at_the_moment_of_the_load_is_not_taken_for_ours(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the exchange and the look at what came of it, somebody else is quicker."""
+    told = Iptables._told
+    meddling = [True]
+
+    def meddled(self: Iptables, family: int) -> Ruleset:
+        if family == 6 and meddling:
+            meddling.clear()
+            place = place_of_now("ufw6-before-input")
+            run(["ip6tables", "-R", "ufw6-before-input", place, "-j", "ACCEPT"])
+        return told(self, family)
+
+    def place_of_now(chain: str) -> str:
+        lines = run(["ip6tables", "-S", chain]).splitlines()
+        return str(next(number for number, line in enumerate(lines) if "--ctstate INVALID" in line))
+
+    wanted = {want.family: want for want in Firewall().desired(site.appliance, site.router.call(site.host.facts))}
+    kernel = site.router.call(site.host.rules, 6)
+    monkeypatch.setattr(Iptables, "_told", meddled)
+    site.router.call(site.host._iptables.load, 6, wanted[6].text, kernel)
+    assert tcp(site.outside, site.router, PI_TUNNEL, 22)
+    site.router.call(site.host.look)
+    assert site.differences(Firewall())
+    site.load(site.appliance)
+    assert site.differences(Firewall()) == ()
+    assert not tcp(site.outside, site.router, PI_TUNNEL, 22)
+
+
+MASQUERADE = "-A POSTROUTING -s 10.8.0.0/24 -o eth0 -j MASQUERADE"
+
+
+def test_a_users_rule_in_a_built_in_chain_is_there_once(site: Site) -> None:
+    """As many guides have it: ufw's after.rules is the place for it."""
+    path = "/etc/ufw/after.rules"
+    rules = f"*nat\n:POSTROUTING ACCEPT [0:0]\n{MASQUERADE}\nCOMMIT\n"
+    site.router.program("sh", "-ec", f"cat >> {path}", stdin=rules)
+    for _ in range(3):
+        reload(site)
+        assert site.differences(Firewall()) == ()
+    nat = site.router.program("iptables", "-t", "nat", "-S", "POSTROUTING").splitlines()
+    assert nat.count(MASQUERADE) == 1
+    assert nat.count("-A POSTROUTING -j appliance-nat") == 1
+    site.router.program("iptables", "-t", "nat", "-I", "POSTROUTING", "-j", "RETURN", "-s", "192.0.2.1")  # another's
+    site.router.call(site.host.look)
+    assert site.differences(Firewall()) == ()
 
 
 OTHERS = """

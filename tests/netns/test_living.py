@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from firstboot import trial
+from firstboot.host import Host
+from firstboot.passes import Passed, Passes
 from firstboot.reconcile import State
+from firstboot.sources import Source
 from tests.firstboot.conftest import EXAMPLES
 from tests.netns.living import Living
 from tests.netns.namespace import Namespace
@@ -42,6 +49,12 @@ def soon(holds: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+def says(process: subprocess.Popen[str], line: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(f"{line}\n")
+    process.stdin.flush()
 
 
 def has_default(site: Site, table: int) -> bool:
@@ -82,20 +95,114 @@ def test_another_appliance_yaml_is_read_when_it_has_been_saved(living: Living, s
     assert soon(lambda: not has_default(site, 7))
 
 
+def replaced(file: Path, content: str) -> None:
+    """As many editors save it."""
+    new = file.with_name("new")
+    new.write_text(content, encoding="utf-8")
+    new.rename(file)
+
+
+def written(file: Path, content: str) -> None:
+    file.write_text(content, encoding="utf-8")
+
+
+@pytest.mark.parametrize("save", [written, replaced])
+def test_what_is_saved_once_is_applied_once(living: Living, save: Callable[[Path, str], None]) -> None:
+    applied, passes = len(living.daemon.applied), len(living.daemon.ended)
+    save(living.file, living.file.read_text(encoding="utf-8").replace("lookup: 2-252", "lookup: 9-252"))
+    living.rested()
+    assert len(living.daemon.applied) == applied + 1
+    assert len(living.daemon.ended) <= passes + 2, "and once more when it is kept"
+
+
+def test_what_is_saved_during_the_first_pass_is_noticed(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nothing else leads to another one, as all is right from the beginning."""
+    with Living(site.namespace, tmp_path, (EXAMPLES / "policies.yaml").read_text(encoding="utf-8")) as before:
+        before.rested()
+    config, make = (EXAMPLES / "policies.yaml").read_text(encoding="utf-8"), Passes.make
+
+    def made(passes: Passes, host: Host, changed: Source) -> Passed:
+        passed = make(passes, host, changed)
+        if passes.configurations.file.read_text(encoding="utf-8") == config:
+            written(passes.configurations.file, config.replace("lookup: 2-252", "lookup: 9-252"))
+        return passed
+
+    monkeypatch.setattr(Passes, "make", made)
+    with Living(site.namespace, tmp_path, config) as living:
+        assert soon(lambda: len(living.daemon.applied) == 2)
+
+
+MISTAKE = """\
+        net.ipv4.conf.{interface}.log_martians: 1
+        net.nonsense: 1
+"""
+
+
+def with_a_mistake(config: str) -> str:
+    """One that does something, and cannot be made true."""
+    setting = "        net.ipv4.conf.{interface}.rp_filter: 2\n"
+    assert setting in config
+    return config.replace(setting, setting.replace("2", "1") + MISTAKE)
+
+
+def kernel(site: Site) -> list[str]:
+    """All that the daemon has a hand in."""
+    names = [f"net/ipv4/conf/eni1/{name}" for name in ("rp_filter", "log_martians")]
+    ours = site.namespace.program("ip", "route", "show", "table", "all", "proto", "97").splitlines()
+    return [*site.state(), *ours, site.namespace.program("sysctl", *names)]
+
+
+def test_what_is_taken_back_is_gone_from_the_kernel(
+    living: Living, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "CONFIRM_S", 0.5)
+    site.ip(IN_TABLE_7)
+    assert soon(lambda: has_default(site, 7))
+    living.rested()
+    before, config = kernel(site), living.file.read_text(encoding="utf-8")
+    written(living.file, with_a_mistake(config).replace("lookup: 2-252", "lookup: 9-252"))
+    assert soon(lambda: not has_default(site, 7) and "log_martians = 1" in kernel(site)[-1])
+    assert soon(lambda: kernel(site) == before)
+    living.rested()
+    assert kernel(site) == before
+
+
+def test_a_first_one_that_is_taken_back_leaves_nothing_in_the_kernel(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "RESUMED_S", 0.5)
+    site.ip(IN_TABLE_7)
+    before, config = kernel(site), (EXAMPLES / "policies.yaml").read_text(encoding="utf-8")
+    with Living(site.namespace, tmp_path, with_a_mistake(config), custom=True) as living:
+        assert has_default(site, 7) and "log_martians = 1" in kernel(site)[-1]
+        assert soon(lambda: kernel(site) == before)
+        living.rested()
+        assert kernel(site) == before
+
+
 def test_a_fight_is_noticed_and_ended(living: Living, site: Site) -> None:
     site.ip(IN_TABLE_7)
     assert soon(lambda: has_default(site, 7))
+    guilty, innocent = (site.namespace.call(site.namespace.begin, "ip", "-force", "-batch", "-") for _ in range(2))
     fights = 0
     while has_default(site, 7):
-        site.ip("route del default table 7 proto 97")
+        says(innocent, "route add 10.9.0.0/16 dev eni1 table 7 proto 97")
+        says(guilty, "route del default table 7 proto 97")
+        says(innocent, "route del 10.9.0.0/16 dev eni1 table 7")
         fights += 1
         assert fights < 20
+        time.sleep(0.1)
         soon_again = time.monotonic() + 1
         while not has_default(site, 7) and time.monotonic() < soon_again:
             time.sleep(0.01)
     living.rested()
     held = living.daemon.outcomes["route-tables"]
+    for process in (guilty, innocent):
+        process.communicate()
     assert held.state is State.WAITING
+    assert held.error.startswith(f"ip (process {guilty.pid}")
     assert "keeps changing 0.0.0.0/0 metric 97 in table 7; it is left alone for" in held.error
 
 
@@ -124,3 +231,41 @@ def test_foreign_things_are_left_alone_while_all_that_happens(living: Living, si
     assert soon(lambda: not has_default(site, 7))
     living.rested()
     assert site.state() == before
+
+
+def test_who_asks_all_the_time_makes_no_pass_and_slows_none(living: Living, site: Site) -> None:
+    tables = range(7, 16)
+    site.ip("\n".join(f"rule add from 10.0.1.9 table {table}" for table in tables))
+    site.ip("\n".join(f"route add 10.0.1.0/24 dev eni1 table {table}" for table in tables))
+    assert soon(lambda: all(has_default(site, table) for table in tables))
+    living.rested()
+    passes, stop = len(living.daemon.ended), threading.Event()
+    with ThreadPoolExecutor() as askers:
+        asking = [askers.submit(ask, living, thing, stop) for thing in ("", "", "eni1", "routing")]
+        time.sleep(1.0)
+        passes_since = len(living.daemon.ended) - passes
+        repaired_s = sorted(repair_s(living, site, table) for table in tables)
+        stop.set()
+    assert all(each.result() for each in asking)
+    assert passes_since == 0
+    assert repaired_s[len(tables) // 2] < 0.1, repaired_s
+
+
+def ask(living: Living, thing: str, stop: threading.Event) -> int:
+    """How often somebody was answered who asks again at once."""
+    answered = 0
+    while not stop.is_set():
+        living.asked(thing).result()
+        answered += 1
+    return answered
+
+
+def repair_s(living: Living, site: Site, table: int) -> float:
+    """How long a table's default route is away, in seconds."""
+    before = len(living.daemon.repairs)
+    began = time.monotonic()
+    site.ip(f"route del default table {table} proto 97")
+    assert soon(lambda: len(living.daemon.repairs) > before)
+    ended, _ = living.daemon.repairs[-1]
+    living.rested(0.2)
+    return ended - began

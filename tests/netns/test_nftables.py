@@ -19,7 +19,7 @@ from firstboot.facts import Facts
 from firstboot.iptables import Iptables
 from firstboot.nftables import Nftables
 from firstboot.resources.firewall import Firewall
-from firstboot.rulesets import CLOSING, Ruleset, hooks, parse, restoring
+from firstboot.rulesets import CLOSING, Ruleset, hooks, mark_of, parse, restoring
 from tests.firstboot.conftest import EXAMPLES
 from tests.netns.namespace import Namespace
 
@@ -217,6 +217,13 @@ def test_the_legacy_iptables_is_asked_itself(namespace: Namespace, nftables: Nft
     namespace.call(iptables.shut, family)
     assert namespace.call(iptables.rules, family) == told
     assert nftables.ruleset(family) == Ruleset()
+    chain = "ufw-before-input" if family == 4 else "ufw6-before-input"
+    assert told.loaded == mark_of(text)
+    namespace.program(PROGRAMS[family], "-R", chain, "3", "-j", "ACCEPT")
+    changed = namespace.call(iptables.rules, family)
+    assert (changed.counts, changed.version, changed.loaded) == (told.counts, told.version, "")
+    namespace.call(lambda: iptables.load(family, text, changed))
+    assert namespace.call(iptables.rules, family) == told
 
 
 def test_who_may_not_look_is_told_so(namespace: Namespace) -> None:
