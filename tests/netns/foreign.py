@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,11 @@ _OF_THE_MOMENT = re.compile(r" secondary\b|\w+_timer +[\d.]+")
 """A bridge's clocks; and an address becomes the first one of its network whenever the one before it is deleted."""
 _KERNELS = re.compile(r" dev .* proto kernel| fe80:")
 """What the kernel makes of addresses and links that come and go."""
-_OUR_LINK = ": he-ipv6@"
+_OUR_LINK = re.compile(r"^\d+: (he-ipv6@|br-usb:|usb\d@)")
+_NUMBER = re.compile(r"^\d+: ")
+"""Of an interface: another, where ours is made anew."""
+
+_POLICY = re.compile(r":(INPUT|FORWARD|OUTPUT) ")
 
 
 @dataclass(frozen=True)
@@ -179,20 +184,26 @@ class Looker:
     def _split(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Ours and the foreign, but for the files and nftables' of others."""
         addresses = [f" {address.address} " for address in self.namespace.call(our_addresses)]
-        marks = ("proto 97", _OUR_LINK, *addresses)
+        marks = ("proto 97", *addresses)
         mine: dict[str, Any] = {}
         others: dict[str, Any] = {}
         for name, lines in _shown(self.namespace).items():
-            mine[name] = [line for line in lines if any(mark in line for mark in marks)]
-            others[name] = [line for line in lines if line not in mine[name]]
+            is_ours = [bool(_OUR_LINK.match(line)) or any(mark in line for mark in marks) for line in lines]
+            mine[name] = sorted(_NUMBER.sub("", line) for line in compress(lines, is_ours))
+            others[name] = _without(is_ours, lines)
         for program in IPTABLES:
             lines = [_COUNTERS.sub("", line) for line in self.namespace.program(f"{program}-save").splitlines()]
             lines = [line for line in lines if not line.startswith("#")]
-            mine[program] = sorted(line for line in lines if OUR_CHAINS.search(line))
-            others[program] = [line for line in lines if not OUR_CHAINS.search(line)]
+            is_ours = [bool(OUR_CHAINS.search(line) or _POLICY.match(line)) for line in lines]
+            mine[program] = sorted(compress(lines, is_ours))
+            others[program] = _without(is_ours, lines)
         mine["settings"] = [self.namespace.call(Path("/proc/sys", name).read_text) for name in self.settings]
         mine["files"] = [self.namespace.call(_file, Path("/etc", name))[:4] for name in self.files]
         return mine, others
+
+
+def _without(chosen: Iterable[bool], lines: Sequence[str]) -> list[str]:
+    return list(compress(lines, (not each for each in chosen)))
 
 
 def _shown(namespace: Namespace) -> Mapping[str, list[str]]:

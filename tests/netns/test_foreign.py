@@ -6,25 +6,30 @@ import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from appliance.model import Share
 from firstboot.facts import OURS
 from firstboot.managers import networkd
 from firstboot.netlink import Netlink
+from firstboot.reconcile import Outcome
 from tests.firstboot.conftest import EXAMPLES
 from tests.netns import foreign
 from tests.netns.foreign import IPTABLES, OUR_CHAINS, Looker
+from tests.netns.gadget_site import Daemon, gadget_site
 from tests.netns.gateways import NOT_HERE, give_ufw_files, lay_wires
 from tests.netns.living import Living
 from tests.netns.namespace import Namespace
+from tests.netns.test_sharing import gadget
 
 pytestmark = pytest.mark.netns
 
-SOON_S = 10.0
+SOON_S, SETTLED_S = 10.0, 30.0
 CONFIG = (EXAMPLES / "gateway.yaml").read_text(encoding="utf-8")
 OTHER = (
     CONFIG.replace("192.168.1.252/24", "192.168.1.251/24")
@@ -68,6 +73,16 @@ routing:
 OTHER_CUSTOM = CUSTOM.replace("metric: 98", "metric: 98, optional: true").replace("2-252", "10-252")
 CUSTOM_FILES = ("systemd/network/05-appliance-eth0.network",)
 CUSTOM_SETTINGS = ("net/ipv4/conf/eth0/rp_filter", "net/ipv4/conf/eth0/ignore_routes_with_linkdown")
+
+
+GADGET_FILES = (
+    "NetworkManager/conf.d/90-appliance.conf",
+    "appliance/dhcpcd.conf",
+    "appliance/dnsmasq.conf",
+    "ufw/before.rules",
+    "ufw/before6.rules",
+    "ufw/sysctl.conf",
+)
 
 
 class NetworkdRuns:
@@ -125,6 +140,56 @@ def test_policies_and_uplinks_leave_everything_of_others_as_it_is(namespace: Nam
         other = changed_and_back(custom, looker, OTHER_CUSTOM, CUSTOM)
         assert {name for name in before.ours if other.ours[name] != before.ours[name]} == {"ip ", "files"}
     assert looker.state() == before
+
+
+def test_a_gadget_leaves_everything_of_others_as_it_is(tmp_path: Path) -> None:
+    """What is ours is taken away all at once."""
+    with gadget_site(tmp_path) as site:
+        site.advertising.close()
+        site.pi.program("ip", "link", "add", "he-ipv6", "up", "type", "veth", "peer", "name", "far-he-ipv6")
+        looker = Looker(site.pi, GADGET_FILES, ("net/ipv4/ip_forward",))
+        daemon = site.daemon(gadget())
+        settle(daemon)
+        with daemon.still:
+            foreign.add(site.pi)
+            foreign.allow(site.pi)
+            added = looker.state().foreign
+        settle(daemon)
+        before = looker.state()
+        assert before.foreign == added
+
+        for _, take in takings(looker):
+            site.pi.call(take)
+        site.pi.program("ip", "link", "del", "br-usb")
+        settle(daemon)
+        assert apart_from_the_bridge(looker.state()) == apart_from_the_bridge(before)
+        daemon.appliance = gadget(Share.LOCAL)
+        settle(daemon)
+        other = looker.state()
+        assert {name for name in before.ours if other.ours[name] != before.ours[name]} >= {"iptables", "files"}
+        assert other.foreign == before.foreign
+        daemon.appliance = gadget()
+        settle(daemon)
+        assert apart_from_the_bridge(looker.state()) == apart_from_the_bridge(before)
+
+
+def apart_from_the_bridge(state: foreign.State) -> foreign.State:
+    """Its ports have other numbers where it is made anew, and it changes by itself for a while."""
+    return replace(state, ours={name: found for name, found in state.ours.items() if name != "ip -d"})
+
+
+def settle(daemon: Daemon) -> None:
+    """Wait for a pass that begins after this, and in which there is nothing to do and nothing wrong."""
+    passes, deadline = len(daemon.passes), time.monotonic() + SETTLED_S
+    while len(daemon.passes) < passes + 2 or unsettled(daemon):
+        assert time.monotonic() < deadline, unsettled(daemon)
+        daemon.wake()
+        time.sleep(0.05)
+
+
+def unsettled(daemon: Daemon) -> list[Outcome]:
+    """But for the offer: the router of the foreign default route does not answer, once it is asked."""
+    return [each for each in daemon.outcomes if each.done or (each.error and each.kind != "offer")]
 
 
 def changed_and_back(living: Living, looker: Looker, other: str, config: str) -> foreign.State:
