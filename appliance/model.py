@@ -210,9 +210,11 @@ class ChangePolicy(InterfaceSelection):
     """What to do when the set of interfaces that are meant changed."""
 
     settle: int = setting(scalar.DURATION, "how long nothing more must have changed", default=3)
-    at_most_every: int = setting(scalar.DURATION, "the least time from one action to the next", default=60)
+    at_most_every: int = setting(scalar.DURATION, "the least time from one action to the next, 1 s or more", default=60)
     restart: str | None = setting(scalar.UNIT, "the systemd unit to restart", default=None)
-    run: tuple[str, ...] = values(scalar.ARGUMENT, "the command to run in its place, a word an item")
+    run: tuple[str, ...] = values(
+        scalar.ARGUMENT, "the command to run in its place, a word an item; what it prints goes to the journal"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

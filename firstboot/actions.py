@@ -209,15 +209,36 @@ class RemoveRoute(Action):
 
 @dataclass(frozen=True)
 class SetSysctl(Action):
-    """Write one kernel setting, named with slashes (`net/ipv6/conf/all/forwarding`)."""
+    """Write one kernel setting, named with slashes (`net/ipv6/conf/all/forwarding`).
+
+    `before`: what it is to be again once nobody wants this value any more; it is remembered first (None: it is not).
+    `index`: that of the interface which it is about.
+    """
 
     affects: ClassVar[Source] = Source.SETTINGS  # of addresses that come and go with it, the kernel tells
 
     name: str
     value: str
+    before: str | None = field(default=None, repr=False)
+    index: int = field(default=0, repr=False)
 
     def __str__(self) -> str:
         return f"set {self.name} to {self.value}"
+
+
+@dataclass(frozen=True)
+class PutBackSysctl(Action):
+    """Make a kernel setting what it was before it was changed (None: leave it as it is), and forget what it was."""
+
+    affects: ClassVar[Source] = Source.SETTINGS
+
+    name: str
+    value: str | None
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"leave {self.name} as it is"
+        return f"put {self.name} back to {self.value}"
 
 
 @dataclass(frozen=True)
@@ -381,6 +402,31 @@ class ReactSoon(Action):
 
     def __str__(self) -> str:
         return f"{self.policy}: soon, for {', '.join(self.members) or 'none'}"
+
+
+@dataclass(frozen=True)
+class NoteMembers(Action):
+    """Take note of the interfaces that a policy means: nothing is to be done for these."""
+
+    affects: ClassVar[Source] = Source.REACTIONS
+
+    policy: str
+    members: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.policy}: not for {', '.join(self.members) or 'none'}, but for other ones"
+
+
+@dataclass(frozen=True)
+class ForgetReaction(Action):
+    """Do nothing any more when the interfaces that a policy means are others."""
+
+    affects: ClassVar[Source] = Source.REACTIONS
+
+    policy: str
+
+    def __str__(self) -> str:
+        return f"{self.policy}: not any more"
 
 
 def _in_table(route: Route) -> str:

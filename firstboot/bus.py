@@ -7,7 +7,8 @@ reconciles) and block it until the answer is there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+import shlex
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from dbus_next.service import ServiceInterface
 from dbus_next.signature import Variant
 
 from appliance.errors import TemporaryError
+from firstboot.command import Ended
 
 T = TypeVar("T")
 
@@ -56,7 +58,12 @@ class Bus:
         self._loop, self._on_unit_change, self._on_loss = loop, on_unit_change, on_loss
         self._bus: MessageBus | None = None
         self.lost = False
-        self._jobs: dict[str, asyncio.Future[str]] | None = None
+        self._jobs: dict[str, asyncio.Future[str]] = {}
+        """How those end that somebody wants to know of."""
+        self._asks = False
+        """systemd is asked for a job, and has not said yet which one it is."""
+        self._waits = False
+        """Somebody waits for a job, and looks at all units then."""
         self._followed: set[str] = set()
         """The units whose state was asked for, by their objects."""
         self._listeners: dict[tuple[str | None, str | None], Callable[[str, list[Any]], None]] = {}
@@ -118,6 +125,26 @@ class Bus:
     def stop_unit(self, name: str) -> None:
         """Stop a unit and wait."""
         self.wait(self._job("StopUnit", name))
+
+    def begin_restart(self, name: str, ended: Ended) -> None:
+        """Have a unit (re)started, however long it takes; `ended` is told, on the loop, why it did not come up."""
+        words = f"{name}: RestartUnit", f"systemctl status {name}"
+        self.wait(self._begin(ended, *words, "RestartUnit", "ss", name, "replace"))
+
+    def begin_program(self, unit: str, argv: Sequence[str], limit_s: int, ended: Ended) -> None:
+        """Have systemd run a program, as a unit of its own; `ended` is told, on the loop, why it failed.
+
+        So it is not in our sandbox, it outlives us, and what it prints is the journal's.
+        """
+        properties = [
+            ["Description", Variant("s", shlex.join(argv))],
+            ["Type", Variant("s", "oneshot")],  # its job ends when it does
+            ["ExecStart", Variant("a(sasb)", [[argv[0], list(argv), False]])],
+            ["TimeoutStartUSec", Variant("t", limit_s * 1_000_000)],
+            ["CollectMode", Variant("s", "inactive-or-failed")],  # else its name would stay taken
+        ]
+        words = unit, f"journalctl --unit {unit}"
+        self.wait(self._begin(ended, *words, "StartTransientUnit", "ssa(sv)a(sa(sv))", unit, "fail", properties, []))
 
     def set_hostname(self, name: str) -> None:
         """Set the machine's name, in the kernel and for the next boots (org.freedesktop.hostname1(5))."""
@@ -216,22 +243,32 @@ class Bus:
     def _on_properties_changed(self, path: str, body: list[Any]) -> None:
         """A unit's, at rest: what is on its way there ends as a job, or here."""
         state = body[1].get("ActiveState")
-        if self._jobs is None and path in self._followed and state is not None and state.value in _AT_REST:
+        if not self._waits and path in self._followed and state is not None and state.value in _AT_REST:
             self._on_unit_change()
 
     async def _job(self, method: str, unit: str) -> None:
-        self._jobs = {}  # also of jobs that end before the answer that names ours has been looked at
+        self._waits = True
         try:
-            (job,) = await self.call(_SYSTEMD, method, "ss", unit, "replace")
-            result = await self._outcome(job)
+            outcome = await self._asked_for(method, "ss", unit, "replace")
+            problem = _problem(await outcome, f"{unit}: {method}", f"systemctl status {unit}")
         finally:
-            self._jobs = None
-        if result != "done":
-            raise TemporaryError(f"{unit}: {method} ended as {result}", hint=f"systemctl status {unit} says why")
+            self._waits = False
+        if problem is not None:
+            raise problem
 
-    def _outcome(self, job: str) -> asyncio.Future[str]:
-        assert self._jobs is not None
-        return self._jobs.setdefault(job, self._loop.create_future())
+    async def _asked_for(self, method: str, signature: str, *body: Any) -> asyncio.Future[str]:
+        """Give systemd a job; how it ends."""
+        self._asks = True  # also jobs that end before the answer that names ours has been looked at are noted
+        try:
+            (job,) = await self.call(_SYSTEMD, method, signature, *body)
+            return self._jobs.setdefault(job, self._loop.create_future())
+        finally:
+            self._asks = False
+            self._jobs = {job: outcome for job, outcome in self._jobs.items() if not outcome.done()}
+
+    async def _begin(self, ended: Ended, what: str, why: str, method: str, signature: str, *body: Any) -> None:
+        outcome = await self._asked_for(method, signature, *body)
+        outcome.add_done_callback(lambda done: ended(_problem(done.result(), what, why)))
 
     def _on_message(self, message: Message) -> None:
         heard = self._listeners.get((message.interface, message.member))
@@ -240,11 +277,13 @@ class Bus:
 
     def _on_job_removed(self, _: str, body: list[Any]) -> None:
         _, job, unit, result = body
-        if self._jobs is None:
-            if unit.startswith(WATCHED):  # other units come and go all day long
-                self._on_unit_change()
-        elif not (outcome := self._outcome(job)).done():
+        if self._asks:
+            self._jobs.setdefault(job, self._loop.create_future())
+        outcome = self._jobs.get(job)
+        if outcome is not None and not outcome.done():
             outcome.set_result(result)
+        if not self._waits and unit.startswith(WATCHED):  # other units come and go all day long
+            self._on_unit_change()
 
     async def _device_property(self, interface: str, name: str) -> Any:
         (path,) = await self.call(_NM, "GetDeviceByIpIface", "s", interface)
@@ -263,3 +302,8 @@ class Bus:
         (profile,) = await self.call(_NM_SETTINGS, "GetConnectionByUuid", "s", uuid)
         (device,) = await self.call(_NM, "GetDeviceByIpIface", "s", interface)
         await self.call(_NM, "ActivateConnection", "ooo", profile, device, _NO_OBJECT)
+
+
+def _problem(result: str, what: str, why: str) -> TemporaryError | None:
+    """What a job's result (org.freedesktop.systemd1(5)) means; `why`: the command that says more."""
+    return TemporaryError(f"{what} ended as {result}", hint=f"{why} says why") if result != "done" else None

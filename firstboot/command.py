@@ -8,13 +8,16 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from select import select
 from shlex import join
 from tempfile import TemporaryFile
 from threading import Thread
 
-from appliance.errors import PermanentError, TemporaryError
+from appliance.errors import ApplianceError, PermanentError, TemporaryError
+
+Ended = Callable[[ApplianceError | None], None]
+"""To be told why something failed that was begun, or None; from another thread."""
 
 TIMEOUT_S = 60.0
 _LAST_LINES = 10
@@ -67,6 +70,23 @@ def run_until(line: str, argv: Sequence[str], *, stdin: str, timeout_s: float = 
                 raise _failed(argv, process.returncode, said)
             break
     Thread(target=process.communicate, name="end of a program", daemon=True).start()
+
+
+def begin(argv: Sequence[str], ended: Ended) -> None:
+    """Start a program whose output goes where ours does, and do not wait for it.
+
+    `ended` is told, in a thread of its own, why it failed. Raises `PermanentError` if it cannot be started.
+    """
+    try:
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, env=_ENVIRONMENT)
+    except OSError as error:
+        raise PermanentError(f"{argv[0]} cannot be started: {error.strerror}") from error
+
+    def wait() -> None:
+        code = process.wait()
+        ended(TemporaryError(f"{join(argv)} failed with exit code {code}") if code != 0 else None)
+
+    Thread(target=wait, name="end of a program", daemon=True).start()
 
 
 def _read(process: subprocess.Popen[bytes], until: float) -> bytes | None:

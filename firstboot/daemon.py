@@ -132,7 +132,8 @@ class Daemon:
         self._network.removals.ignore(netlink.port)
         heartbeat = asyncio.create_task(self._heartbeat())
         try:
-            self._host = Host(netlink, bus, wlan, lambda: neighbours.answers)
+            on_reaction = partial(loop.call_soon_threadsafe, self._wake, Source.REACTIONS)
+            self._host = Host(netlink, bus, wlan, lambda: neighbours.answers, on_reaction)
             await self._work(loop, self._host, bus)
         finally:
             heartbeat.cancel()

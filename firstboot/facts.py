@@ -58,7 +58,11 @@ class Address:
 
 @dataclass(frozen=True)
 class Route:
-    """A unicast route; `destination` None is the default route."""
+    """A route.
+
+    `interface`: "" for a default route that does not lead through one alone: it has several next hops, or leads nowhere
+    on purpose (blackhole, unreachable, prohibit, throw), or to this machine itself (local).
+    """
 
     destination: Network
     interface: str
@@ -92,6 +96,19 @@ def route_key(destination: Network, metric: int, table: int) -> str:
     """What identifies a route: two that share all of these cannot both be."""
     where = "" if table == MAIN_TABLE else f" in table {table}"
     return f"{destination} metric {metric}{where}"
+
+
+@dataclass(frozen=True)
+class ChangedSetting:
+    """A kernel setting, named with slashes, that was `before` until the daemon wrote `ours`.
+
+    `index`: that of the interface which it is about; 0 for none.
+    """
+
+    name: str
+    before: str
+    ours: str
+    index: int = 0
 
 
 @dataclass(frozen=True)
@@ -129,6 +146,8 @@ class Facts:
     """The interfaces whose IPv4 default route is gone while their address stayed; True: for seconds now, so somebody
     has taken it away.
     """
+    changed_settings: tuple[ChangedSetting, ...] = field(default=(), repr=False)
+    """The kernel settings that the daemon has changed and not put back, the last one last."""
     other_rules: Mapping[int, str] = field(default_factory=dict)
     """By family: the rules that ufw loads beside ours, its own (`after.rules`) and the user's (`user.rules`)."""
 

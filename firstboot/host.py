@@ -6,30 +6,31 @@ import json
 import math
 import socket
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict
 from functools import partial, singledispatchmethod
 from ipaddress import IPv6Address
 from pathlib import Path
+from zlib import crc32
 
 from appliance.errors import PermanentError, TemporaryError
 from firstboot import actions, advertisement, echo, files, regulatory, rfkill
-from firstboot.before_trial import BeforeTrial
 from firstboot.bus import Bus
-from firstboot.command import run
+from firstboot.changed_settings import ChangedSettings
+from firstboot.command import Ended, begin
 from firstboot.connections import SSH_PORT, ssh_connections
-from firstboot.facts import Carrier, Facts
+from firstboot.facts import Carrier, ChangedSetting, Facts
 from firstboot.gadget import configfs, identity
 from firstboot.iptables import Iptables
-from firstboot.kind import FileState, Gadget
+from firstboot.kind import FileState, Gadget, Reaction
 from firstboot.management import Visits
 from firstboot.managers import ifupdown
 from firstboot.managers.detection import present
 from firstboot.neighbours import Answers
 from firstboot.netlink import Netlink
 from firstboot.next_hops import next_hop
-from firstboot.paths import BEFORE_TRIAL, CARRYING, ETC, REACTIONS
+from firstboot.paths import CARRYING, CHANGED_SETTINGS, ETC, REACTIONS
 from firstboot.reactions import Reactions
 from firstboot.readings import Readings
 from firstboot.rendered import dnsmasq
@@ -43,6 +44,9 @@ from firstboot.wlan import Wlan
 
 SYSCTL = Path("/proc/sys")
 ANSWER_VALID_S = 30.0
+RUN_LIMIT_S = 600
+"""A policy's command that takes longer is ended: none that hangs keeps it from being run again for good."""
+
 SHORT_S = 0.1
 DOWN_S = 5.0
 """For so long a carrier must be gone: Linux tells programs after up to a second (net/core/link_watch.c), and
@@ -56,17 +60,23 @@ class Host:
     """This machine. Without a bus (in a bare network namespace) there are no units and no NetworkManager."""
 
     def __init__(
-        self, netlink: Netlink, bus: Bus | None, wlan: Wlan | None = None, neighbours: Callable[[], Answers] = dict
+        self,
+        netlink: Netlink,
+        bus: Bus | None,
+        wlan: Wlan | None = None,
+        neighbours: Callable[[], Answers] = dict,
+        on_reaction: Callable[[], object] = lambda: None,
     ) -> None:
+        """`on_reaction` is called, from any thread, when a reaction has ended."""
         self._netlink, self._bus, self._wlan, self._neighbours = netlink, bus, wlan, neighbours
-        self._view = View(netlink.tables, self._surroundings, neighbours)
+        self._changed_settings = ChangedSettings(CHANGED_SETTINGS)
+        self._view = View(netlink.tables, self._surroundings, neighbours, self._changed_settings.all)
         self._answered: dict[IPv6Address, tuple[float, bool]] = {}
         self._readings = Readings()
         self._iptables = Iptables()
         self._rules: dict[int, Ruleset] = {}
         """By family: the firewall's rules, for as long as nobody changes them."""
-        self.reactions = Reactions(REACTIONS, self._react)
-        self.before_trial = BeforeTrial(BEFORE_TRIAL)
+        self.due_reactions = Reactions(REACTIONS, self._react, on_reaction)
         self._is_aside = False
 
     def facts(self) -> Facts:
@@ -177,9 +187,9 @@ class Host:
         """How NetworkManager gets on with joining a wireless network."""
         return self._wireless.joining(interface)
 
-    def reacted(self, policy: str, members: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
-        """For which interfaces a policy's action was carried out, and why the last attempt failed."""
-        return (self.reactions.known if self._is_aside else self.reactions.reacted)(policy, members)
+    def reactions(self) -> Mapping[str, Reaction]:
+        """By policy, in words, what was done about its interfaces and what is to be done."""
+        return self.due_reactions.known()
 
     def visits(self) -> Visits:
         """Who is connected to this machine, by ssh or over DHCP, and what they depend on."""
@@ -195,11 +205,14 @@ class Host:
             next_hop=lambda own, peer, index: next_hop(own, peer, SSH_PORT, index),
         )
 
-    def _react(self, reaction: actions.ReactSoon) -> None:
+    def _react(self, reaction: actions.ReactSoon, ended: Ended) -> None:
         if reaction.restart is not None:
-            self._system.restart_unit(reaction.restart)
+            self._system.begin_restart(reaction.restart, ended)
+        elif self._bus is not None:
+            unit = f"appliance-run-{crc32(reaction.policy.encode()):08x}.service"
+            self._bus.begin_program(unit, reaction.run, RUN_LIMIT_S, ended)
         else:
-            run(reaction.run)
+            begin(reaction.run, ended)
 
     def in_range(self, interface: str) -> Sequence[Heard]:
         """The wireless networks that announce themselves, the strongest first."""
@@ -328,11 +341,15 @@ class Host:
 
     @_do.register
     def _(self, action: actions.SetSysctl) -> None:
-        self.before_trial.note(action.name, _setting(SYSCTL / action.name))
-        try:
-            (SYSCTL / action.name).write_text(action.value, encoding="ascii")
-        except OSError as error:
-            raise TemporaryError(f"{action.name} cannot be set to {action.value}: {error.strerror}") from error
+        if action.before is not None:
+            self._changed_settings.remember(ChangedSetting(action.name, action.before, action.value, action.index))
+        _set(action.name, action.value)
+
+    @_do.register
+    def _(self, action: actions.PutBackSysctl) -> None:
+        if action.value is not None:
+            _set(action.name, action.value)
+        self._changed_settings.forget(action.name)
 
     @_do.register
     def _(self, action: actions.WriteFile) -> None:
@@ -402,7 +419,15 @@ class Host:
 
     @_do.register
     def _(self, action: actions.ReactSoon) -> None:
-        self.reactions.soon(action)
+        self.due_reactions.soon(action)
+
+    @_do.register
+    def _(self, action: actions.NoteMembers) -> None:
+        self.due_reactions.note(action.policy, action.members)
+
+    @_do.register
+    def _(self, action: actions.ForgetReaction) -> None:
+        self.due_reactions.forget(action.policy)
 
     @_do.register
     def _(self, action: actions.UnblockRadio) -> None:
@@ -415,6 +440,13 @@ class Host:
     @_do.register
     def _(self, action: actions.SetCountry) -> None:
         regulatory.set_country(action.country)
+
+
+def _set(name: str, value: str) -> None:
+    try:
+        (SYSCTL / name).write_text(value, encoding="ascii")
+    except OSError as error:
+        raise TemporaryError(f"{name} cannot be set to {value}: {error.strerror}") from error
 
 
 def _setting(path: Path) -> str | None:

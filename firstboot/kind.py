@@ -11,7 +11,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 from appliance.errors import ApplianceError
 from appliance.model import Appliance, Profile
-from firstboot.actions import Action
+from firstboot.actions import Action, ReactSoon
 from firstboot.facts import Facts
 from firstboot.plan import Change, Spec
 from firstboot.rulesets import Ruleset
@@ -36,6 +36,23 @@ class Gadget:
     files: Mapping[str, str]
     links: Sequence[tuple[str, str]]
     controller: str
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """What was done about the interfaces of a policy, and what is to be done.
+
+    `members`: those for which its action was carried out, or is `under_way`. `trouble`: why the last attempt failed.
+    `due`: what is to be done soon. `repeats`: so many times in a row it will have been done without anything having
+    happened but that it was done; `every_s`: so often at most, because of that.
+    """
+
+    members: tuple[str, ...]
+    trouble: ApplianceError | None = None
+    under_way: bool = False
+    due: ReactSoon | None = None
+    repeats: int = 0
+    every_s: float = 0.0
 
 
 class Machine(Protocol):
@@ -97,8 +114,8 @@ class Machine(Protocol):
         """How NetworkManager gets on with joining a wireless network."""
         ...
 
-    def reacted(self, policy: str, members: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
-        """For which interfaces a policy's action was carried out, and why the last attempt failed ("": it did not)."""
+    def reactions(self) -> Mapping[str, Reaction]:
+        """By policy, in words, what was done about its interfaces and what is to be done."""
         ...
 
     def in_range(self, interface: str) -> Sequence[Heard]:

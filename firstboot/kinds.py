@@ -11,6 +11,7 @@ from firstboot.resources.cable import Cable, Withdrawal
 from firstboot.resources.dhcpcd import Dhcpcd
 from firstboot.resources.files import Files
 from firstboot.resources.firewall import Firewall
+from firstboot.resources.former_settings import FormerSettings
 from firstboot.resources.gadget import Gadget
 from firstboot.resources.hostname import Hostname
 from firstboot.resources.links import Links
@@ -52,6 +53,7 @@ KINDS: tuple[Kind[Any], ...] = (
     PolicySysctls(),
     RankedUplinks(),
     UplinkSysctls(),
+    FormerSettings(),  # after the kinds that may want one
     Reactions(),
     Reach(),
     Units(),

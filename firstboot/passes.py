@@ -13,7 +13,6 @@ from typing import Any
 from appliance.errors import ApplianceError
 from appliance.model import Appliance, Profile
 from firstboot import files, status
-from firstboot.actions import SetSysctl
 from firstboot.configuration import Configuration, Configurations
 from firstboot.facts import Facts
 from firstboot.history import History
@@ -92,6 +91,7 @@ class Passes:
         judged = False
         if changed == EVERYTHING:
             host.begin()
+        host.due_reactions.take_in()
         try:
             configuration, outcomes = self._put_right(host, changed)
             self.configurations.trials.was_applied()
@@ -111,11 +111,11 @@ class Passes:
 
     def due_in_s(self, host: Host) -> float:
         """When there is something to be done that no event tells of."""
-        return min(host.reactions.due_in_s(), self.configurations.trials.due_in_s())
+        return min(host.due_reactions.due_in_s(), self.configurations.trials.due_in_s())
 
     def do_what_is_due(self, host: Host) -> Source:
         """What changed by that."""
-        changed = Source.REACTIONS if host.reactions.carry_out() else NOTHING
+        changed = Source.REACTIONS if host.due_reactions.carry_out() else NOTHING
         failure = self.configurations.failure
         judged = self.configurations.trials.under_way and self._judge(host)
         return EVERYTHING if judged or self.configurations.failure != failure else changed
@@ -132,7 +132,6 @@ class Passes:
             self._asked = False
             self.configurations.try_again()
         configuration = self.in_force = self._current(host)
-        self._follow_trial(host)
         outcomes = self._reconciler.reconcile(configuration.appliance, host, changed)
         for outcome in outcomes:
             self._log(outcome)
@@ -141,26 +140,9 @@ class Passes:
             self.neighbours.ask(questions(configuration.appliance, host.facts()))
         return configuration, outcomes
 
-    def _follow_trial(self, host: Host) -> None:
-        """Have settings remembered for a trial, and put back after one that was not kept.
-
-        Those that are wanted all the same are set again by their kinds.
-        """
-        about = self.configurations.trials.about
-        if about == host.before_trial.about:
-            return
-        for name, value in host.before_trial.values().items():
-            try:
-                host.execute(SetSysctl(name, value))
-            except ApplianceError as error:  # its interface may have gone
-                log.warning("%s", error)
-        host.before_trial.begin(about)
-
     def _judge(self, host: Host) -> bool:
         before = self.configurations.failure
         judged = self.configurations.judge(tuple(self._history.last.values()), host.visits)
-        if judged and not self.configurations.trials.refused:
-            host.before_trial.begin("")
         if self.configurations.failure not in ("", before):
             log.error("%s", self.configurations.failure)
         return judged

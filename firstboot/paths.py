@@ -11,8 +11,8 @@ STATE = Path("/var/lib/appliance")
 STATUS = RUN / "status.json"
 STATUS_TEXT = RUN / "status.txt"
 CARRYING = STATE / "carrying.json"
+CHANGED_SETTINGS = RUN / "changed-settings.json"
 REACTIONS = RUN / "reactions.json"
-BEFORE_TRIAL = RUN / "before-trial.json"
 LAST_GOOD = STATE / "last-good.yaml"
 
 GADGET_UNIT = Path("/usr/lib/systemd/system/appliance-gadget.service")

@@ -114,7 +114,7 @@ class Tables:
         return found, link_local
 
     def routes(self) -> list[Route]:
-        """The unicast routes with one next hop: of the main table ours and default ones, of the others all.
+        """Default routes of any type; the unicast routes with one next hop, of the main table only ours.
 
         There may be tens of thousands more, of a routing daemon, and none of them matters here.
         """
@@ -122,28 +122,18 @@ class Tables:
         for family in _FAMILIES:
             for body in self._dumps.table(_GETROUTE, _ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)):
                 _, length, _, _, table, protocol, _, sort, flags = _ROUTE.unpack_from(body)
-                if sort != _RTN_UNICAST or flags & _RTM_F_CLONED or table == _LOCAL_TABLE:
+                if flags & _RTM_F_CLONED or table == _LOCAL_TABLE:
                     continue
-                if table == MAIN_TABLE and length and protocol != OURS:
+                if length and (sort != _RTN_UNICAST or (table == MAIN_TABLE and protocol != OURS)):
                     continue
-                route = self._route(family, length, table, protocol, attributes(body, _ROUTE.size))
-                if route is not None:
-                    found.append(route)
+                known = attributes(body, _ROUTE.size)
+                # What leads nowhere has the interface lo for IPv6.
+                name = self._names.get(_number(known, _RTA_OIF), "") if sort == _RTN_UNICAST else ""
+                if name or not length:
+                    destination = _network(known.get(_RTA_DST), length, family)
+                    table = _number(known, _RTA_TABLE) or table
+                    found.append(_route(destination, name, known, table=table, protocol=protocol))
         return found
-
-    def _route(self, family: int, length: int, table: int, protocol: int, known: Attributes) -> Route | None:
-        name = self._names.get(_number(known, _RTA_OIF))
-        if name is None:
-            return None
-        gateway = known.get(_RTA_GATEWAY)
-        return Route(
-            destination=_network(known.get(_RTA_DST), length, family),
-            interface=name,
-            gateway=_ip(gateway) if gateway is not None else None,
-            metric=_number(known, _RTA_PRIORITY),
-            table=_number(known, _RTA_TABLE) or table,
-            protocol=protocol,
-        )
 
     def rules(self) -> list[Rule]:
         """The rules that choose a table, of both families."""
@@ -208,6 +198,18 @@ def _link(flags: int, known: Attributes, names: Mapping[int, str]) -> Link:
         remote=_ipv4(data.get(_SIT_REMOTE)),
         ttl=data.get(_SIT_TTL, b"\0")[0],
         master=names.get(_number(known, _IFLA_MASTER), ""),
+    )
+
+
+def _route(destination: Network, interface: str, known: Attributes, *, table: int, protocol: int) -> Route:
+    gateway = known.get(_RTA_GATEWAY)
+    return Route(
+        destination=destination,
+        interface=interface,
+        gateway=_ip(gateway) if gateway is not None else None,
+        metric=_number(known, _RTA_PRIORITY),
+        table=table,
+        protocol=protocol,
     )
 
 

@@ -79,16 +79,6 @@ class Trials:
         """Whether a configuration is on trial."""
         return self._trial is not None and not self._trial.refused
 
-    @property
-    def about(self) -> str:
-        """The digest of the configuration that is on trial; "" while none is."""
-        return self._trial.digest if self._trial is not None and self.under_way else ""
-
-    @property
-    def refused(self) -> bool:
-        """Whether the last one that was tried was taken back."""
-        return self._trial is not None and bool(self._trial.refused)
-
     def is_about(self, content: bytes) -> bool:
         """Whether this configuration was the last one that was tried."""
         return self._trial is not None and self._trial.digest == _digest(content)

@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 from time import monotonic
 from typing import Protocol
 
-from firstboot.facts import Address, Carrier, Facts, Gateway, Link, Route, Rule
+from firstboot.facts import Address, Carrier, ChangedSetting, Facts, Gateway, Link, Route, Rule
 from firstboot.lost_routes import LostRoutes
 from firstboot.sources import EVERYTHING, NETWORK, NOTHING, Source
 from firstboot.tables import with_link_local
@@ -36,7 +36,7 @@ class Readable(Protocol):
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The facts that are not of the kernel's tables, but for `neighbours`, as `Facts` has them."""
+    """The facts that are not of the kernel's tables, but for two, as `Facts` has them."""
 
     serial: str
     gadget_ports: Mapping[str, str]
@@ -55,8 +55,10 @@ class View:
         tables: Readable,
         surroundings: Callable[[], Surroundings],
         neighbours: Callable[[], Mapping[tuple[str, Gateway], bool]],
+        changed_settings: Callable[[], tuple[ChangedSetting, ...]] = tuple,
     ) -> None:
         self._tables, self._surroundings, self._neighbours = tables, surroundings, neighbours
+        self._changed_settings = changed_settings
         self._stale = EVERYTHING
         self._links: list[Link] = []
         self._link_local: dict[str, tuple[IPv6Address, ...]] = {}
@@ -81,6 +83,7 @@ class View:
         facts, neighbours = self._facts, dict(self._neighbours())
         if neighbours != facts.neighbours:
             facts = replace(facts, neighbours=neighbours)
+        facts = _with(facts, changed_settings=self._changed_settings())
         if Source.LINKS in stale:
             self._links = self._tables.links()
         if Source.ADDRESSES in stale:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any
 
 from firstboot.facts import Facts
-from firstboot.kind import FileState, Gadget, Machine
+from firstboot.kind import FileState, Gadget, Machine, Reaction
 from firstboot.rulesets import Ruleset
 from firstboot.sources import FIREWALL, NOTHING, Source
 from firstboot.wireless import Heard, Joining, Radio
@@ -114,10 +114,10 @@ class Witness:
         self.sources |= Source.RADIO
         return self._machine.joining(interface)
 
-    def reacted(self, policy: str, members: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
-        """For which interfaces a policy's action was carried out."""
+    def reactions(self) -> Mapping[str, Reaction]:
+        """What was done about interfaces that came and went."""
         self.sources |= Source.REACTIONS
-        return self._machine.reacted(policy, members)
+        return self._machine.reactions()
 
     def in_range(self, interface: str) -> Sequence[Heard]:
         """The wireless networks that announce themselves."""

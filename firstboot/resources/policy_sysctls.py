@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from appliance.errors import ApplianceError, PermanentError
 from appliance.model import Appliance, Profile, SysctlPolicy
-from firstboot.actions import Action, SetSysctl
+from firstboot.actions import Action
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
-from firstboot.resources.sysctls import Setting
+from firstboot.resources.sysctls import Setting, normal, setting_actions
 from firstboot.selection import selected
 
 
 class PolicySysctls(Kind[Setting]):
-    """Nothing is owned: what a setting was before is not known, so none is put back."""
+    """What a setting was before is remembered, and put back by the kind `former-settings`."""
 
     name = "policy-sysctls"
     setting = "routing.sysctl"
@@ -29,13 +29,11 @@ class PolicySysctls(Kind[Setting]):
     def observe(self, machine: Machine, wanted: Sequence[Setting]) -> Sequence[Setting]:
         """The wanted settings as they are; several numbers are told with tabs between them."""
         values = {spec.name: machine.sysctl(spec.name) for spec in wanted}
-        return [Setting(name, _normal(value)) for name, value in values.items() if value is not None]
+        return [Setting(name, normal(value)) for name, value in values.items() if value is not None]
 
     def actions(self, change: Change[Setting]) -> Sequence[Action]:
         """Write it; what the kernel has not cannot be written."""
-        if change.want is None or change.have is None:
-            return []
-        return [SetSysctl(change.want.name, change.want.value)]
+        return setting_actions(change) if change.have is not None else []
 
     def explain(self, change: Change[Setting]) -> ApplianceError | None:
         """A setting that this kernel does not know."""
@@ -48,8 +46,4 @@ def _desired(policy: SysctlPolicy, facts: Facts) -> Iterator[Setting]:
     for link in selected(policy, facts):
         for name, value in policy.set.items():
             # The interface's own name may have dots (eth0.5), which are none of sysctl's.
-            yield Setting(name.replace(".", "/").replace("{interface}", link.name), _normal(value))
-
-
-def _normal(value: str) -> str:
-    return " ".join(value.split())
+            yield Setting(name.replace(".", "/").replace("{interface}", link.name), normal(value), link.index)

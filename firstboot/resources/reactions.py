@@ -7,24 +7,26 @@ from dataclasses import dataclass, field
 
 from appliance.errors import ApplianceError, TemporaryError
 from appliance.model import Appliance, ChangePolicy, Profile
-from firstboot.actions import Action, ReactSoon
+from firstboot.actions import Action, ForgetReaction, NoteMembers, ReactSoon
 from firstboot.facts import Facts
-from firstboot.kind import Kind, Machine
+from firstboot.kind import Kind, Machine, Reaction
 from firstboot.plan import Change
 from firstboot.selection import selected, told
 
 
 @dataclass(frozen=True)
 class Reacted:
-    """A policy, and the interfaces for which its action was carried out last.
+    """A policy, and the interfaces for which its action was carried out, or is `under_way`.
 
-    `trouble`: why the last attempt failed; `soon`: what is to be done.
+    `due`: it is to be carried out; `soon`: in which way. `known`: what else is known of it.
     """
 
     policy: str
     members: tuple[str, ...]
-    trouble: str = field(default="", compare=False)
+    due: bool = False
+    under_way: bool = False
     soon: ReactSoon | None = field(default=None, compare=False, repr=False)
+    known: Reaction | None = field(default=None, compare=False, repr=False)
 
     @property
     def key(self) -> str:
@@ -38,25 +40,48 @@ class Reactions(Kind[Reacted]):
     name = "reactions"
     setting = "routing.on_interface_change"
     wakes_when_right = True
-    profiles = frozenset({Profile.CUSTOM})
+    profiles = frozenset(Profile)  # what custom left due is forgotten in another one
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Reacted]:
         """Each policy's action has been carried out for the interfaces that there are."""
         return tuple(_desired(appliance, facts))
 
     def observe(self, machine: Machine, wanted: Sequence[Reacted]) -> Sequence[Reacted]:
-        """For which it has been."""
-        return [Reacted(want.policy, *machine.reacted(want.policy, want.members)) for want in wanted]
+        """For which it has been, also of policies that are none any more."""
+        return [
+            Reacted(policy, known.members, known.due is not None, known.under_way, known.due, known)
+            for policy, known in machine.reactions().items()
+        ]
 
     def actions(self, change: Change[Reacted]) -> Sequence[Action]:
         """Soon: not before nothing more changes."""
-        return [change.want.soon] if change.want is not None and change.want.soon is not None else []
+        want, have = change.want, change.have
+        if want is None:
+            return [ForgetReaction(change.key)]
+        if have is None or (have.due and have.members == want.members):  # new, or again as it was
+            return [NoteMembers(want.policy, want.members)]
+        if want.soon is None or have.members == want.members or have.soon == want.soon:
+            return []
+        return [want.soon]
 
     def explain(self, change: Change[Reacted]) -> ApplianceError | None:
         """It takes its time."""
-        if change.have is not None and change.have.trouble:
-            return TemporaryError(f"{change.key}: {change.have.trouble}")
-        return TemporaryError(f"{change.key}: once they have settled")
+        known = change.have.known if change.have is not None else None
+        if known is None:
+            return None
+        hint = known.trouble.hint if known.trouble is not None else ""
+        return TemporaryError(f"{change.key}: {_why(known)}", hint=hint)
+
+
+def _why(known: Reaction) -> str:
+    """Why it is not done yet."""
+    if known.under_way:
+        return "it is under way"
+    told = known.trouble.message if known.trouble is not None else ""
+    if known.repeats < 2:
+        return told or "once they have settled"
+    told = told or "each time that it is done these interfaces change"
+    return f"{told}, {known.repeats} times in a row: at most every {known.every_s:.0f} s for now"
 
 
 def _desired(appliance: Appliance, facts: Facts) -> Iterator[Reacted]:

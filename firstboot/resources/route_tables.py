@@ -8,10 +8,10 @@ from ipaddress import IPv4Network, IPv6Network
 
 from appliance.model import Appliance, Profile
 from firstboot.actions import Action
-from firstboot.facts import MAIN_TABLE, OURS, Facts, Network, Route, Rule
+from firstboot.facts import MAIN_TABLE, Facts, Network, Route, Rule
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
-from firstboot.resources.routes import METRIC, Reach, actions, ours
+from firstboot.resources.routes import METRIC, Reach, actions, is_ours, ours
 from firstboot.sources import Source
 
 _DEFAULT: Mapping[int, Network] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
@@ -51,8 +51,8 @@ def _desired(rules: Iterable[Rule], facts: Facts) -> Iterator[Reach]:
     ways = {version: _best_by_interface(by_table[version, MAIN_TABLE]) for version in _DEFAULT}
     for rule in rules:
         found = by_table[rule.family, rule.table]
-        if any(route.destination.prefixlen == 0 and route.protocol != OURS for route in found):
-            continue  # somebody else looks after this one
+        if any(route.destination.prefixlen == 0 and not is_ours(route) for route in found):
+            continue  # somebody else looks after this one, if only by having it lead nowhere
         way = ways[rule.family].get(_interface_of(rule, found, facts))
         if way is not None:
             yield Reach(_DEFAULT[rule.family], way.interface, way.gateway, METRIC, rule.table)
@@ -60,7 +60,7 @@ def _desired(rules: Iterable[Rule], facts: Facts) -> Iterator[Reach]:
 
 def _best_by_interface(routes: Sequence[Route]) -> Mapping[str, Route]:
     """The main table's best default route through each interface."""
-    defaults = [route for route in routes if route.destination.prefixlen == 0]
+    defaults = [route for route in routes if route.destination.prefixlen == 0 and route.interface]
     return {route.interface: route for route in sorted(defaults, key=lambda route: route.metric, reverse=True)}
 
 

@@ -62,8 +62,13 @@ def ours(facts: Facts) -> Sequence[Reach]:
     return [
         Reach(route.destination, route.interface, route.gateway, route.metric, route.table)
         for route in facts.routes
-        if route.protocol == OURS
+        if is_ours(route)
     ]
+
+
+def is_ours(route: Route) -> bool:
+    """Whether the daemon made it: it makes none but through one interface, whatever mark another one has."""
+    return route.protocol == OURS and route.interface != ""
 
 
 def actions(change: Change[Reach]) -> Sequence[Action]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from appliance.model import Appliance
@@ -18,10 +18,11 @@ from firstboot.sharing import Mode, mode_on
 
 @dataclass(frozen=True)
 class Setting:
-    """A kernel setting, named with slashes."""
+    """A kernel setting, named with slashes. `index`: that of the interface which it is about; 0 for none."""
 
     name: str
     value: str
+    index: int = field(default=0, compare=False, repr=False)
 
     @property
     def key(self) -> str:
@@ -30,7 +31,7 @@ class Setting:
 
 
 class Sysctls(Kind[Setting]):
-    """Kernel settings. Nothing is owned: what a setting was before is not known, so none is put back."""
+    """Kernel settings. What they were before is remembered, and put back by the kind `former-settings`."""
 
     name = "sysctls"
     needs: ClassVar[tuple[str, ...]] = ("firewall",)
@@ -47,7 +48,18 @@ class Sysctls(Kind[Setting]):
 
     def actions(self, change: Change[Setting]) -> Sequence[Action]:
         """Write it."""
-        return [SetSysctl(change.want.name, change.want.value)] if change.want else []
+        return setting_actions(change)
+
+
+def setting_actions(change: Change[Setting]) -> Sequence[Action]:
+    """Write it, and remember what it was."""
+    want, have = change.want, change.have
+    return [SetSysctl(want.name, want.value, have.value if have else None, want.index)] if want else []
+
+
+def normal(value: str) -> str:
+    """A value of several numbers, which the kernel tells with tabs between them."""
+    return " ".join(value.split())
 
 
 class TunnelSysctls(Sysctls):
@@ -58,7 +70,7 @@ class TunnelSysctls(Sysctls):
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Setting]:
         """The tunnel is no place to hear of routers."""
-        return tuple(_of_interface(appliance.tunnel.interface)) if appliance.tunnel is not None else ()
+        return tuple(_of_interface(appliance.tunnel.interface, facts)) if appliance.tunnel is not None else ()
 
 
 def _desired(appliance: Appliance, facts: Facts) -> Iterator[Setting]:
@@ -67,15 +79,16 @@ def _desired(appliance: Appliance, facts: Facts) -> Iterator[Setting]:
     if paths(appliance, facts, 4):
         yield Setting("net/ipv4/ip_forward", "1")
     if appliance.lan is not None and appliance.tunnel is not None and appliance.lan.interface in facts.links:
-        yield from _of_interface(appliance.lan.interface)
+        yield from _of_interface(appliance.lan.interface, facts)
     for segment in segments(appliance, facts):
         mode = mode_on(segment, appliance, facts)
         if segment.interface in facts.links and mode is not Mode.HOST:
-            yield from _of_interface(segment.interface, is_router=mode is Mode.ROUTE)
+            yield from _of_interface(segment.interface, facts, is_router=mode is Mode.ROUTE)
 
 
-def _of_interface(interface: str, *, is_router: bool = True) -> Iterator[Setting]:
+def _of_interface(interface: str, facts: Facts, *, is_router: bool = True) -> Iterator[Setting]:
+    index = facts.links[interface].index if interface in facts.links else 0
     # Its neighbour advertisements say with it whether this is a router (RFC 4861, 4.4).
-    yield Setting(f"net/ipv6/conf/{interface}/forwarding", "1" if is_router else "0")
-    yield Setting(f"net/ipv6/conf/{interface}/disable_ipv6", "0")
-    yield Setting(f"net/ipv6/conf/{interface}/accept_ra", "0")
+    yield Setting(f"net/ipv6/conf/{interface}/forwarding", "1" if is_router else "0", index)
+    yield Setting(f"net/ipv6/conf/{interface}/disable_ipv6", "0", index)
+    yield Setting(f"net/ipv6/conf/{interface}/accept_ra", "0", index)

@@ -20,5 +20,9 @@ class UplinkSysctls(Sysctls):
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Setting]:
         """The next uplink is used instead (ip-sysctl, ignore_routes_with_linkdown)."""
-        there = (each.interface for each in ranked(appliance, facts) if each.interface in facts.links)
-        return tuple(Setting(f"net/ipv4/conf/{name}/ignore_routes_with_linkdown", "1") for name in there)
+        links = (facts.links.get(each.interface) for each in ranked(appliance, facts))
+        return tuple(
+            Setting(f"net/ipv4/conf/{link.name}/ignore_routes_with_linkdown", "1", link.index)
+            for link in links
+            if link is not None
+        )

@@ -13,16 +13,16 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from appliance.model import Appliance
-from firstboot.facts import MAIN_TABLE, OURS, Address, Facts, Interface, Link, Network, Route, Rule
+from firstboot.facts import MAIN_TABLE, OURS, Address, ChangedSetting, Facts, Interface, Link, Network, Route, Rule
 from firstboot.gadget.layout import layout
-from firstboot.kind import FileState
+from firstboot.kind import FileState, Reaction
 from firstboot.paths import ETC, STATE
 from firstboot.rendered import dhcpcd, dnsmasq, networkmanager
 from firstboot.rendered.ufw import FAMILIES
 from firstboot.resources.cable import TOLD
 from firstboot.resources.dhcpcd import DHCPCD
 from firstboot.resources.reactions import Reactions
-from firstboot.resources.routes import METRIC, METRIC_IPV6
+from firstboot.resources.routes import METRIC, METRIC_IPV6, is_ours
 from firstboot.resources.units import DNSMASQ, SSH
 from firstboot.wireless import Device, Joining, Radio, Reason
 from tests.firstboot.air import Air
@@ -58,6 +58,13 @@ SETTINGS = (
     "net/ipv6/conf/all/forwarding",
     "net/ipv6/conf/wlan0/disable_ipv6",
     *(f"net/ipv4/conf/{name}/rp_filter" for name in INTERFACES),
+)
+CHANGED = st.builds(
+    ChangedSetting,
+    name=st.sampled_from(SETTINGS),
+    before=st.sampled_from(("0", "1")),
+    ours=st.sampled_from(("1", "2")),
+    index=st.sampled_from((0, 77)),
 )
 FILES = (
     ETC / "hostname",
@@ -120,14 +127,14 @@ def addresses(draw: st.DrawFn, present: list[str]) -> list[Address]:
 
 @st.composite
 def routes(draw: st.DrawFn, machine: MemoryMachine) -> list[Route]:
-    """Those that the kernel has: by interfaces that are up, and routers in their networks."""
+    """As the kernel has them: through what is up, and by routers in its networks. Default ones may lead nowhere."""
     up = [name for name, link in machine.links.items() if link.up]
     if not up:
         return []
     found = st.builds(
         Route,
         destination=st.sampled_from(NETWORKS),
-        interface=st.sampled_from(up),
+        interface=st.sampled_from((*up, "")),
         gateway=st.sampled_from((None, ROUTER)),
         metric=st.sampled_from((0, METRIC, METRIC_IPV6, 1024)),
         table=st.sampled_from((MAIN_TABLE, 7, 300)),
@@ -137,7 +144,8 @@ def routes(draw: st.DrawFn, machine: MemoryMachine) -> list[Route]:
     fitting = [
         replace(route, gateway=None if route.destination.version == 6 or route.interface not in by_router else ROUTER)
         for route in draw(st.lists(found, max_size=8))
-        if route.protocol == OURS or route.metric not in (METRIC, METRIC_IPV6) or route.table != MAIN_TABLE
+        if (is_ours(route) or route.metric not in (METRIC, METRIC_IPV6) or route.table != MAIN_TABLE)
+        and (route.interface or route.destination.prefixlen == 0)
     ]
     return list({(r.destination, r.metric, r.table): r for r in fitting}.values())
 
@@ -197,6 +205,7 @@ def machines(draw: st.DrawFn) -> MemoryMachine:
     made.rules_of_tables = draw(st.lists(RULES, max_size=4))
     made.neighbours = draw(st.dictionaries(st.just(("wlan0", ROUTER)), st.booleans()))
     made.sysctls = draw(st.fixed_dictionaries(dict.fromkeys(SETTINGS, st.sampled_from(("0", "1", "2")))))
+    made.changed_settings = {each.name: each for each in draw(st.lists(CHANGED, max_size=3))}
     made.kernel_name = draw(st.sampled_from(("raspberrypi", "appliance")))
     made.kernel_rules = {family: draw(st.sampled_from(("", "garbage"))) for family in FAMILIES}
     made.files = draw(files())
@@ -232,10 +241,10 @@ def with_a_laptop() -> st.SearchStrategy[MemoryMachine]:
 def reacting(appliance: Appliance) -> st.SearchStrategy[MemoryMachine]:
     """The policies' actions were carried out last for other interfaces, or have never been."""
     policies = [each.policy for each in Reactions().desired(appliance, Facts())]
-    done = st.dictionaries(st.sampled_from(policies), st.sampled_from(((), ("eth7 (9)",))))
+    done = st.sampled_from(((), ("eth7 (9)",))).map(Reaction)
 
-    def remember(machine: MemoryMachine, reactions: dict[str, tuple[str, ...]]) -> MemoryMachine:
-        machine.reactions = reactions
+    def remember(machine: MemoryMachine, reacted: dict[str, Reaction]) -> MemoryMachine:
+        machine.reacted = reacted
         return machine
 
-    return st.builds(remember, machines(), done)
+    return st.builds(remember, machines(), st.dictionaries(st.sampled_from((*policies, "one of old")), done))

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from appliance.errors import TemporaryError
 from firstboot import actions
-from firstboot.facts import OURS, Address, Carrier, Facts, Gateway, Link, Route, Rule
+from firstboot.facts import OURS, Address, Carrier, ChangedSetting, Facts, Gateway, Link, Route, Rule
 from firstboot.gadget.configfs import NETWORK, normal
 from firstboot.gadget.layout import Layout
-from firstboot.kind import FileState, Gadget
+from firstboot.kind import FileState, Gadget, Reaction
 from firstboot.managers import ifupdown
 from firstboot.paths import ETC
 from firstboot.rendered import dhcpcd
@@ -39,6 +39,7 @@ class MemoryMachine:
         self.routes: list[Route] = []
         self.files: dict[Path, FileState] = {}
         self.sysctls = {"net/ipv4/ip_forward": "0", "net/ipv6/conf/all/forwarding": "0"}
+        self.changed_settings: dict[str, ChangedSetting] = {}
         self.kernel_name = "raspberrypi"
         self.kernel_rules: dict[int, str] = {}
         self.known_rules: dict[int, Known] = {}
@@ -54,7 +55,7 @@ class MemoryMachine:
         self.tree: Layout | None = None
         self.bound_to = ""
         self.rules_of_tables: list[Rule] = []
-        self.reactions: dict[str, tuple[str, ...]] = {}
+        self.reacted: dict[str, Reaction] = {}
         self.managers: tuple[str, ...] = ()
         self.carrying: dict[str, Carrier] = {}
         self.lost_routes: dict[str, bool] = {}
@@ -74,6 +75,7 @@ class MemoryMachine:
             managers=self.managers,
             interfaces_files=ifupdown.of_others(self),
             carrying=dict(self.carrying),
+            changed_settings=tuple(self.changed_settings.values()),
             lost_routes=dict(self.lost_routes),
         )
 
@@ -140,8 +142,8 @@ class MemoryMachine:
             a.interface in self.links and address in a.address.network for a in self.addresses
         )
 
-    def reacted(self, policy: str, members: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
-        return self.reactions.setdefault(policy, members), ""
+    def reactions(self) -> dict[str, Reaction]:
+        return dict(self.reacted)
 
     def look(self, changed: Source = EVERYTHING) -> None:
         self.looks += 1
@@ -289,7 +291,28 @@ class MemoryMachine:
         if self.sysctl(action.name) is None:
             raise TemporaryError("No such file or directory")
         self.log.append(action)
+        if action.before is not None:
+            self._remember(action, action.before)
         self.sysctls[action.name] = action.value
+
+    def _remember(self, action: actions.SetSysctl, before: str) -> None:
+        assert before.split() == (self.sysctl(action.name) or "").split(), "it was something else"
+        interfaces = [self.links[part].index for part in action.name.split("/") if part in self.links]
+        assert interfaces in ([], [action.index]), "it is not about that interface"
+        known = self.changed_settings.get(action.name)
+        if known is not None and known.index == action.index:
+            before = known.before
+        self.changed_settings[action.name] = ChangedSetting(action.name, before, action.value, action.index)
+
+    @execute.register
+    def _(self, action: actions.PutBackSysctl) -> None:
+        assert action.name in self.changed_settings, "nothing is known of it"
+        if action.value is not None and self.sysctl(action.name) is None:
+            raise TemporaryError("No such file or directory")
+        self.log.append(action)
+        del self.changed_settings[action.name]
+        if action.value is not None:
+            self.sysctls[action.name] = action.value
 
     @execute.register
     def _(self, action: actions.WriteFile) -> None:
@@ -366,6 +389,17 @@ class MemoryMachine:
     @execute.register
     def _(self, action: actions.ReactSoon) -> None:
         self.log.append(action)
+        self.reacted[action.policy] = replace(self.reacted[action.policy], due=action)
+
+    @execute.register
+    def _(self, action: actions.NoteMembers) -> None:
+        self.log.append(action)
+        self.reacted[action.policy] = Reaction(action.members)
+
+    @execute.register
+    def _(self, action: actions.ForgetReaction) -> None:
+        self.log.append(action)
+        del self.reacted[action.policy]
 
     @execute.register
     def _(self, action: actions.UnblockRadio) -> None:

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from firstboot import actions, passes
-from firstboot.before_trial import BeforeTrial
+from firstboot import passes
 from firstboot.history import History
 from firstboot.kinds import KINDS
 from firstboot.management import Visits
@@ -24,21 +23,11 @@ from tests.firstboot.memory import MemoryMachine
 class MemoryHost(MemoryMachine):
     """With what a pass asks of a host beside."""
 
-    def __init__(self, memory: Path, *what: str) -> None:
+    def __init__(self, *what: str) -> None:
         """`what`: whatever else the machine is made of."""
         super().__init__(*what)
-        self._memory = memory
-        self.start()
+        self.due_reactions = SimpleNamespace(take_in=lambda: None, carry_out=lambda: False)
         self.visited: Callable[[], Visits] = lambda: Visits(self.facts())
-
-    def start(self) -> None:
-        """The daemon, for the first time or anew."""
-        self.before_trial = BeforeTrial(self._memory)
-
-    def execute(self, action: actions.Action) -> None:
-        if isinstance(action, actions.SetSysctl):
-            self.before_trial.note(action.name, self.sysctl(action.name))
-        super().execute(action)
 
     def begin(self) -> None:
         """Nothing is remembered here."""
@@ -54,7 +43,7 @@ class Site:
         """`custom`: a machine that was not made from an image."""
         for name in ("STATUS", "STATUS_TEXT", "LAST_GOOD"):
             monkeypatch.setattr(passes, name, folder / name.lower() / "file")
-        self.custom, self.host, self.now_s = custom is not None, custom or MemoryHost(folder / "before"), 1000.0
+        self.custom, self.host, self.now_s = custom is not None, custom or MemoryHost(), 1000.0
         self.card = folder / "fat" / "appliance.yaml"
         self.card.parent.mkdir()
         self.kept, self.status_file = folder / "last_good" / "file", folder / "status" / "file"
@@ -63,7 +52,6 @@ class Site:
 
     def start(self) -> None:
         """The daemon, for the first time or anew."""
-        self.host.start()
         self.passes = Passes(
             self.card.parent,
             KINDS,
@@ -86,7 +74,7 @@ class Site:
 
     def due(self, seconds: float) -> Source:
         self.now_s += seconds
-        host: Any = SimpleNamespace(reactions=SimpleNamespace(carry_out=lambda: False), visits=self.host.visits)
+        host: Any = self.host
         return self.passes.do_what_is_due(host)
 
     def status(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from appliance.model import Appliance
 from appliance.parse import load
 from firstboot.actions import ReactSoon
 from firstboot.facts import OURS, Address, Route
+from firstboot.kind import Reaction
 from firstboot.kinds import KINDS
 from firstboot.reconcile import Outcome, Reconciler, State
 from tests.firstboot.conftest import EXAMPLES
@@ -84,7 +85,10 @@ SITES = {
         example("gadget-offline"), machines(), IN_IMAGES | {"gadget", "bridge", "addresses", "cable"}, passes=3
     ),
     "policies": Site(
-        POLICIES, reacting(POLICIES), frozenset({"route-tables", "policy-sysctls", "reactions"}), passes=2
+        POLICIES,
+        reacting(POLICIES),
+        frozenset({"route-tables", "policy-sysctls", "former-settings", "reactions"}),
+        passes=2,
     ),
     "uplinks": Site(example("uplinks"), managed(), frozenset({"uplinks", "uplink-sysctls"})),
 }
@@ -142,10 +146,12 @@ def foreign(machine: MemoryMachine) -> dict[str, Any]:
 
 
 def _others(found: Iterable[T], configured: Collection[str]) -> list[T]:
-    return [each for each in found if each.protocol != OURS and each.interface not in configured]
+    return [
+        each for each in found if (each.protocol != OURS or not each.interface) and each.interface not in configured
+    ]
 
 
 def react(machine: MemoryMachine) -> None:
     """The interfaces have settled."""
     soon = [action for action in machine.log if isinstance(action, ReactSoon)]
-    machine.reactions |= {action.policy: action.members for action in soon}
+    machine.reacted |= {action.policy: Reaction(action.members) for action in soon}

@@ -45,6 +45,7 @@ def cloud(*rules: Rule, tables: tuple[Route, ...] = ()) -> MemoryMachine:
 
 LINK_ROUTE = Route(IPv4Network("10.0.0.0/24"), "eth1", table=7)
 FOREIGN = Route(ANY4, "eth1", IPv4Address("10.0.0.2"), 0, 7, protocol=3)
+NOWHERE = Route(ANY4, "", None, 4000, 7, protocol=3)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,9 @@ def test_a_table_gets_the_default_route_of_its_interface(rule: Rule, tables: tup
         ((Rule(4, 7),), (replace(LINK_ROUTE, interface="eth0"),)),  # main has no router there
         ((Rule(6, 7),), (LINK_ROUTE,)),  # the other family
         ((Rule(4, 7),), (LINK_ROUTE, FOREIGN)),  # somebody else's is there
+        ((Rule(4, 7),), (LINK_ROUTE, NOWHERE)),  # so is this one
+        ((Rule(4, 7),), (LINK_ROUTE, replace(NOWHERE, protocol=OURS))),  # we make no such route
+        ((Rule(4, 7),), (replace(NOWHERE, table=MAIN_TABLE),)),  # it leads through no interface, and nor does the table
     ],
 )
 def test_and_only_then(rules: tuple[Rule, ...], tables: tuple[Route, ...]) -> None:
@@ -192,8 +196,8 @@ def test_on_a_machine_that_is_not_ours_nothing_else_is_touched() -> None:
     machine = MemoryMachine("eth0")
     appliance = load(EXAMPLES / "policies.yaml").appliance
     outcomes = Reconciler(KINDS, sleep=lambda _: None).reconcile(appliance, machine)
-    assert machine.log == []
-    kinds = {"route-tables", "policy-sysctls", "uplinks", "uplink-sysctls", "reactions"}
+    assert [type(action) for action in machine.log] == [actions.NoteMembers], "which is for ourselves"
+    kinds = {"route-tables", "policy-sysctls", "uplinks", "uplink-sysctls", "former-settings", "reactions"}
     assert {outcome.kind for outcome in outcomes} == kinds
 
 
@@ -202,6 +206,9 @@ def test_a_kind_has_a_say_where_its_section_may_be(kind: Kind[Any]) -> None:
     section = kind.setting.partition(".")[0]
     takers = {profile for profile in Profile if section in TAKES[profile]}
     of_custom_alone = takers == {Profile.CUSTOM}
+    if kind.name in ("former-settings", "reactions"):
+        assert set(kind.profiles) == set(Profile), "what was begun in one profile is ended in another"
+        return
     assert of_custom_alone == (Profile.CUSTOM in kind.profiles)
     assert of_custom_alone == (set(kind.profiles) == {Profile.CUSTOM})
 

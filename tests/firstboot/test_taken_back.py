@@ -131,7 +131,7 @@ class TestAnImage:
 
     def test_does_without_an_interface_that_has_gone(self, site: Site) -> None:
         tried(site, edited(GATEWAY, {"eth0": "eth1"}))
-        site.host.execute(actions.SetSysctl("net/ipv4/ip_forward", "1"))
+        site.host.execute(actions.SetSysctl("net/ipv4/ip_forward", "1", before="0"))
         del site.host.links["eth1"]
         for name in [name for name in site.host.sysctls if "/eth1/" in name]:
             del site.host.sysctls[name]
@@ -154,7 +154,7 @@ NO_SUCH_SETTING = "policy-sysctls: the kernel has no setting net/nonsense"
 class TestAMachineThatIsItsOwners:
     @pytest.fixture
     def site(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-        made = Site(tmp_path, monkeypatch, custom=MemoryHost(tmp_path / "before"))
+        made = Site(tmp_path, monkeypatch, custom=MemoryHost())
         host, everywhere = made.host, IPv4Network("0.0.0.0/0")
         host.links["eth0"] = Link("eth0", up=True, carrier=True)
         host.addresses = [Address("eth0", OWN)]
@@ -199,7 +199,7 @@ class ManagedHost(MemoryHost, Managed):
 def test_a_network_manager_has_nothing_left_of_ours(
     manager: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site = Site(tmp_path, monkeypatch, custom=ManagedHost(tmp_path / "before", manager))
+    site = Site(tmp_path, monkeypatch, custom=ManagedHost(manager))
     if manager == ifupdown.NAME:  # which does not take down what nobody tells it of any more
         stanzas = "".join(f"iface {name} inet dhcp\n" for name in site.host.links)
         site.host.files[ifupdown.MAIN] = FileState(stanzas.encode(), 0o644)

@@ -24,6 +24,17 @@ FILES = {
 }
 CONFIG = "/etc/appliance/appliance.yaml"
 
+MEMORY = "/run/appliance/reactions.json"
+REACTION = """
+routing:
+  on_interface_change:
+    - interface: "spare*"
+      settle: 1s
+      at_most_every: 1s
+      run: [sh, -c, "ls /sys/class/net > /srv/interfaces; echo spare has changed"]
+uplinks:"""
+"""/srv is read-only for the daemon, and for whatever it starts itself."""
+
 
 def test_the_example_as_it_stands(debian: Debian) -> None:
     reaches(debian, WANTED)
@@ -88,6 +99,16 @@ def test_another_order_is_done_and_kept(debian: Debian) -> None:
     reaches(debian, WANTED | {LATE: 12, "enp0s8": 20})
     until(lambda: not debian.status()["trial"], "the configuration is kept", timeout_s=PATIENCE_S)
     assert debian.way_out() == "enp0s9"
+
+
+def test_systemd_runs_a_command_when_interfaces_change(debian: Debian) -> None:
+    """Not in the daemon's sandbox; what it prints goes to the journal."""
+    change(debian, "uplinks:", REACTION)
+    until(lambda: "spare" in debian.ask("cat", MEMORY).stdout, "the policy is known", timeout_s=PATIENCE_S)
+    debian.run("ip", "link", "add", "spare0", "type", "veth", "peer", "name", "other0")
+    comes(debian, lambda: "spare0" in debian.ask("cat", "/srv/interfaces").stdout, "the command has run")
+    until(lambda: not debian.status()["trial"], "the configuration is kept", timeout_s=PATIENCE_S)
+    assert "spare has changed" in debian.run("journalctl", "--unit=appliance-run-*", "--output=cat")
 
 
 def test_what_is_not_wanted_any_more_goes(debian: Debian) -> None:

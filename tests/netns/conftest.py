@@ -2,10 +2,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from firstboot import host as host_module
 from tests.netns.namespace import Namespace
+
+
+@pytest.fixture(autouse=True)
+def memory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a daemon remembers in /run is no other test's, and not this machine's."""
+    folder = tmp_path / "memory"
+    for name in ("REACTIONS", "CHANGED_SETTINGS"):
+        monkeypatch.setattr(host_module, name, folder / name)
+    return folder
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
-from appliance.model import Appliance
+from appliance.model import Appliance, Routing
 from appliance.parse import load
 from firstboot.host import Host
 from firstboot.kinds import KINDS
@@ -42,9 +43,18 @@ class Site:
             self.ip(f"route add default via 10.0.{number}.1 dev eni{number} metric {number}00")
         self._await_links()
         self.netlink = namespace.call(Netlink)
-        self.host = Host(self.netlink, bus=None)
         self.appliance: Appliance = load(EXAMPLES / "policies.yaml").appliance
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """As when the daemon is started again."""
+        self.host = Host(self.netlink, bus=None)
         self.reconciler = Reconciler(KINDS)
+
+    def use(self, routing: Routing) -> None:
+        """Have other policies in force."""
+        self.appliance = replace(self.appliance, routing=routing)
+        self.look_after()
 
     def _await_links(self) -> None:
         """Wait for what the kernel does when a link is up; it gets to know with a delay of up to a second."""
@@ -63,9 +73,9 @@ class Site:
     def close(self) -> None:
         self.namespace.call(self.netlink.close)
 
-    def ip(self, commands: str) -> None:
+    def ip(self, commands: str, *options: str) -> None:
         """Several commands, one a line."""
-        self.namespace.program("ip", "-batch", "-", stdin=commands + "\n")
+        self.namespace.program("ip", *options, "-batch", "-", stdin=commands + "\n")
 
     def look_after(self, changed: Source = EVERYTHING) -> dict[str, Outcome]:
         """One pass; whatever is not right is told."""

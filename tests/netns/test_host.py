@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv6Address
-from pathlib import Path
 
 import pytest
 
 from firstboot import echo
-from firstboot import host as host_module
 from firstboot.host import Host
 from firstboot.netlink import Netlink
 from tests.netns.namespace import Namespace
@@ -52,11 +50,10 @@ def test_a_look_beside_the_passes_hides_nothing_from_them(namespace: Namespace, 
     assert not namespace.call(host.is_as_read)
 
 
-def test_a_look_beside_the_passes_writes_nothing_and_asks_nobody_again(
-    namespace: Namespace, netlink: Netlink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_look_beside_the_passes_asks_nobody_again(
+    namespace: Namespace, netlink: Netlink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory, asked, far_end = tmp_path / "reactions.json", list[IPv6Address](), IPv6Address("2001:db8::1")
-    monkeypatch.setattr(host_module, "REACTIONS", memory)
+    asked, far_end = list[IPv6Address](), IPv6Address("2001:db8::1")
 
     def silent(address: IPv6Address) -> bool:
         asked.append(address)
@@ -64,8 +61,6 @@ def test_a_look_beside_the_passes_writes_nothing_and_asks_nobody_again(
 
     monkeypatch.setattr(echo, "answers", silent)
     host = Host(netlink, bus=None)
-    assert namespace.call(lambda: host.aside().reacted("a policy", ("eth0 (2)",))) == (("eth0 (2)",), "")
-    assert not memory.exists()
     namespace.call(lambda: host.answers(far_end))
     for _ in range(3):
         assert not namespace.call(lambda: host.aside().answers(far_end))

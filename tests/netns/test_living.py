@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
 import time
@@ -13,6 +14,8 @@ import pytest
 
 from firstboot import trial
 from firstboot.host import Host
+from firstboot.intent import seen
+from firstboot.kinds import KINDS
 from firstboot.passes import Passed, Passes
 from firstboot.reconcile import State
 from firstboot.sources import Source
@@ -231,6 +234,50 @@ def test_foreign_things_are_left_alone_while_all_that_happens(living: Living, si
     assert soon(lambda: not has_default(site, 7))
     living.rested()
     assert site.state() == before
+
+
+def reacting(site: Site, folder: Path, *command: str) -> Living:
+    policy = {"interface": "eni*", "settle": "0s", "at_most_every": "0s", "run": ["/bin/sh", "-c", "; ".join(command)]}
+    config = {"profile": "custom", "routing": {"on_interface_change": [policy]}}
+    return Living(site.namespace, folder, json.dumps(config))
+
+
+def test_a_command_is_run_when_interfaces_come_and_nobody_waits_for_it(site: Site, tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    with reacting(
+        site, tmp_path, f"echo it is said; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done; touch {done}"
+    ) as living:
+        living.rested()
+        site.ip("link add eni7 type veth peer name far7")
+        assert soon(lambda: "it is under way" in living.daemon.outcomes["reactions"].error)
+        living.rested()
+        assert not done.exists()
+        (tmp_path / "go").touch()
+        assert soon(lambda: done.exists() and living.daemon.outcomes["reactions"].state is State.OK)
+        assert "it is said" not in repr(living.daemon.outcomes)
+
+
+def test_a_command_that_changes_what_it_is_run_for_is_no_endless_loop(site: Site, tmp_path: Path) -> None:
+    again = "ip link del eni7; ip link add eni7 type veth peer name far7"
+    with reacting(site, tmp_path, f"echo >> {tmp_path}/times; {again}") as living:
+        living.rested()
+        site.ip("link add eni7 type veth peer name far7")
+        time.sleep(6)
+        assert 3 <= (tmp_path / "times").stat().st_size <= 4, "at 0, 1, 3, 7 s"
+        error = living.daemon.outcomes["reactions"].error
+        assert "each time that it is done these interfaces change, " in error
+
+
+def test_to_look_on_is_to_change_nothing(site: Site, memory_of_its_own: Path) -> None:
+    """What a policy means is remembered by a pass, and by nobody who asks what one would do."""
+    kind = next(kind for kind in KINDS if kind.name == "reactions")
+    (change,) = seen(site.appliance, kind, site.host.aside()).changes
+    assert change.have is None
+    assert site.host.reactions() == {}
+    assert not memory_of_its_own.exists()
+    site.look_after()
+    assert memory_of_its_own.exists()
+    assert seen(site.appliance, kind, site.host.aside()).changes == ()
 
 
 def test_who_asks_all_the_time_makes_no_pass_and_slows_none(living: Living, site: Site) -> None:
