@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import sha256
 from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
@@ -119,7 +120,7 @@ def _own_ipv4(appliance: Appliance, gadget: Gadget, facts: Facts) -> IPv4Interfa
     if gadget.network is not None:
         return gadget.network
     taken = list(elsewhere(appliance, facts))
-    choices = list(_choices(facts.serial))
+    choices = _choices(facts.serial)
     free = [network for network in choices if not any(network.overlaps(other) for other in taken)] or choices
     # Once it stepped aside, it stays there: the laptop's connections are worth more than the first choice.
     present = {own.network.supernet(new_prefix=_LENGTH) for own in _ours(facts) if own.network.prefixlen >= _LENGTH}
@@ -127,8 +128,13 @@ def _own_ipv4(appliance: Appliance, gadget: Gadget, facts: Facts) -> IPv4Interfa
     return IPv4Interface((network[1], network.prefixlen))
 
 
-def _choices(serial: str) -> Iterator[IPv4Network]:
-    """The networks that a serial number stands for, the preferred one first."""
+@lru_cache(maxsize=1)
+def _choices(serial: str) -> Sequence[IPv4Network]:
+    """The networks that a serial number stands for, the preferred one first; asked for many times in each pass."""
+    return tuple(_chosen(serial))
+
+
+def _chosen(serial: str) -> Iterator[IPv4Network]:
     for block in BLOCKS:
         for number in range(_CHOICES_EACH):
             digest = sha256(f"cable {number} {serial}".encode()).digest()

@@ -6,7 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.bench import build, drift, drift_booted, gadget, gateway, peers, zero
+from tests.bench import build, drift, gadget, gateway, zero
 
 SUBJECTS = {
     "build": build.measure,
@@ -15,14 +15,12 @@ SUBJECTS = {
     "gadget": gadget.measure,
     "zero": zero.measure,
 }
-PARTS = {"drift-booted": drift_booted.measure, "peers": peers.measure}
-"""Of `drift`, by themselves."""
 
 
 def main() -> None:
     """Print everything that is asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Figures, measured now.")
-    named = SUBJECTS | PARTS
+    named = {**SUBJECTS, **drift.PARTS}
     parser.add_argument("subjects", nargs="*", choices=named, metavar="SUBJECT", help=", ".join(named))
     for name in parser.parse_args().subjects or SUBJECTS:
         with tempfile.TemporaryDirectory(prefix="appliance-bench-", dir=Path.home()) as folder:

@@ -15,6 +15,11 @@ def figure(what: str, value: str) -> None:
     print(f"  {what:<44} {value}", flush=True)
 
 
+def judged(what: str, value: str, limit: str, *, reached: bool) -> None:
+    """One figure, what it is to be, and whether it is: nobody fails for it, whoever reads it knows."""
+    figure(what, f"{value}   [{limit}: {'reached' if reached else 'missed'}]")
+
+
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Figures side by side, as Markdown has them."""
     lines = [columns, ["---"] * len(columns), *rows]

@@ -235,10 +235,11 @@ class MemoryMachine:
 
     @execute.register
     def _(self, action: actions.ReplugGadget) -> None:
-        assert self.bound_to
         self.log.append(action)
         for each in action.meanwhile:
             self.execute(each)
+        if self.tree is not None:
+            self.bound_to = self.device_controllers[0]
 
     @execute.register
     def _(self, action: actions.RetractIPv6) -> None:
@@ -351,7 +352,9 @@ class MemoryMachine:
     def _(self, action: actions.RestartUnit) -> None:
         self.log.append(action)
         if action.name == DNSMASQ:
-            self.files[LOADED] = self.files.setdefault(IN_FORCE, self.files[CONFIG])
+            if IN_FORCE not in self.files:
+                self.files[IN_FORCE] = self.files[CONFIG]
+            self.files[LOADED] = self.files[IN_FORCE]
         if action.name == DHCPCD:
             self.files[dhcpcd.LOADED] = self.files[dhcpcd.CONFIG]
         self.active_units.add(action.name)

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import shlex
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 from xml.etree import ElementTree
 
 import pytest
 
+from appliance.errors import Mark
+from appliance.model import Profile
 from firstboot.api import INTERFACE, NAME, PATH, Api
 from firstboot.bus_names import ERRORS
-from firstboot.status import Overall
+from firstboot.reconcile import Outcome, State
+from firstboot.resources.dhcpcd import DHCPCD
+from firstboot.sharing import Mode, Offered
+from firstboot.status import Overall, to_json
+from tests.firstboot.test_answers import Asked
+from tests.firstboot.test_status import PROBLEM, status
 
 ROOT = Path(__file__).parents[2]
 DOC = ROOT / "docs/dbus.md"
@@ -21,7 +33,7 @@ POLICY = ROOT / "overlays/base/usr/share/dbus-1/system.d/org.appliance.Appliance
 
 def rows(heading: str) -> dict[str, list[str]]:
     """A section's table: the other columns by the first, both without backquotes."""
-    section = DOC.read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    section = re.split(r"\n##+ ", DOC.read_text().partition(f"# {heading}\n")[2])[0]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
     return {row[0].strip("`"): row[1:] for row in cells[2:]}
 
@@ -57,6 +69,74 @@ def test_properties() -> None:
 def test_signals() -> None:
     offered = {signal.attrib["name"]: arguments(signal, "out") for signal in interface().iter("signal")}
     assert {name: types(row[0]) for name, row in rows("Signals").items()} == offered
+
+
+TYPES = {str: "text", bool: "true or false", int: "number", float: "number", type(None): "null"}
+BY_NAME = ("interfaces", "wanted_by")
+"""Whose keys are names."""
+
+
+def shape(*answers: str) -> dict[str, str]:
+    """The types that answers have at each key, in the words of the page."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for answer in answers:
+        for path, value in leaves(json.loads(answer)):
+            found[path].add(TYPES[type(value)])
+    return {path: " or ".join(sorted(types, key=[*TYPES.values()].index)) for path, types in found.items()}
+
+
+def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            name = "*" if path.rpartition(".")[2] in BY_NAME else key
+            yield from leaves(each, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for each in value:
+            yield from leaves(each, f"{path}[]")
+    else:
+        yield path, value
+
+
+def told(heading: str) -> dict[str, str]:
+    return {path: row[0] for path, row in rows(heading).items()}
+
+
+def test_what_status_answers() -> None:
+    """Of a pass with something of everything."""
+    broken = Outcome("links", State.WAITING, ("set eth0 up",), ("eth0: missing",), "no eth0", about=(("eth0",),))
+    cable = (Offered("br-usb", Mode.ROUTE, (4, 6)),)
+    marks = {"uplink": Mark("appliance.yaml", 5, 1)}
+    found = replace(
+        status(replace(broken, setting="uplink"), Outcome("routes", State.OK)),
+        warnings=(PROBLEM,),
+        cable=cable,
+        marks=marks,
+    )
+    assert shape(to_json(found, began_s=1.5), to_json(status(problems=(PROBLEM,)), began_s=1.5)) == told("Status")
+    said = [rows("Status")[key][1] for key in ("state", "kinds[].state", "profile")]
+    assert [set(re.findall("`(.+?)`", cell)) for cell in said] == [{*Overall}, {*State}, {*Profile}]
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Asked:
+    """About a machine that lacks something, and has something that is not wanted."""
+    made = Asked(tmp_path)
+    del made.machine.links["he-ipv6"]
+    made.machine.active_units.add(DHCPCD)
+    return made
+
+
+def test_what_plan_answers(asked: Asked) -> None:
+    plans = asked.answers.plan_json(), asked.answers.plan_for_json(asked.config.replace("ipv6gw", "other"))
+    for plan in map(asyncio.run, plans):
+        assert shape(plan) == told("Plan")
+
+
+def test_what_explain_answers(asked: Asked) -> None:
+    things = ("routes", "tunnel", "dhcpcd", "routing")
+    explained = [asyncio.run(asked.answers.explain_json(thing)) for thing in things]
+    assert shape(*explained) == told("Plan") | told("Explain")
+    assert shape(explained[0]).keys() < shape(*explained).keys(), "a kind is no setting"
 
 
 def test_errors() -> None:

@@ -331,24 +331,28 @@ def test_no_manager_and_another_one_than_was_asked_for_are_said() -> None:
     assert settle(THREE, machine)["uplinks"].error == "no program was found that configures networks"
 
 
-@given(
-    manager=st.sampled_from(sorted(MANAGERS)),
-    absent=st.sets(st.sampled_from(sorted(WANTED))),
-    metrics=st.dictionaries(st.sampled_from(sorted(WANTED)), st.sampled_from((0, 10, 100, 1000))),
-    junk=st.dictionaries(st.sampled_from(OURS), st.sampled_from((b"", b"junk\n", b"iface enp0s8 inet dhcp\n"))),
-    main=st.sampled_from(("", INSTALLERS, INSTALLERS + f"    {ifupdown.MARK}\n", MARKED, MARKED.replace("9", "8"))),
-)
-@settings(deadline=None)
-def test_from_any_state_to_the_right_one(
-    manager: str, absent: set[str], metrics: dict[str, int], junk: dict[Path, bytes], main: str
-) -> None:
-    machine = Managed(manager, *absent)
+@st.composite
+def managed(draw: st.DrawFn) -> Managed:
+    """A machine of any manager's in any state."""
+    absent = draw(st.sets(st.sampled_from(sorted(WANTED))))
+    machine = Managed(draw(st.sampled_from(sorted(MANAGERS))), *absent)
+    metrics = draw(st.dictionaries(st.sampled_from(sorted(WANTED)), st.sampled_from((0, 10, 100, 1000))))
     for name, metric in metrics.items():
         if name in machine.links:
             machine._lease(name, metric)
+    contents = st.sampled_from((b"", b"junk\n", b"iface enp0s8 inet dhcp\n"))
+    junk = draw(st.dictionaries(st.sampled_from(OURS), contents))
     machine.files |= {path: FileState(content, 0o644) for path, content in junk.items()}
+    marked = INSTALLERS + f"    {ifupdown.MARK}\n"
+    main = draw(st.sampled_from(("", INSTALLERS, marked, MARKED, MARKED.replace("9", "8"))))
     machine.files[ifupdown.MAIN] = FileState(main.encode(), 0o644)
     machine.addresses = [] if "enp0s3" in absent else machine.addresses
+    return machine
+
+
+@given(machine=managed())
+@settings(deadline=None)
+def test_from_any_state_to_the_right_one(machine: Managed) -> None:
     assert settle(THREE, machine)["uplinks"].state is State.OK
     assert machine.metrics() == {name: metric for name, metric in WANTED.items() if name in machine.links}
     before = len(machine.log)

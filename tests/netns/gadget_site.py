@@ -161,6 +161,8 @@ class Daemon:
     outcomes: tuple[Outcome, ...] = ()
 
     def __post_init__(self) -> None:
+        self.still = threading.Lock()
+        """Whoever has it keeps passes from beginning."""
         self._woken, self._wake = os.pipe()
         self.neighbours = Neighbours(on_change=self.wake)
         bus: Bus = self.units  # type: ignore[assignment]
@@ -190,10 +192,11 @@ class Daemon:
 
     def _run(self) -> None:
         while not self._stopping:
-            self._events.drain()
-            began = time.monotonic()
-            self.outcomes = self.namespace.call(self._pass)
-            self.passes.append(time.monotonic() - began)
+            with self.still:
+                self._events.drain()
+                began = time.monotonic()
+                self.outcomes = self.namespace.call(self._pass)
+                self.passes.append(time.monotonic() - began)
             ready, _, _ = select.select([self._woken, self._events.fileno()], [], [], 5.0)
             if self._woken in ready:
                 os.read(self._woken, 1000)

@@ -32,9 +32,15 @@ class WatchedDaemon(Daemon):
         """When passes did, by the monotonic clock."""
         self.repairs: list[tuple[float, str]] = []
         """When which kind had been put right: seen to be, in the same pass."""
+        self.costs: list[tuple[float, float]] = []
+        """What passes took: seconds, and seconds of the processor."""
         self.applied: list[Appliance] = []
         """What was put in force, one after the other."""
         self.passed = threading.Event()
+
+    def look_again(self) -> None:
+        """Have a pass over everything. To be called on the loop."""
+        self._wake()
 
     @property
     def outcomes(self) -> Mapping[str, Outcome]:
@@ -42,8 +48,10 @@ class WatchedDaemon(Daemon):
         return self._history.last
 
     def _pass(self, host: Host, changed: Source) -> Passed:
+        began, used = time.monotonic(), time.thread_time()
         passed = super()._pass(host, changed)
         now = time.monotonic()
+        self.costs.append((now - began, time.thread_time() - used))
         self.ended.append(now)
         in_force = self._passes.in_force
         if in_force is not None and (not self.applied or self.applied[-1] is not in_force.appliance):
@@ -64,12 +72,22 @@ def give_files_of_its_own(namespace: Namespace) -> None:
 
 
 class Living:
-    """A daemon that runs until the context ends. `config`: what its appliance.yaml says; `custom`: as the package's."""
+    """A daemon that runs until the context ends.
+
+    `config`: what its appliance.yaml says; `custom`: as the package's; `bus`: what plays the bus.
+    """
 
     def __init__(
-        self, namespace: Namespace, folder: Path, config: str, *, without: Sequence[str] = (), custom: bool = False
+        self,
+        namespace: Namespace,
+        folder: Path,
+        config: str,
+        *,
+        without: Sequence[str] = (),
+        custom: bool = False,
+        bus: Any = None,
     ) -> None:
-        self.namespace, self.file, self._custom = namespace, folder / "appliance.yaml", custom
+        self.namespace, self.file, self._custom, self._bus = namespace, folder / "appliance.yaml", custom, bus
         self.file.write_text(config, encoding="utf-8")
         self._kinds = [kind for kind in KINDS if kind.name not in without]
         give_files_of_its_own(namespace)
@@ -85,7 +103,7 @@ class Living:
 
     def _begin(self) -> threading.Thread:
         self._loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=self._loop.run_until_complete, args=[self.daemon.serve()])
+        thread = threading.Thread(target=self._loop.run_until_complete, args=[self.daemon.serve(self._bus)])
         thread.start()
         return thread
 
@@ -93,6 +111,10 @@ class Living:
         self._loop.call_soon_threadsafe(self.daemon.stop)
         self._thread.join(END_S)
         assert not self._thread.is_alive(), "the daemon does not end"
+
+    def look_again(self) -> None:
+        """Have the daemon look at everything, as it does every quarter of an hour."""
+        self._loop.call_soon_threadsafe(self.daemon.look_again)
 
     def asked(self, thing: str = "") -> Future[str]:
         """Ask for the plan, or for all about a thing, as the bus does."""
