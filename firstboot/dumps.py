@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 
 from appliance.errors import TemporaryError
@@ -46,16 +46,18 @@ class Dumps:
         """Close the socket."""
         self._socket.close()
 
-    def table(self, message: int, body: bytes) -> list[bytes]:
-        """The bodies of all messages of a table; begun anew where it changed while it was told."""
+    def table(self, message: int, body: bytes, *, keep: Callable[[bytes], bool] = lambda _: True) -> list[bytes]:
+        """The bodies of a table's messages that are to be kept; begun anew where it changed while it was told."""
         for _ in range(TRIES):
-            found, whole = self.told(message, body)
+            found, whole = self.told(message, body, keep=keep)
             if whole:
                 break
         return found  # a table that never stands still: what was told last, and the next event leads to another look
 
-    def told(self, message: int, body: bytes, flags: int = _DUMP) -> tuple[list[bytes], bool]:
-        """The bodies of an answer; whether it is of one moment. Raises `TemporaryError`."""
+    def told(
+        self, message: int, body: bytes, flags: int = _DUMP, *, keep: Callable[[bytes], bool] = lambda _: True
+    ) -> tuple[list[bytes], bool]:
+        """The bodies of an answer that are to be kept; whether it is of one moment. Raises `TemporaryError`."""
         sequence = next(self._sequence)
         self._send(_message(message, REQUEST | flags, sequence, body))
         found: list[bytes] = []
@@ -70,7 +72,8 @@ class Dumps:
                 if kind in (_DONE, _ERROR):
                     self._raise_refusal(content)
                     return found, whole
-                found.append(content)
+                if keep(content):
+                    found.append(content)
 
     def carry_out(self, requests: Sequence[tuple[int, int, bytes]]) -> None:
         """Send messages (type, flags, body) as one, and wait until each that asks for it (`ACK`) is acknowledged.
@@ -124,15 +127,16 @@ def attributes(body: bytes, offset: int = 0) -> dict[int, bytes]:
     return dict(elements(body, offset))
 
 
-def elements(body: bytes, offset: int = 0) -> Iterator[tuple[int, bytes]]:
-    """The same one after the other, where a type may be there again."""
-    end = len(body)
-    while offset + _ATTRIBUTE.size <= end:
+def elements(body: bytes, offset: int = 0) -> list[tuple[int, bytes]]:
+    """The same one after the other, where a type may be there again. Tens of thousands are read at a time."""
+    found, last = [], len(body) - _ATTRIBUTE.size
+    while offset <= last:
         length, kind = _ATTRIBUTE.unpack_from(body, offset)
         if length < _ATTRIBUTE.size:
             break
-        yield kind & _KIND_MASK, body[offset + _ATTRIBUTE.size : offset + length]
-        offset += aligned(length)
+        found.append((kind & _KIND_MASK, body[offset + _ATTRIBUTE.size : offset + length]))
+        offset += (length + 3) & ~3
+    return found
 
 
 def attribute(kind: int, value: bytes) -> bytes:

@@ -19,12 +19,9 @@ def read(path: Path) -> FileState | None:
     By the system's calls alone: the kernel's settings are read every minute, and a Zero takes longer for an open file's
     Python object than for the file.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    descriptor = _opened(path)
+    if descriptor is None:
         return None
-    except OSError as error:
-        raise _unreadable(path, error) from error
     try:
         content = b"".join(iter(lambda: os.read(descriptor, _CHUNK_BYTES), b""))
         return FileState(content, os.fstat(descriptor).st_mode & 0o7777)
@@ -34,7 +31,29 @@ def read(path: Path) -> FileState | None:
         os.close(descriptor)
 
 
-def _unreadable(path: Path, error: OSError) -> TemporaryError:
+def setting(path: str) -> str | None:
+    """A value of the kernel's, of which one call tells all; None if it is not there. Read by the hundred."""
+    descriptor = _opened(path)
+    if descriptor is None:
+        return None
+    try:
+        return os.read(descriptor, _CHUNK_BYTES).decode("ascii").strip()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: Path | str) -> int | None:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path | str, error: OSError) -> TemporaryError:
     return TemporaryError(f"{path} cannot be read: {error.strerror}")
 
 

@@ -132,7 +132,7 @@ class Host:
 
     def sysctl(self, name: str) -> str | None:
         """A kernel setting's value; None if the kernel has no such setting."""
-        return self._readings.take(name, partial(_setting, SYSCTL / name))
+        return self._readings.take(name, partial(files.setting, f"{SYSCTL}/{name}"))
 
     def read(self, path: Path) -> FileState | None:
         """A file; None if it is not there."""
@@ -447,11 +447,6 @@ def _set(name: str, value: str) -> None:
         (SYSCTL / name).write_text(value, encoding="ascii")
     except OSError as error:
         raise TemporaryError(f"{name} cannot be set to {value}: {error.strerror}") from error
-
-
-def _setting(path: Path) -> str | None:
-    found = files.read(path)
-    return found.content.decode("ascii").strip() if found is not None else None
 
 
 def _text(states: Iterable[FileState | None]) -> str:

@@ -20,9 +20,15 @@ class LostRoutes:
         self._routed: set[_Place] = set()
         self._missing: dict[_Place, float] = {}
         """Since when."""
+        self._seen: tuple[object, ...] = ()
+        """What that follows from, as it was last."""
 
     def update(self, facts: Facts, now_s: float) -> Mapping[str, bool]:
         """The interfaces whose route is missing, and whether it has been for a while."""
+        seen = (facts.routes, facts.addresses, facts.links)
+        if not self._missing and [*map(id, seen)] == [*map(id, self._seen)]:
+            return {}  # asked many times a pass
+        self._seen = seen
         routed = {
             route.interface
             for route in facts.routes

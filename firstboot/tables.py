@@ -63,6 +63,8 @@ _INET6 = int(socket.AF_INET6)
 _FAMILIES = {socket.AF_INET: 4, socket.AF_INET6: 6}
 
 Attributes = Mapping[int, bytes]
+_Told = tuple[Link, int]
+"""An interface, but for the name of its master; and that one's index, or 0."""
 
 
 class Tables:
@@ -74,6 +76,8 @@ class Tables:
         self._asked = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._drivers: dict[int, str] = {}
         """By index: an interface keeps its driver."""
+        self._links: dict[bytes, _Told] = {}
+        """By what the kernel told of them, which is the same from one look to the next of nearly all."""
 
     def close(self) -> None:
         """Close the sockets."""
@@ -83,18 +87,18 @@ class Tables:
     def links(self) -> list[Link]:
         """All interfaces. Addresses, routes and rules are told by the names that they had here last."""
         mask = attribute(_IFLA_EXT_MASK, _U32.pack(_SKIP_STATS))
-        found = [
-            (_LINK.unpack_from(body), attributes(body, _LINK.size))
-            for body in self._dumps.table(_GETLINK, _LINK.pack(0, 0, 0, 0, 0) + mask)
-        ]
-        self._names = {header[2]: _text(known[_IFLA_IFNAME]) for header, known in found}
-        self._drivers = {
-            index: self._drivers.get(index) or ethtool.driver(self._asked, name) for index, name in self._names.items()
-        }
-        return [
-            replace(_link(header[3], known, self._names), index=header[2], driver=self._drivers[header[2]])
-            for header, known in found
-        ]
+        bodies, before = self._dumps.table(_GETLINK, _LINK.pack(0, 0, 0, 0, 0) + mask), self._links
+        self._links = {body: before[body] if body in before else self._told(body) for body in bodies}
+        told = self._links.values()
+        self._names = {link.index: link.name for link, _ in told}
+        self._drivers = {link.index: link.driver for link, _ in told}
+        return [replace(link, master=self._names.get(master, "")) if master else link for link, master in told]
+
+    def _told(self, body: bytes) -> _Told:
+        _, _, index, flags, _ = _LINK.unpack_from(body)
+        known = attributes(body, _LINK.size)
+        driver = self._drivers.get(index) or ethtool.driver(self._asked, _text(known[_IFLA_IFNAME]))
+        return _link(index, flags, known, driver), _number(known, _IFLA_MASTER)
 
     def addresses(self) -> tuple[list[Address], dict[str, tuple[IPv6Address, ...]]]:
         """Those of global scope; and by interface the IPv6 ones of link scope."""
@@ -114,25 +118,28 @@ class Tables:
         return found, link_local
 
     def routes(self) -> list[Route]:
-        """Default routes of any type; the unicast routes with one next hop, of the main table only ours.
+        """Default routes of any type; those of ours; and of each other table one more, which tells its interface.
 
-        There may be tens of thousands more, of a routing daemon, and none of them matters here.
+        There may be tens of thousands, of a routing daemon, and no more of them matter here. All but default routes are
+        unicast ones with one next hop.
         """
         found = []
         for family in _FAMILIES:
-            for body in self._dumps.table(_GETROUTE, _ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)):
-                _, length, _, _, table, protocol, _, sort, flags = _ROUTE.unpack_from(body)
-                if flags & _RTM_F_CLONED or table == _LOCAL_TABLE:
-                    continue
-                if length and (sort != _RTN_UNICAST or (table == MAIN_TABLE and protocol != OURS)):
-                    continue
+            tables_seen: set[int] = set()
+            for body in self._dumps.table(_GETROUTE, _ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0), keep=_may_matter):
+                _, length, _, _, table, protocol, _, sort, _ = _ROUTE.unpack_from(body)
                 known = attributes(body, _ROUTE.size)
+                table = _number(known, _RTA_TABLE) or table
+                is_example = bool(length) and protocol != OURS
+                if is_example and table in tables_seen:
+                    continue
                 # What leads nowhere has the interface lo for IPv6.
                 name = self._names.get(_number(known, _RTA_OIF), "") if sort == _RTN_UNICAST else ""
                 if name or not length:
                     destination = _network(known.get(_RTA_DST), length, family)
-                    table = _number(known, _RTA_TABLE) or table
                     found.append(_route(destination, name, known, table=table, protocol=protocol))
+                    if is_example:
+                        tables_seen.add(table)
         return found
 
     def rules(self) -> list[Rule]:
@@ -182,7 +189,15 @@ def with_link_local(links: Iterable[Link], link_local: Mapping[str, tuple[IPv6Ad
     return [replace(link, link_local=own) if (own := link_local.get(link.name)) else link for link in links]
 
 
-def _link(flags: int, known: Attributes, names: Mapping[int, str]) -> Link:
+def _may_matter(route: bytes) -> bool:
+    """Whether it may be one of those that are told, by its header."""
+    _, length, _, _, table, protocol, _, sort, flags = _ROUTE.unpack_from(route)
+    if flags & _RTM_F_CLONED or table == _LOCAL_TABLE:
+        return False
+    return not length or (sort == _RTN_UNICAST and (table != MAIN_TABLE or protocol == OURS))
+
+
+def _link(index: int, flags: int, known: Attributes, driver: str) -> Link:
     info = attributes(known.get(_IFLA_LINKINFO, b""))
     kind = _text(info.get(_INFO_KIND, b""))
     data = attributes(info.get(_INFO_DATA, b"")) if kind == "sit" else {}
@@ -197,7 +212,8 @@ def _link(flags: int, known: Attributes, names: Mapping[int, str]) -> Link:
         local=_ipv4(data.get(_SIT_LOCAL)),
         remote=_ipv4(data.get(_SIT_REMOTE)),
         ttl=data.get(_SIT_TTL, b"\0")[0],
-        master=names.get(_number(known, _IFLA_MASTER), ""),
+        index=index,
+        driver=driver,
     )
 
 
