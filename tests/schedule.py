@@ -34,11 +34,14 @@ class _Computer:
 
     @contextmanager
     def shared(self) -> Iterator[None]:
+        self._enter()
+        yield
+        fcntl.flock(self._tests, fcntl.LOCK_UN)
+
+    def _enter(self) -> None:
         fcntl.flock(self._next, fcntl.LOCK_EX)
         fcntl.flock(self._tests, fcntl.LOCK_SH)
         fcntl.flock(self._next, fcntl.LOCK_UN)
-        yield
-        fcntl.flock(self._tests, fcntl.LOCK_UN)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -52,8 +55,18 @@ class _Computer:
         finally:
             fcntl.flock(self._tests, fcntl.LOCK_SH)
 
+    def give_way(self) -> None:
+        """For who holds it with others: whoever waits to have it alone has it now."""
+        fcntl.flock(self._tests, fcntl.LOCK_UN)
+        self._enter()
+
 
 _COMPUTER = _Computer()
+
+
+def give_way() -> None:
+    """In a test of minutes, between two steps: nobody who wants to be alone has to wait for its end."""
+    _COMPUTER.give_way()
 
 
 def alone() -> AbstractContextManager[None]:

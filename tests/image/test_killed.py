@@ -31,10 +31,12 @@ from image.stage import Makes
 from image.stages import manifest
 from tests.figures import Figure
 from tests.image.built import config
+from tests.schedule import give_way
 
 pytestmark = pytest.mark.build
 
 MOMENTS = 50
+AT_A_TIME = 10
 HOSTNAMES = ("one", "two")
 GIVEN = ("index", "native", "bootstrap")
 """Take too long to be made fifty times, and are made by the same means as `packages`."""
@@ -155,11 +157,16 @@ def loop_devices() -> list[str]:
 
 
 def moments(seconds: dict[str, float], output: list[str], chance: random.Random) -> Iterator[tuple[str, float]]:
-    """A stage, and how long after its beginning: anywhere in a build is as likely; or while its output is made."""
-    for _ in range(MOMENTS):
-        among = chance.choice((list(seconds), output))
-        [stage] = chance.choices(among, [seconds[name] for name in among])
-        yield stage, chance.uniform(0.0, seconds[stage])
+    """A stage, and how long after its beginning: anywhere in a build is as likely; or while its output is made.
+
+    Of a few at a time the last stage comes first: what a build needs before it was not forgotten for another one.
+    """
+    order = list(seconds)
+    for _ in range(MOMENTS // AT_A_TIME):
+        among = [chance.choice((order, output)) for _ in range(AT_A_TIME)]
+        found = [chance.choices(names, [seconds[name] for name in names])[0] for names in among]
+        for stage in sorted(found, key=order.index, reverse=True):
+            yield stage, chance.uniform(0.0, seconds[stage])
 
 
 def test_killed_at_any_moment(site: Site, figure: Figure) -> None:
@@ -177,6 +184,7 @@ def test_killed_at_any_moment(site: Site, figure: Figure) -> None:
     seed, killed = time.time_ns(), 0
     turns = itertools.cycle(HOSTNAMES)
     for (stage, after_s), hostname in zip(moments(seconds, outputs, random.Random(seed)), turns, strict=False):
+        give_way()
         site.turn(hostname)
         site.forget_from(stage)
         killed += site.kill(stage, after_s)
