@@ -9,7 +9,7 @@ from pathlib import Path
 from appliance.errors import TemporaryError
 from firstboot.command import run, run_until
 from firstboot.nftables import Changes, Nftables
-from firstboot.rulesets import CLOSING, Known, Ruleset, compared, in_built_in, known, parse, restoring
+from firstboot.rulesets import CLOSING, Known, Ruleset, compared, in_built_in, known, mark_of, parse, restoring, right
 
 PROGRAMS = Path("/usr/sbin")
 _NAMES = {4: "iptables", 6: "ip6tables"}
@@ -53,6 +53,7 @@ class Iptables:
     def load(self, family: int, text: str, kernel: Ruleset) -> None:
         """Exchange the chains that `text` declares, each table in one step; `kernel`: the rules as they are.
 
+        Those that are as they were when the same text was loaded stay, with what they have counted.
         It is over once the rules are in force: to end, iptables-restore waits until nobody uses the old ones any more.
         """
         # `ufw reload` stops before it starts, and in between everything is accepted. iptables-restore
@@ -60,11 +61,18 @@ class Iptables:
         if not kernel.is_closed:
             self.shut(family)
         present = [(table, rule) for table, rule in in_built_in(text) if _is_there(family, table, rule)]
-        exchange = restoring(text, kernel, family, present)
+        before = self._known.get(family)
+        unchanged = right(kernel, text, before)
+        if unchanged:
+            _exchange(family, restoring(text, kernel, family, present, unchanged))
+            kernel = compared(self._told(family), before)
+        if not unchanged or kernel.loaded != mark_of(text):
+            self._load_all(family, text, restoring(text, kernel, family, present))
+
+    def _load_all(self, family: int, text: str, exchange: str) -> None:
         self._known.pop(family, None)
         with closing(Changes()) as changes:
-            # It repeats each comment that it reads.
-            run_until(_LOADED, [*_restore(family), "--verbose"], stdin=f"{exchange}{_LOADED}\n")
+            _exchange(family, exchange)
             found = known(text, self._told(family))
             is_ours = is_legacy(family) or changes.are_of_one(self._nftables.generation())
         # What somebody else changed meanwhile may be in what was found. Where that is not known, it is not what is
@@ -72,6 +80,11 @@ class Iptables:
         if is_ours or (is_ours is None and self._seen.get(family) == found):
             self._known[family] = found
         self._seen[family] = found
+
+
+def _exchange(family: int, exchange: str) -> None:
+    """It repeats each comment that it reads."""
+    run_until(_LOADED, [*_restore(family), "--verbose"], stdin=f"{exchange}{_LOADED}\n")
 
 
 def _restore(family: int) -> list[str]:

@@ -110,6 +110,16 @@ def compared(kernel: Ruleset, before: Known | None) -> Ruleset:
     return replace(kernel, loaded=before.mark)
 
 
+def right(kernel: Ruleset, text: str, before: Known | None) -> frozenset[Place]:
+    """The chains that `text` declares and that are as they were when it was loaded: they need not be exchanged."""
+    if before is None or before.mark != mark_of(text):
+        return frozenset()
+    reached = {(table, target) for table, _, target in +kernel.jumps}
+    same = {place: digest for place, digest in before.digests.items() if kernel.digests.get(place, "") == digest}
+    # One without a rule may not be there at all.
+    return frozenset(place for place, digest in same.items() if digest or place in reached)
+
+
 def mark_of(text: str) -> str:
     """What tells a text from others."""
     return sha256(text.encode(errors="surrogateescape")).hexdigest()[:_MARK_DIGITS]
@@ -172,14 +182,21 @@ def in_built_in(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((table, line) for table, line in lines if line.split()[1] in BUILT_IN)
 
 
-def restoring(text: str, kernel: Ruleset, family: int, present: Collection[tuple[str, str]] = ()) -> str:
+def restoring(
+    text: str,
+    kernel: Ruleset,
+    family: int,
+    present: Collection[tuple[str, str]] = (),
+    right: Collection[Place] = (),
+) -> str:
     """What iptables-restore --noflush must read to put everything right, each table in one step.
 
-    Each chain that `text` declares is emptied and filled. So the jump to the user's rules, at the end of ufw's
-    chains, has to be laid again. The jumps in the built-in chains are laid again only where one of them is
-    missing or doubled; other programs' rules there keep their place. So does what is `present` of `in_built_in`.
+    Each chain that `text` declares, but for those that are `right`, is emptied and filled. So the jump to the user's
+    rules, at the end of ufw's chains, has to be laid again. The jumps in the built-in chains are laid again only where
+    one of them is missing or doubled; other programs' rules there keep their place. So does what is `present` of
+    `in_built_in`.
     """
-    declared, rules = _tables(text)
+    declared, rules = _tables(text, without=right)
     rules = {table: [line for line in lines if (table, line) not in present] for table, lines in rules.items()}
     filled = {(table, line.split()[1]) for table, lines in rules.items() for line in lines}
     for table, chain in dict.fromkeys((table, chain) for table, chain, _ in hooks(family)):
@@ -193,20 +210,21 @@ def restoring(text: str, kernel: Ruleset, family: int, present: Collection[tuple
                 lines += [f"-D {chain} -j {target}"] * kernel.jumps[table, chain, target]
             lines += jumps
     blocks = {table: [*declared.get(table, []), *lines] for table, lines in rules.items()}
-    return "".join("\n".join([f"*{table}", *lines, "COMMIT\n"]) for table, lines in blocks.items())
+    # After a step that removes rules, the next one waits until nobody uses those any more: none is made for nothing.
+    return "".join("\n".join([f"*{table}", *lines, "COMMIT\n"]) for table, lines in blocks.items() if lines)
 
 
-def _tables(text: str) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """By table: the chains that are declared, each once, and the rules."""
+def _tables(text: str, without: Collection[Place] = ()) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """By table: the chains that are declared, each once, and the rules; `without`: these are left out."""
     declared: dict[str, list[str]] = {}
     rules: dict[str, list[str]] = {}
     table = ""
     for line in text.splitlines():
         if line.startswith("*"):
             table = line[1:].strip()
-        elif line.startswith(":"):
-            chains = declared.setdefault(table, [])
-            chains += [line] if line not in chains else []
-        elif line.startswith("-"):
-            rules.setdefault(table, []).append(line)
+        elif line.startswith((":", "-")):
+            chain = line.split()[0][1:] if line.startswith(":") else line.split()[1]
+            lines = (declared if line.startswith(":") else rules).setdefault(table, [])
+            if (table, chain) not in without and (line.startswith("-") or line not in lines):
+                lines.append(line)
     return declared, rules

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import random
-import subprocess
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from unittest.mock import patch
@@ -23,22 +21,13 @@ from tests.netns.gateways import NOT_HERE, lay_wires
 from tests.netns.living import Living, give_files_of_its_own
 from tests.netns.namespace import Namespace
 from tests.netns.policies import Site
+from tests.netns.unruly import Unruly
 
 DELETIONS, KILLS = 1000, 200
 P50_MS, P99_MS = 20.0, 100.0
 LOST_S = 5.0
 LONGEST_GAP_S = 0.15
 """Something happens while the daemon rests, too."""
-
-FIREWALL_GONE = {
-    "firewall: policy": "iptables -P INPUT ACCEPT",
-    "firewall: a chain flushed": "iptables -F ufw-before-input",
-    "firewall: all flushed": "iptables -F",
-    "firewall: policy, IPv6": "ip6tables -P INPUT ACCEPT",
-    "firewall: a chain flushed, IPv6": "ip6tables -F ufw6-before-input",
-    "firewall: all flushed, IPv6": "ip6tables -F",
-}
-"""By what is done to it; the program that does it takes a part of the time itself."""
 
 Taking = Callable[[], object]
 
@@ -91,8 +80,11 @@ def _gateway(folder: Path) -> None:
             _repeat(living, "links", lambda: netlink.set_link_down("eth0"))
             _repeat(living, "sysctls", lambda: _set("net/ipv6/conf/all/forwarding", "0"))
             _repeat(living, "files", dnsmasq.CONFIG.unlink)
-            for name, command in FIREWALL_GONE.items():
-                _repeat(living, "firewall", partial(_run, command), name)
+            unruly = namespace.call(Unruly)
+            for version in (4, 6):
+                for name, take in unruly.ways(version).items():
+                    _repeat(living, "firewall", take, f"firewall: {name}, IPv{version}")
+            unruly.close()
 
 
 def _repeat(living: Living, kind: str, take: Taking, name: str = "") -> None:
@@ -133,10 +125,6 @@ def _repaired(living: Living, kind: str, since: float) -> float | None:
                 return when
         time.sleep(0.001)
     return None
-
-
-def _run(command: str) -> None:
-    subprocess.run(command.split(), check=True)
 
 
 def _set(setting: str, value: str) -> None:

@@ -448,6 +448,7 @@ def test_a_change_at_the_moment_of_the_load_is_not_taken_for_ours(site: Site, mo
 
     wanted = {want.family: want for want in Firewall().desired(site.appliance, site.router.call(site.host.facts))}
     kernel = site.router.call(site.host.rules, 6)
+    site.host._iptables._known.clear()  # as in a daemon that has just started: all is loaded
     monkeypatch.setattr(Iptables, "_told", meddled)
     site.router.call(site.host._iptables.load, 6, wanted[6].text, kernel)
     assert tcp(site.outside, site.router, PI_TUNNEL, 22)

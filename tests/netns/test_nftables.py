@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import threading
@@ -195,6 +196,45 @@ def test_what_the_kernel_has_against_it_is_said(namespace: Namespace, nftables: 
     assert nftables.ruleset(4) == Ruleset()  # all of it, or nothing
     nftables.shut(6)
     assert nftables.ruleset(6).is_closed
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_what_is_right_is_not_loaded_again(namespace: Namespace, family: int) -> None:
+    """Of the other chains, no rule is another one: a new one's counter would begin anew."""
+    iptables, text = namespace.call(Iptables), ours("gateway")[family]
+    namespace.call(lambda: iptables.load(family, text, iptables.rules(family)))
+    chain, other = [f"{'ufw' if family == 4 else 'ufw6'}-before-{direction}" for direction in ("input", "output")]
+    namespace.program("ip", "link", "set", "lo", "up")
+    namespace.call(send_to_itself, family)
+    told = namespace.call(iptables.rules, family)
+    assert told.loaded == mark_of(text), "a counter is nobody's change"
+    namespace.program(PROGRAMS[family], "-F", chain)
+    namespace.call(lambda: iptables.load(family, text, iptables.rules(family)))
+    assert namespace.call(iptables.rules, family) == told
+    saved = namespace.program(f"{PROGRAMS[family]}-save", "-c").splitlines()
+    [counted] = [line for line in saved if line.endswith(f"-A {other} -o lo -j ACCEPT")]
+    assert not counted.startswith("[0:0]")
+
+
+def send_to_itself(family: int) -> None:
+    with socket.socket(socket.AF_INET if family == 4 else socket.AF_INET6, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"", ("127.0.0.1" if family == 4 else "::1", 9))
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("chain", ["appliance-mss", "appliance-nat"])
+def test_a_chain_that_was_deleted_is_made_again(namespace: Namespace, family: int, chain: str) -> None:
+    """Also one that had no rules."""
+    iptables, text = namespace.call(Iptables), ours("gateway")[family]
+    namespace.call(lambda: iptables.load(family, text, iptables.rules(family)))
+    told = namespace.call(iptables.rules, family)
+    [(table, hook)] = [(table, hook) for table, hook, target in hooks(family) if target == chain]
+    namespace.program("sh", "-ec", f"{PROGRAMS[family]} -t {table} -D {hook} -j {chain}")
+    namespace.program(
+        "sh", "-ec", f"{PROGRAMS[family]} -t {table} -F {chain}; {PROGRAMS[family]} -t {table} -X {chain}"
+    )
+    namespace.call(lambda: iptables.load(family, text, iptables.rules(family)))
+    assert namespace.call(iptables.rules, family) == told
 
 
 @pytest.mark.parametrize("family", [4, 6])
