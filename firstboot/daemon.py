@@ -39,6 +39,9 @@ T = TypeVar("T")
 SPACING_S = 0.05
 """The least time from the beginning of a pass to that of the next one: a change comes as many messages."""
 
+SETTLE_S = 1e-5
+"""For each interface, how long what else comes with a change is waited for, as a look at many takes long, too."""
+
 REST = 2.0
 """So many times as long as a pass kept the processor is the rest after it: whatever happens, most of it is others'."""
 
@@ -206,7 +209,7 @@ class Daemon:
             if waits:
                 self._changed = EVERYTHING
             if not self._stopping:
-                await asyncio.sleep(began + rest_s - loop.time())
+                await asyncio.sleep(max(began + rest_s - loop.time(), SETTLE_S * passed.links))
 
     async def _watch(self, loop: asyncio.AbstractEventLoop, host: Host) -> None:
         """Until something happens, or something is found of which nobody told."""

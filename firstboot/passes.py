@@ -36,13 +36,14 @@ class Passed:
     """How a pass ended. `settled`: until something happens, another one would end the same.
 
     `judged`: a configuration was kept or taken back, so that another pass has to follow. `outcomes`: those of this
-    pass, none where it did not come so far.
+    pass, none where it did not come so far. `links`: how many interfaces there were.
     """
 
     told: status.Overall
     settled: bool
     judged: bool = False
     outcomes: tuple[Outcome, ...] = ()
+    links: int = 0
 
 
 class Passes:
@@ -107,7 +108,7 @@ class Passes:
         self._tell(told, began)
         is_broken = bool(configuration.problems or configuration.trouble or told.failure)
         settled = not is_broken and self._reconciler.is_settled(outcomes)
-        return Passed(told.overall, settled, judged, outcomes)
+        return Passed(told.overall, settled, judged, outcomes, len(told.facts.links))
 
     def due_in_s(self, host: Host) -> float:
         """When there is something to be done that no event tells of."""

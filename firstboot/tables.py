@@ -11,6 +11,7 @@ import socket
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -59,6 +60,7 @@ _FRA_SRC, _FRA_IIF, _FRA_PRIORITY, _FRA_FWMARK, _FRA_TABLE, _FRA_OIF, _FRA_PROTO
 _FR_ACT_TO_TBL = 1
 
 _MAC_BYTES = 6
+_ADDRESSES_KEPT = 4096
 _INET6 = int(socket.AF_INET6)
 _FAMILIES = {socket.AF_INET: 4, socket.AF_INET6: 6}
 
@@ -114,7 +116,7 @@ class Tables:
             if scope == _SCOPE_UNIVERSE:
                 found.append(_address(name, _interface(value, length), known, flags))
             elif scope == _SCOPE_LINK and family == _INET6:
-                link_local[name] = (*link_local.get(name, ()), IPv6Address(value))
+                link_local[name] = (*link_local.get(name, ()), _ipv6(value))
         return found, link_local
 
     def routes(self) -> list[Route]:
@@ -249,18 +251,29 @@ def _number(known: Attributes, kind: int) -> int:
     return int(_U32.unpack_from(value)[0]) if value is not None else 0
 
 
+# Python's objects for addresses are dear to make and to compare, and nearly all are the same at each look.
+
+
+@lru_cache(maxsize=_ADDRESSES_KEPT)
 def _ip(value: bytes) -> Gateway:
     return IPv4Address(value) if len(value) == 4 else IPv6Address(value)
+
+
+@lru_cache(maxsize=_ADDRESSES_KEPT)
+def _ipv6(value: bytes) -> IPv6Address:
+    return IPv6Address(value)
 
 
 def _ipv4(value: bytes | None) -> IPv4Address | None:
     return IPv4Address(value) if value is not None and any(value) else None
 
 
+@lru_cache(maxsize=_ADDRESSES_KEPT)
 def _interface(value: bytes, length: int) -> Interface:
     return IPv4Interface((value, length)) if len(value) == 4 else IPv6Interface((value, length))
 
 
+@lru_cache(maxsize=_ADDRESSES_KEPT)
 def _network(value: bytes | None, length: int, family: int) -> Network:
     if family == socket.AF_INET:
         return IPv4Network((value or bytes(4), length))
