@@ -9,7 +9,18 @@ from pathlib import Path
 from appliance.errors import TemporaryError
 from firstboot.command import run, run_until
 from firstboot.nftables import Changes, Nftables
-from firstboot.rulesets import CLOSING, Known, Ruleset, compared, in_built_in, known, mark_of, parse, restoring, right
+from firstboot.rulesets import (
+    CLOSING,
+    Known,
+    Ruleset,
+    compared,
+    in_built_in,
+    intact_chains,
+    known,
+    mark_of,
+    parse,
+    restoring,
+)
 
 PROGRAMS = Path("/usr/sbin")
 _NAMES = {4: "iptables", 6: "ip6tables"}
@@ -62,11 +73,11 @@ class Iptables:
             self.shut(family)
         present = [(table, rule) for table, rule in in_built_in(text) if _is_there(family, table, rule)]
         before = self._known.get(family)
-        unchanged = right(kernel, text, before)
-        if unchanged:
-            _exchange(family, restoring(text, kernel, family, present, unchanged))
+        intact = intact_chains(kernel, text, before)
+        if intact:
+            _exchange(family, restoring(text, kernel, family, present, intact))
             kernel = compared(self._told(family), before)
-        if not unchanged or kernel.loaded != mark_of(text):
+        if not intact or kernel.loaded != mark_of(text):
             self._load_all(family, text, restoring(text, kernel, family, present))
 
     def _load_all(self, family: int, text: str, exchange: str) -> None:

@@ -26,8 +26,8 @@ class LostRoutes:
     def update(self, facts: Facts, now_s: float) -> Mapping[str, bool]:
         """The interfaces whose route is missing, and whether it has been for a while."""
         seen = (facts.routes, facts.addresses, facts.links)
-        if not self._missing and [*map(id, seen)] == [*map(id, self._seen)]:
-            return {}  # asked many times a pass
+        if not self._missing and seen == self._seen:
+            return {}  # asked many times a pass, and they are the same objects
         self._seen = seen
         routed = {
             route.interface

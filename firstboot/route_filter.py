@@ -17,6 +17,8 @@ _LOAD_BYTE, _LOAD_HALF, _AND, _EQUAL, _RETURN = 0x30, 0x28, 0x54, 0x15, 0x06
 _WHOLE = 0xFFFFFFFF
 _SO_ATTACH_FILTER = 26
 _INSTRUCTIONS_EACH = 3
+INSTRUCTION = struct.Struct("=HBBI")
+"""sock_filter: code, where to go on if it holds and if it does not, and a value."""
 
 
 class _Check(NamedTuple):
@@ -50,23 +52,25 @@ def _program() -> bytes:
     """The instructions (struct sock_filter): the checks, pass, drop."""
     checks = _checks()
     passing = len(checks) * _INSTRUCTIONS_EACH
-    instruction = struct.Struct("=HBBI")
     found = []
     for number, check in enumerate(checks):
         after = (number + 1) * _INSTRUCTIONS_EACH
         to = {None: 0, True: passing - after, False: passing + 1 - after}
         found += [
-            instruction.pack(check.load, 0, 0, check.offset),
-            instruction.pack(_AND, 0, 0, check.mask),
-            instruction.pack(_EQUAL, to[check.then], to[check.otherwise], check.value),
+            INSTRUCTION.pack(check.load, 0, 0, check.offset),
+            INSTRUCTION.pack(_AND, 0, 0, check.mask),
+            INSTRUCTION.pack(_EQUAL, to[check.then], to[check.otherwise], check.value),
         ]
-    return b"".join([*found, instruction.pack(_RETURN, 0, 0, _WHOLE), instruction.pack(_RETURN, 0, 0, 0)])
+    return b"".join([*found, INSTRUCTION.pack(_RETURN, 0, 0, _WHOLE), INSTRUCTION.pack(_RETURN, 0, 0, 0)])
 
 
 def drop_foreign_routes(events: socket.socket) -> None:
     """Let no message in about a route of main or local that is neither a default route nor ours."""
-    program = _program()
+    attach(events, _program())
+
+
+def attach(events: socket.socket, program: bytes) -> None:
+    """Have the kernel ask a program, of instructions as in struct sock_filter, which messages come in."""
     kept = ctypes.create_string_buffer(program, len(program))
-    events.setsockopt(
-        socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", len(program) // 8, ctypes.addressof(kept))
-    )
+    where = struct.pack("@HP", len(program) // INSTRUCTION.size, ctypes.addressof(kept))
+    events.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, where)

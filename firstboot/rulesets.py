@@ -99,7 +99,7 @@ class Known:
 def known(text: str, kernel: Ruleset) -> Known:
     """Of all chains that `text` declares, those without a rule too: one that is put into them counts as well."""
     declared, _ = _tables(text)
-    places = [(table, line.split()[0][1:]) for table, lines in declared.items() for line in lines]
+    places = [(table, _chain_in(line)) for table, lines in declared.items() for line in lines]
     return Known(mark_of(text), {place: kernel.digests.get(place, "") for place in places if place[1] not in BUILT_IN})
 
 
@@ -110,7 +110,7 @@ def compared(kernel: Ruleset, before: Known | None) -> Ruleset:
     return replace(kernel, loaded=before.mark)
 
 
-def right(kernel: Ruleset, text: str, before: Known | None) -> frozenset[Place]:
+def intact_chains(kernel: Ruleset, text: str, before: Known | None) -> frozenset[Place]:
     """The chains that `text` declares and that are as they were when it was loaded: they need not be exchanged."""
     if before is None or before.mark != mark_of(text):
         return frozenset()
@@ -179,7 +179,7 @@ def in_built_in(text: str) -> tuple[tuple[str, str], ...]:
     """The rules that `text` adds to chains that it does not empty, each with its table: a user's, in after.rules."""
     _, rules = _tables(text)
     lines = ((table, line) for table, lines in rules.items() for line in lines)
-    return tuple((table, line) for table, line in lines if line.split()[1] in BUILT_IN)
+    return tuple((table, line) for table, line in lines if _chain_in(line) in BUILT_IN)
 
 
 def restoring(
@@ -187,18 +187,18 @@ def restoring(
     kernel: Ruleset,
     family: int,
     present: Collection[tuple[str, str]] = (),
-    right: Collection[Place] = (),
+    intact: Collection[Place] = (),
 ) -> str:
     """What iptables-restore --noflush must read to put everything right, each table in one step.
 
-    Each chain that `text` declares, but for those that are `right`, is emptied and filled. So the jump to the user's
+    Each chain that `text` declares, but for those that are `intact`, is emptied and filled. So the jump to the user's
     rules, at the end of ufw's chains, has to be laid again. The jumps in the built-in chains are laid again only where
     one of them is missing or doubled; other programs' rules there keep their place. So does what is `present` of
     `in_built_in`.
     """
-    declared, rules = _tables(text, without=right)
+    declared, rules = _tables(text, without=intact)
     rules = {table: [line for line in lines if (table, line) not in present] for table, lines in rules.items()}
-    filled = {(table, line.split()[1]) for table, lines in rules.items() for line in lines}
+    filled = {(table, _chain_in(line)) for table, lines in rules.items() for line in lines}
     for table, chain in dict.fromkeys((table, chain) for table, chain, _ in hooks(family)):
         targets = [target for hooked, source, target in hooks(family) if (hooked, source) == (table, chain)]
         jumps = [f"-A {chain} -j {target}" for target in targets]
@@ -223,8 +223,14 @@ def _tables(text: str, without: Collection[Place] = ()) -> tuple[dict[str, list[
         if line.startswith("*"):
             table = line[1:].strip()
         elif line.startswith((":", "-")):
-            chain = line.split()[0][1:] if line.startswith(":") else line.split()[1]
-            lines = (declared if line.startswith(":") else rules).setdefault(table, [])
-            if (table, chain) not in without and (line.startswith("-") or line not in lines):
+            is_declaration = line.startswith(":")
+            lines = (declared if is_declaration else rules).setdefault(table, [])
+            if (table, _chain_in(line)) not in without and not (is_declaration and line in lines):
                 lines.append(line)
     return declared, rules
+
+
+def _chain_in(line: str) -> str:
+    """The chain that a line declares, or that its rule is in."""
+    words = line.split()
+    return words[0][1:] if line.startswith(":") else words[1]

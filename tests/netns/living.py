@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,17 @@ from firstboot.reconcile import Outcome, State
 from firstboot.sources import Source
 from tests.netns.namespace import Namespace
 
-START_S, END_S = 20.0, 20.0
+START_S, END_S, SOON_S = 20.0, 20.0, 3.0
+
+
+def soon(holds: Callable[[], bool], *, within_s: float = SOON_S) -> bool:
+    """Whether it comes to hold."""
+    deadline = time.monotonic() + within_s
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 class WatchedDaemon(Daemon):

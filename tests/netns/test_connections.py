@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
@@ -15,6 +15,7 @@ from firstboot.host import Host
 from firstboot.management import NextHop, lost, ways
 from firstboot.netlink import Netlink
 from firstboot.next_hops import next_hop
+from tests.netns.living import soon
 from tests.netns.namespace import Namespace
 
 pytestmark = pytest.mark.netns
@@ -88,13 +89,6 @@ def test_an_address_that_is_gone_has_no_way(here: Namespace) -> None:
     assert hop(here, IPv4Address("10.0.1.8"), PEER) is None
 
 
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_a_connection_whose_replies_leave_by_another_uplink_is_lost(here: Namespace, outside: Namespace) -> None:
     """Although its peer is still heard: what it sends arrives, and what it is sent goes astray."""
     outside.program("ip", "route", "add", "10.0.1.0/24", "dev", "far1", "src", str(PEER), "metric", "1")
@@ -107,7 +101,7 @@ def test_a_connection_whose_replies_leave_by_another_uplink_is_lost(here: Namesp
     try:
         host = Host(netlink, bus=None)
         answering.send(b"here")
-        until(lambda: [each.heard_s < SOON_S for each in here.call(ssh_connections)] == [True])
+        assert soon(lambda: [each.heard_s < SOON_S for each in here.call(ssh_connections)] == [True], within_s=SOON_S)
         before = here.call(lambda: ways(host.visits()))
         assert [(way.link, way.own, way.peer) for way in before] == [("eni1", OWN, PEER)]
         assert here.call(lambda: lost(before, (), host.visits(), 0.0)) == []
@@ -124,7 +118,7 @@ def test_a_connection_whose_replies_leave_by_another_uplink_is_lost(here: Namesp
         assert gone == list(before)
 
         here.program("ip", "route", "del", "default", "metric", "50")
-        until(lambda: [each.heard_s < SOON_S for each in here.call(ssh_connections)] == [True])
+        assert soon(lambda: [each.heard_s < SOON_S for each in here.call(ssh_connections)] == [True], within_s=SOON_S)
         here.call(host.look)
         assert here.call(lambda: lost(before, (), host.visits(), 0.0)) == []
     finally:

@@ -23,7 +23,7 @@ from tests.netns import foreign
 from tests.netns.foreign import IPTABLES, OUR_CHAINS, Looker
 from tests.netns.gadget_site import Daemon, gadget_site
 from tests.netns.gateways import NOT_HERE, give_ufw_files, lay_wires
-from tests.netns.living import Living
+from tests.netns.living import Living, soon
 from tests.netns.namespace import Namespace
 from tests.netns.test_sharing import gadget
 
@@ -120,7 +120,7 @@ def test_a_gateway_leaves_everything_of_others_as_it_is(namespace: Namespace, tm
     with gateway:
         assert at_rest(gateway, looker) == before
         namespace.program("ip", "link", "set", "eth0", "down")
-        assert soon(lambda: looker.ours() == before.ours), "eth0 does not come back"
+        assert soon(lambda: looker.ours() == before.ours, within_s=SOON_S), "eth0 does not come back"
         assert apart_from_eth0(at_rest(gateway, looker)) == apart_from_eth0(before)
 
 
@@ -196,11 +196,11 @@ def changed_and_back(living: Living, looker: Looker, other: str, config: str) ->
     """What there is with another configuration; after it, all is what it was before."""
     before = looker.state()
     living.file.write_text(other, encoding="utf-8")
-    assert soon(lambda: looker.ours()["files"] != before.ours["files"])
+    assert soon(lambda: looker.ours()["files"] != before.ours["files"], within_s=SOON_S)
     found = at_rest(living, looker)
     assert found.foreign == before.foreign
     living.file.write_text(config, encoding="utf-8")
-    assert soon(lambda: looker.ours() == before.ours)
+    assert soon(lambda: looker.ours() == before.ours, within_s=SOON_S)
     assert at_rest(living, looker) == before
     return found
 
@@ -223,7 +223,7 @@ def take_all(looker: Looker, state: foreign.State) -> None:
     """Take away what is ours, one after the other; each comes back."""
     for what, take in takings(looker):
         looker.namespace.call(take)
-        assert soon(lambda: looker.ours() == state.ours), f"{what} does not come back"
+        assert soon(lambda: looker.ours() == state.ours, within_s=SOON_S), f"{what} does not come back"
 
 
 def apart_from_eth0(state: foreign.State) -> dict[str, Any]:
@@ -270,12 +270,3 @@ def rules_taken(saved: str) -> Mapping[tuple[str, str], list[str]]:
         elif line.startswith("-A") and words[1].isupper() and OUR_CHAINS.search(words[-1]):
             taken[table, words[1]].append(f"-D {line.removeprefix('-A ')}")
     return taken
-
-
-def soon(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + SOON_S
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True

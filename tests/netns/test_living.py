@@ -20,13 +20,12 @@ from firstboot.passes import Passed, Passes
 from firstboot.reconcile import State
 from firstboot.sources import Source
 from tests.firstboot.conftest import EXAMPLES
-from tests.netns.living import Living
+from tests.netns.living import Living, soon
 from tests.netns.namespace import Namespace
 from tests.netns.policies import FOREIGN, Site
 
 pytestmark = pytest.mark.netns
 
-SOON_S = 3.0
 IN_TABLE_7 = "rule add from 10.0.1.9 table 7\nroute add 10.0.1.0/24 dev eni1 table 7"
 
 
@@ -43,15 +42,6 @@ def living(site: Site, tmp_path: Path) -> Iterator[Living]:
     with Living(site.namespace, tmp_path, config) as made:
         made.rested()
         yield made
-
-
-def soon(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + SOON_S
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def says(process: subprocess.Popen[str], line: str) -> None:

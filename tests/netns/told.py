@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import socket
 import struct
 import threading
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 
 from firstboot.dumps import attributes, messages
 from firstboot.facts import OURS
+from firstboot.route_filter import INSTRUCTION, attach
 
 # linux/rtnetlink.h and linux/netconf.h
 _ROUTES, _SETTINGS = 7, 24
@@ -19,7 +19,7 @@ _ROUTES, _SETTINGS = 7, 24
 NEW_ROUTE, GONE_ROUTE, SETTING = 24, 25, 80
 _ROUTE = struct.Struct("=BBBBBBBBI")
 _RTA_TABLE, _NETCONFA_IFINDEX, _NETCONFA_RP_FILTER = 15, 1, 3
-_SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _SOL_NETLINK, _ADD_MEMBERSHIP = 26, 33, 270, 1
+_SO_RCVBUFFORCE, _SOL_NETLINK, _ADD_MEMBERSHIP = 33, 270, 1
 _BUFFER_BYTES, _MESSAGE_BYTES, _PATIENCE_S = 1 << 24, 1 << 16, 0.2
 
 _OURS_ALONE = [
@@ -51,7 +51,7 @@ class Told:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
         if not settings:
-            _attach(self._socket)
+            attach(self._socket, b"".join(INSTRUCTION.pack(*instruction) for instruction in _OURS_ALONE))
         self._socket.bind((0, 0))
         for group in (_ROUTES, _SETTINGS) if settings else (_ROUTES,):
             self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
@@ -110,10 +110,3 @@ def _word(at: float, kind: int, body: bytes) -> Word | None:
 
 def _number(value: bytes) -> int:
     return int.from_bytes(value, "little")
-
-
-def _attach(listening: socket.socket) -> None:
-    program = b"".join(struct.pack("=HBBI", *instruction) for instruction in _OURS_ALONE)
-    kept = ctypes.create_string_buffer(program, len(program))
-    where = struct.pack("@HP", len(_OURS_ALONE), ctypes.addressof(kept))
-    listening.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, where)
