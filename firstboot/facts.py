@@ -35,8 +35,6 @@ class Link:
     ttl: int = 0
     master: str = ""
     """The bridge that it is a port of; "" for none."""
-    link_local: tuple[IPv6Address, ...] = ()
-    """Its addresses of link scope, whoever put them there."""
     index: int = 0
     """The kernel's number for it, by which one of the same name that was made anew is known to be another."""
     driver: str = ""
@@ -125,6 +123,9 @@ class Facts:
 
     links: Mapping[str, Link] = field(default_factory=dict)
     addresses: tuple[Address, ...] = ()
+    """Those of global scope."""
+    link_local: Mapping[str, tuple[IPv6Address, ...]] = field(default_factory=dict)
+    """By interface: its IPv6 addresses of link scope, whoever put them there."""
     routes: tuple[Route, ...] = ()
     """Of the main table ours and everybody's default routes; of the others all."""
     rules: tuple[Rule, ...] = ()

@@ -17,8 +17,8 @@ from ipaddress import IPv4Address, IPv6Network
 from typing import Any
 
 from appliance.errors import PermanentError, TemporaryError
-from firstboot.facts import OURS, Address, Interface, Link, Route
-from firstboot.tables import Tables, with_link_local
+from firstboot.facts import OURS, Address, Interface, Route
+from firstboot.tables import Tables
 
 
 def _skip_init(package: str) -> None:
@@ -67,12 +67,6 @@ class Netlink:
         """Close the sockets."""
         self._ip.close()
         self.tables.close()
-
-    def look(self) -> tuple[list[Link], list[Address], list[Route]]:
-        """All interfaces, their addresses, and the routes (see `Tables.routes`)."""
-        links = self.tables.links()
-        addresses, link_local = self.tables.addresses()
-        return with_link_local(links, link_local), addresses, self.tables.routes()
 
     def add_tunnel(self, *, name: str, local: IPv4Address, remote: IPv4Address, ttl: int, mtu: int) -> None:
         """Make a 6in4 tunnel's interface, marked as ours in the same message."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from ipaddress import (
@@ -184,11 +184,6 @@ def route_key_in(message: bytes) -> str:
     known = attributes(message, _ROUTE.size)
     destination = _network(known.get(_RTA_DST), length, family)
     return route_key(destination, _number(known, _RTA_PRIORITY), _number(known, _RTA_TABLE) or table)
-
-
-def with_link_local(links: Iterable[Link], link_local: Mapping[str, tuple[IPv6Address, ...]]) -> list[Link]:
-    """The interfaces with their addresses of link scope."""
-    return [replace(link, link_local=own) if (own := link_local.get(link.name)) else link for link in links]
 
 
 def _may_matter(route: bytes) -> bool:

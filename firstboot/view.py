@@ -11,7 +11,6 @@ from typing import Protocol
 from firstboot.facts import Address, Carrier, ChangedSetting, Facts, Gateway, Link, Route, Rule
 from firstboot.lost_routes import LostRoutes
 from firstboot.sources import EVERYTHING, NETWORK, NOTHING, Source
-from firstboot.tables import with_link_local
 
 
 class Readable(Protocol):
@@ -60,14 +59,12 @@ class View:
         self._tables, self._surroundings, self._neighbours = tables, surroundings, neighbours
         self._changed_settings = changed_settings
         self._stale = EVERYTHING
-        self._links: list[Link] = []
-        self._link_local: dict[str, tuple[IPv6Address, ...]] = {}
         self._facts = Facts()
         self._lost = LostRoutes()
 
     def forget(self, changed: Source) -> None:
-        """Read these again when next asked. Names and addresses of a link that changed may be others, too."""
-        self._stale |= changed | (NETWORK if Source.LINKS in changed else NOTHING)
+        """Read these again when next asked."""
+        self._stale |= changed
 
     def facts(self) -> Facts:
         """The network, and around it."""
@@ -85,13 +82,12 @@ class View:
             facts = replace(facts, neighbours=neighbours)
         facts = _with(facts, changed_settings=self._changed_settings())
         if Source.LINKS in stale:
-            self._links = self._tables.links()
+            links = {link.name: link for link in self._tables.links()}
+            stale |= _with_them(facts.links, links)
+            facts = _with(facts, links=links)
         if Source.ADDRESSES in stale:
-            addresses, self._link_local = self._tables.addresses()
-            facts = _with(facts, addresses=tuple(addresses))
-        if stale & (Source.LINKS | Source.ADDRESSES):
-            links = with_link_local(self._links, self._link_local)
-            facts = _with(facts, links={link.name: link for link in links})
+            addresses, link_local = self._tables.addresses()
+            facts = _with(facts, addresses=tuple(addresses), link_local=link_local)
         if Source.ROUTES in stale:
             facts = _with(facts, routes=tuple(self._tables.routes()))
         if Source.RULES in stale:
@@ -100,6 +96,13 @@ class View:
             found = self._surroundings()
             facts = replace(facts, **{each.name: getattr(found, each.name) for each in fields(Surroundings)})
         return _with(facts, lost_routes=self._lost.update(facts, monotonic()))
+
+
+def _with_them(before: Mapping[str, Link], links: Mapping[str, Link]) -> Source:
+    """What may be another when the links are: of what a new one has the kernel tells, but not of all that goes with
+    one that changed.
+    """
+    return NOTHING if all(links.get(name) == link for name, link in before.items()) else NETWORK
 
 
 def _with(facts: Facts, **found: object) -> Facts:

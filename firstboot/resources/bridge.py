@@ -63,6 +63,7 @@ class Bridge(Kind[CableLink]):
     def observe(self, machine: Machine, wanted: Sequence[CableLink]) -> Sequence[CableLink]:
         """The wanted interfaces, and every bridge of ours."""
         names = {spec.interface for spec in wanted}
+        facts = machine.facts()
         return [
             CableLink(
                 link.name,
@@ -72,10 +73,10 @@ class Bridge(Kind[CableLink]):
                 link.mac,
                 machine.sysctl(_sysctl(link.name, "addr_gen_mode")),
                 machine.sysctl(_sysctl(link.name, "accept_dad")),
-                LINK_LOCAL.ip in link.link_local,
+                LINK_LOCAL.ip in facts.link_local.get(link.name, ()),
                 link.up,
             )
-            for link in machine.facts().links.values()
+            for link in facts.links.values()
             if link.name in names or (link.kind == "bridge" and link.group == OURS)
         ]
 

@@ -20,6 +20,7 @@ from tests.netns import test_killed
 from tests.netns.gateways import NOT_HERE, lay_wires
 from tests.netns.living import Living, give_files_of_its_own
 from tests.netns.namespace import Namespace
+from tests.netns.network import network
 from tests.netns.policies import Site
 from tests.netns.unruly import Unruly
 
@@ -42,7 +43,7 @@ def kinds(folder: Path) -> None:
     """Each kind by itself."""
     # A thousand deletions of one thing are a contest, which is not what is measured.
     patch.object(contests.Limits, "pace_s", return_value=None).start()
-    heading(f"drift: {DELETIONS} deletions of each kind, from the deletion to the end of the pass that saw it right")
+    heading(f"drift: {DELETIONS} deletions of each kind, from the deletion until it is seen to be right")
     _policies(_made(folder / "policies"))
     _gateway(_made(folder / "gateway"))
 
@@ -73,8 +74,9 @@ def _gateway(folder: Path) -> None:
             wrong = {name: each for name, each in living.daemon.outcomes.items() if each.error}
             assert not wrong, wrong
             netlink = namespace.call(Netlink)
-            (default,) = (r for r in namespace.call(netlink.look)[2] if r.metric == 97 and not r.destination.prefixlen)
-            address = next(a for a in namespace.call(netlink.look)[1] if a.interface == "eth0")
+            found = network(namespace, netlink)
+            (default,) = (r for r in found.routes if r.metric == 97 and not r.destination.prefixlen)
+            address = next(each for each in found.addresses if each.interface == "eth0")
             _repeat(living, "routes", lambda: netlink.remove_route(default))
             _repeat(living, "addresses", lambda: netlink.remove_address(Address(address.interface, address.address)))
             _repeat(living, "links", lambda: netlink.set_link_down("eth0"))

@@ -113,7 +113,6 @@ def links(draw: st.DrawFn) -> dict[str, Link]:
                 local=draw(st.sampled_from((None, IPv4Address("192.168.1.7")))),
                 remote=draw(st.sampled_from((None, IPv4Address("198.51.100.100")))),
                 ttl=draw(st.sampled_from((0, 64, 255))),
-                link_local=draw(st.sampled_from(((), (LINK_LOCAL,)))),
             )
     return found
 
@@ -200,6 +199,7 @@ def machines(draw: st.DrawFn) -> MemoryMachine:
     made.device_controllers = ["dwc2"]
     made.links = draw(links())
     draw(gadgets(made))
+    made.link_local = draw(st.dictionaries(st.sampled_from(list(made.links)), st.just((LINK_LOCAL,))))
     made.addresses = draw(addresses(list(made.links)))
     made.routes = draw(routes(made))
     made.rules_of_tables = draw(st.lists(RULES, max_size=4))

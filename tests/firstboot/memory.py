@@ -36,6 +36,7 @@ class MemoryMachine:
     def __init__(self, *interfaces: str, networkmanager: bool = True) -> None:
         self.links = {name: Link(name, carrier=True) for name in interfaces or ("eth0",)}
         self.addresses: list[Address] = []
+        self.link_local: dict[str, tuple[IPv6Address, ...]] = {}
         self.routes: list[Route] = []
         self.files: dict[Path, FileState] = {}
         self.sysctls = {"net/ipv4/ip_forward": "0", "net/ipv6/conf/all/forwarding": "0"}
@@ -66,6 +67,7 @@ class MemoryMachine:
         return Facts(
             links=dict(self.links),
             addresses=tuple(self.addresses),
+            link_local=dict(self.link_local),
             routes=tuple(self.routes),
             rules=tuple(self.rules_of_tables),
             networkmanager=self.networkmanager,
@@ -206,6 +208,7 @@ class MemoryMachine:
         for name in self.gadget_ports().values():
             self.links.pop(name)
             self.addresses = [a for a in self.addresses if a.interface != name]
+            self.link_local.pop(name, None)
         self.tree, self.bound_to = None, ""
 
     @execute.register
@@ -215,6 +218,7 @@ class MemoryMachine:
         del self.links[action.name]
         self.links = {n: replace(k, master="") if k.master == action.name else k for n, k in self.links.items()}
         self.addresses = [a for a in self.addresses if a.interface != action.name]
+        self.link_local.pop(action.name, None)
         self.routes = [r for r in self.routes if r.interface != action.name]
 
     @execute.register
@@ -226,7 +230,7 @@ class MemoryMachine:
     @execute.register
     def _(self, action: actions.BounceLinks) -> None:
         for name in action.names:
-            self.links[name] = replace(self._link(name), link_local=())
+            self.link_local.pop(name, None)
         self.log.append(action)
         gone = [a for a in self.addresses if a.interface in action.names and isinstance(a.address, IPv6Interface)]
         self.addresses = [address for address in self.addresses if address not in gone]
@@ -251,9 +255,8 @@ class MemoryMachine:
         self._link(action.address.interface)
         self.log.append(action)
         if action.address.address.is_link_local and isinstance(action.address.address, IPv6Interface):
-            link = self._link(action.address.interface)
-            own = IPv6Address(int(action.address.address.ip))
-            self.links[link.name] = replace(link, link_local=(*link.link_local, own))
+            name, own = action.address.interface, IPv6Address(int(action.address.address.ip))
+            self.link_local[name] = (*self.link_local.get(name, ()), own)
             return
         self.addresses.append(replace(action.address, protocol=OURS))
 

@@ -173,7 +173,7 @@ def test_separate_interfaces_have_their_addresses_back_when_they_are_up_again(
     for port in ("usb0", "usb1"):
         own = [address.address.ip for address in pi.addresses if address.interface == port]
         assert [ip.packed[-1] for ip in own if ip.version == 6] == [1], port
-        assert pi.links[port].link_local == (IPv6Address("fe80::1"),)
+        assert pi.link_local[port] == (IPv6Address("fe80::1"),)
 
 
 def test_local_takes_the_way_out_back_as_well(pi: MemoryMachine, reconcile: Pass) -> None:

@@ -7,8 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from appliance.model import Appliance
 from firstboot.daemon import Daemon
@@ -41,12 +43,19 @@ class WatchedDaemon(Daemon):
         self.ended: list[float] = []
         """When passes did, by the monotonic clock."""
         self.repairs: list[tuple[float, str]] = []
-        """When which kind had been put right: seen to be, in the same pass."""
+        """When which kind had been put right, and seen to be."""
         self.costs: list[tuple[float, float]] = []
         """What passes took: seconds, and seconds of the processor."""
         self.applied: list[Appliance] = []
         """What was put in force, one after the other."""
         self.passed = threading.Event()
+        patch.object(self._history, "note", partial(self._noted, self._history.note)).start()
+
+    def _noted(self, note: Callable[[Sequence[Outcome]], None], outcomes: Sequence[Outcome]) -> None:
+        """The kinds of a pass have had their turns."""
+        now = time.monotonic()
+        self.repairs += [(now, each.kind) for each in outcomes if each.done and each.state is State.OK]
+        note(outcomes)
 
     def look_again(self) -> None:
         """Have a pass over everything. To be called on the loop."""
@@ -66,7 +75,6 @@ class WatchedDaemon(Daemon):
         in_force = self._passes.in_force
         if in_force is not None and (not self.applied or self.applied[-1] is not in_force.appliance):
             self.applied.append(in_force.appliance)
-        self.repairs += [(now, each.kind) for each in self.outcomes.values() if each.done and each.state is State.OK]
         self.passed.set()
         return passed
 

@@ -25,6 +25,7 @@ from tests.netns.gadget_site import Daemon, gadget_site
 from tests.netns.gateways import NOT_HERE, give_ufw_files, lay_wires
 from tests.netns.living import Living, soon
 from tests.netns.namespace import Namespace
+from tests.netns.network import network
 from tests.netns.test_sharing import gadget
 
 pytestmark = pytest.mark.netns
@@ -240,7 +241,7 @@ def takings(looker: Looker) -> Iterator[tuple[str, Taking]]:
     netlink = namespace.call(Netlink)
     for address in namespace.call(foreign.our_addresses):
         yield str(address), partial(netlink.remove_address, address)
-    for route in namespace.call(netlink.look)[2]:
+    for route in network(namespace, netlink).routes:
         if route.protocol == OURS:
             yield str(route), partial(netlink.remove_route, route)
     for name in looker.settings:

@@ -17,6 +17,7 @@ from firstboot.facts import OURS, Address, Link, Route
 from firstboot.netlink import Netlink
 from firstboot.sources import NETWORK, NOTHING, Source
 from tests.netns.namespace import Namespace
+from tests.netns.network import network
 
 pytestmark = pytest.mark.netns
 
@@ -31,12 +32,12 @@ def netlink(namespace: Namespace) -> Iterator[Netlink]:
 
 
 def addresses(namespace: Namespace, netlink: Netlink) -> set[Address]:
-    return namespace.call(lambda: {replace(address, tentative=False) for address in netlink.look()[1]})
+    return {replace(address, tentative=False) for address in network(namespace, netlink).addresses}
 
 
 def test_a_link_is_set_up_with_its_mtu(namespace: Namespace, netlink: Netlink) -> None:
     namespace.call(lambda: netlink.set_link("eth0", mtu=1492))
-    (link,) = namespace.call(lambda: [link for link in netlink.look()[0] if link.name == "eth0"])
+    link = network(namespace, netlink).links["eth0"]
     assert (link.up, link.carrier, link.mtu, link.kind) == (True, True, 1492, "veth")
 
 
@@ -85,7 +86,7 @@ def test_routes_are_set_changed_and_removed(namespace: Namespace, netlink: Netli
     namespace.call(netlink.add_address, Address("eth0", IPv4Interface("192.168.1.252/24")))
 
     def ours() -> list[Route]:
-        return namespace.call(lambda: [route for route in netlink.look()[2] if route.protocol == OURS])
+        return [route for route in network(namespace, netlink).routes if route.protocol == OURS]
 
     for route in ROUTES:
         namespace.call(netlink.set_route, route)
@@ -113,7 +114,7 @@ def test_an_unreachable_router_is_the_kernels_refusal_in_words(namespace: Namesp
 
 def test_a_bridge_is_made_and_has_ports(namespace: Namespace, netlink: Netlink) -> None:
     def link(name: str) -> Link:
-        return next(link for link in namespace.call(netlink.look)[0] if link.name == name)
+        return network(namespace, netlink).links[name]
 
     namespace.call(lambda: netlink.add_bridge(name="br-usb", mac="02:00:b1:b2:c3:d4"))
     namespace.call(netlink.set_master, "eth0", "br-usb")
@@ -132,11 +133,11 @@ def test_addresses_of_link_scope_are_their_interfaces(namespace: Namespace, netl
     namespace.program("sysctl", "-q", "net.ipv6.conf.eth0.addr_gen_mode=1")
     namespace.call(lambda: netlink.set_link("eth0", mtu=None))
     namespace.call(netlink.add_address, Address("eth0", own))
-    links, addresses, _ = namespace.call(netlink.look)
-    assert {link.name: link.link_local for link in links}["eth0"] == (own.ip,)
-    assert own not in {address.address for address in addresses}
+    found = network(namespace, netlink)
+    assert found.link_local["eth0"] == (own.ip,)
+    assert own not in {address.address for address in found.addresses}
     namespace.call(netlink.remove_address, Address("eth0", own))
-    assert {link.name: link.link_local for link in namespace.call(netlink.look)[0]}["eth0"] == ()
+    assert "eth0" not in network(namespace, netlink).link_local
 
 
 def test_a_missing_interface_is_named(namespace: Namespace, netlink: Netlink) -> None:
@@ -190,11 +191,11 @@ def test_what_is_renewed_wakes_and_is_no_other_network(namespace: Namespace, net
         words = ("ip", "addr", "replace", address, "dev", "eth0", "nodad", "preferred_lft", "300", "valid_lft")
         namespace.program(*words, "600")
         time.sleep(0.2)
-        before = namespace.call(netlink.look)
+        before = network(namespace, netlink)
         events.drain()
         namespace.program(*words, "700")
         assert events.drain()
-        assert namespace.call(netlink.look) == before
+        assert network(namespace, netlink) == before
     events.close()
 
 
