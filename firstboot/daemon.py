@@ -43,7 +43,9 @@ SETTLE_S = 1e-5
 """For each interface, how long what else comes with a change is waited for, as a look at many takes long, too."""
 
 REST = 2.0
-"""So many times as long as a pass kept the processor is the rest after it: whatever happens, most of it is others'."""
+"""So many times as long as a pass or a look kept the processor, none begins after it began: whatever happens, half of
+it is others'.
+"""
 
 GLANCE_S = 60.0
 """Not every change is told by anybody (accept_ra, a file): what is not is looked at this often."""
@@ -192,7 +194,7 @@ class Daemon:
             if passed.judged:
                 self._wake()
             self._files.watch({*host.paths_read(), self._passes.configurations.file})
-            rest_s = max(SPACING_S, REST * (_processor_s() - used_s))
+            used_s = _processor_s() - used_s
             if bus is not None and bus.lost:
                 raise TemporaryError("the system bus is gone")
             if self._api is not None:
@@ -201,34 +203,43 @@ class Daemon:
             self._on_network()
             self._changed |= self._told  # what changed during the pass may have been looked at before
             if passed.settled:
-                await self._watch(loop, host)
+                used_s += await self._watch(loop, host)
             else:
                 await self._rest(host, retry_s)
             waits = not passed.settled and not self._woken.is_set()
             retry_s = min(2 * retry_s, LONGEST_RETRY_S) if waits else RETRY_S
             if waits:
                 self._changed = EVERYTHING
+            rest_s = max(SPACING_S, REST * used_s)
             if not self._stopping:
                 await asyncio.sleep(max(began + rest_s - loop.time(), SETTLE_S * passed.links))
 
-    async def _watch(self, loop: asyncio.AbstractEventLoop, host: Host) -> None:
-        """Until something happens, or something is found of which nobody told."""
+    async def _watch(self, loop: asyncio.AbstractEventLoop, host: Host) -> float:
+        """Until something happens, or something is found of which nobody told.
+
+        How long the look that found something kept the processor, in seconds; after each other one is a rest.
+        """
         until, glance_at = loop.time() + RESYNC_S, loop.time() + GLANCE_S
         while loop.time() < until:
             await self._rest(host, glance_at - loop.time())
             if self._changed or self._stopping:
-                return
+                return 0.0
             if self._woken.is_set():
                 told, self._told = self._told, NOTHING
                 self._woken.clear()
-                if await loop.run_in_executor(self._worker, self._is_other, host, told):
+                used_s = _processor_s()
+                is_other = await loop.run_in_executor(self._worker, self._is_other, host, told)
+                used_s = _processor_s() - used_s
+                if is_other:
                     self._changed |= told
-                    return
+                    return used_s
+                await asyncio.sleep((REST - 1) * used_s)
             elif await loop.run_in_executor(self._worker, self._passes.is_as_read, host):
                 glance_at = loop.time() + GLANCE_S
             else:
                 break
         self._changed = EVERYTHING
+        return 0.0
 
     def _is_other(self, host: Host, told: Source) -> bool:
         """Whether the network is another than it was at the end of the last pass. Runs in the worker thread."""
