@@ -76,6 +76,8 @@ class Host:
         self._iptables = Iptables()
         self._rules: dict[int, Ruleset] = {}
         """By family: the firewall's rules, for as long as nobody changes them."""
+        self._loaded: dict[int, Ruleset] = {}
+        """The same, read by the action under way when it had changed them."""
         self.due_reactions = Reactions(REACTIONS, self._react, on_reaction)
         self._is_aside = False
 
@@ -252,6 +254,8 @@ class Host:
             raise TemporaryError(f"{action}: {error.strerror or error}") from error
         finally:
             self.look(action.changes)
+            self._rules |= self._loaded
+            self._loaded.clear()
 
     @singledispatchmethod
     def _do(self, action: actions.Action) -> None:
@@ -377,7 +381,7 @@ class Host:
 
     @_do.register
     def _(self, action: actions.LoadRules) -> None:
-        self._iptables.load(action.family, action.text, self.rules(action.family))
+        self._loaded[action.family] = self._iptables.load(action.family, action.text, self.rules(action.family))
 
     @_do.register
     def _(self, action: actions.RestartUnit) -> None:

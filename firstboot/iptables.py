@@ -61,8 +61,10 @@ class Iptables:
         else:
             self._nftables.shut(family)
 
-    def load(self, family: int, text: str, kernel: Ruleset) -> None:
+    def load(self, family: int, text: str, kernel: Ruleset) -> Ruleset:
         """Exchange the chains that `text` declares, each table in one step; `kernel`: the rules as they are.
+
+        How they are afterwards is returned.
 
         Those that are as they were when the same text was loaded stay, with what they have counted.
         It is over once the rules are in force: to end, iptables-restore waits until nobody uses the old ones any more.
@@ -78,19 +80,22 @@ class Iptables:
             _exchange(family, restoring(text, kernel, family, present, intact))
             kernel = compared(self._told(family), before)
         if not intact or kernel.loaded != mark_of(text):
-            self._load_all(family, text, restoring(text, kernel, family, present))
+            kernel = self._load_all(family, text, restoring(text, kernel, family, present))
+        return kernel
 
-    def _load_all(self, family: int, text: str, exchange: str) -> None:
+    def _load_all(self, family: int, text: str, exchange: str) -> Ruleset:
         self._known.pop(family, None)
         with closing(Changes()) as changes:
             _exchange(family, exchange)
-            found = known(text, self._told(family))
+            kernel = self._told(family)
+            found = known(text, kernel)
             is_ours = is_legacy(family) or changes.are_of_one(self._nftables.generation())
         # What somebody else changed meanwhile may be in what was found. Where that is not known, it is not what is
         # found twice.
         if is_ours or (is_ours is None and self._seen.get(family) == found):
             self._known[family] = found
         self._seen[family] = found
+        return compared(kernel, self._known.get(family))
 
 
 def _exchange(family: int, exchange: str) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -218,16 +219,25 @@ def _tables(text: str, without: Collection[Place] = ()) -> tuple[dict[str, list[
     """By table: the chains that are declared, each once, and the rules; `without`: these are left out."""
     declared: dict[str, list[str]] = {}
     rules: dict[str, list[str]] = {}
+    for table, chain, line in _statements(text):
+        is_declaration = line.startswith(":")
+        lines = (declared if is_declaration else rules).setdefault(table, [])
+        if (table, chain) not in without and not (is_declaration and line in lines):
+            lines.append(line)
+    return declared, rules
+
+
+@lru_cache(maxsize=4)
+def _statements(text: str) -> Sequence[tuple[str, str, str]]:
+    """Each declaration and rule, after its table and chain. Kept, as the same text is loaded again and again."""
+    found = []
     table = ""
     for line in text.splitlines():
         if line.startswith("*"):
             table = line[1:].strip()
         elif line.startswith((":", "-")):
-            is_declaration = line.startswith(":")
-            lines = (declared if is_declaration else rules).setdefault(table, [])
-            if (table, _chain_in(line)) not in without and not (is_declaration and line in lines):
-                lines.append(line)
-    return declared, rules
+            found.append((table, _chain_in(line), line))
+    return found
 
 
 def _chain_in(line: str) -> str:

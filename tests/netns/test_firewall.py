@@ -562,6 +562,7 @@ def test_rules_that_cannot_be_loaded_leave_the_box_shut(site: Site) -> None:
         site.router.program(program, "-P", "INPUT", "ACCEPT")
         site.router.program(program, "-F", "INPUT")
     assert tcp(site.outside, site.router, PI_TUNNEL, 22)
+    site.router.call(site.host.look)  # as the daemon does when it is told of a change
     with pytest.raises(TemporaryError, match="ip6tables-restore"):
         site.router.call(site.host.execute, LoadRules(6, "*filter\n-A nonsense -j NOWHERE\nCOMMIT\n"))
     assert not tcp(site.outside, site.router, PI_TUNNEL, 22)
