@@ -49,6 +49,8 @@ _COUNTING = (b"counter\0", b"last\0", b"quota\0")
 """The expressions that hold what changes with every packet, and the attribute that begins with their name."""
 _NAME = 4
 
+_RULES_KEPT = 512
+
 _COMMENT = b"comment\0"
 _USER_COMMENT = 0
 """libnftnl's number for what nft calls a comment (libnftnl/udata.h, NFTNL_UDATA_RULE_COMMENT): type, length, text."""
@@ -163,17 +165,21 @@ def dropping(chains: Iterable[bytes]) -> Iterator[tuple[str, str]]:
             yield table, _string(known[_CHAIN_NAME])
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=_RULES_KEPT)
 def rule(told: bytes) -> Rule:
     """A rule, from a message's attributes. Kept, as most rules are told in the same words again and again."""
     known = attributes(told)
-    expressions = known.get(_RULE_EXPRESSIONS, b"")
+    expressions, userdata = known.get(_RULE_EXPRESSIONS, b""), known.get(_RULE_USERDATA, b"")
+    return _rule(known[_RULE_TABLE], known[_RULE_CHAIN], expressions, userdata)
+
+
+@lru_cache(maxsize=_RULES_KEPT)
+def _rule(table: bytes, chain: bytes, expressions: bytes, userdata: bytes) -> Rule:
+    """Kept too: the same rule that was loaded again has another handle."""
     comments = tuple(_comments(expressions)) if _COMMENT in expressions else ()
-    if _RULE_USERDATA in known:
-        comments += tuple(_user_comments(known[_RULE_USERDATA]))
+    comments += tuple(_user_comments(userdata))
     jump = "" if comments else _jump(expressions)
-    content = b"".join(_lasting(expressions)) + known.get(_RULE_USERDATA, b"")
-    return Rule(_string(known[_RULE_TABLE]), _string(known[_RULE_CHAIN]), jump, comments, content)
+    return Rule(_string(table), _string(chain), jump, comments, b"".join(_lasting(expressions)) + userdata)
 
 
 def _lasting(data: bytes) -> Iterator[bytes]:
