@@ -42,10 +42,12 @@ SPACING_S = 0.05
 SETTLE_S = 1e-5
 """For each interface, how long what else comes with a change is waited for, as a look at many takes long, too."""
 
-REST = 2.0
-"""So many times as long as a pass or a look kept the processor, none begins after it began: whatever happens, half of
-it is others'.
+REST = 2.5
+"""So many times as long as a pass or a look kept the processor, none begins after it began: whatever happens, and with
+the reading of messages, half of it is others'.
 """
+
+MOMENT_S = 0.002
 
 GLANCE_S = 60.0
 """Not every change is told by anybody (accept_ra, a file): what is not is looked at this often."""
@@ -127,7 +129,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
         self._passes.report.begin()
         self._files.watch({self._passes.configurations.file})  # from before it is read: nobody else notices a change
-        loop.add_reader(self._network.fileno(), self._on_network)
+        self._hear_network(loop)
         for events in (*self._others, self._files):
             loop.add_reader(events.fileno(), self._on_events, events)
         neighbours = Neighbours(on_change=partial(loop.call_soon_threadsafe, self._wake, Source.SURROUNDINGS))
@@ -171,6 +173,16 @@ class Daemon:
     def _on_events(self, events: Events) -> None:
         if changed := events.drain():
             self._wake(changed)
+
+    def _hear_network(self, loop: asyncio.AbstractEventLoop) -> None:
+        """What comes within a moment after the first message is read at once: of thousands, each by itself is dear."""
+
+        def hear() -> None:
+            self._on_network()
+            loop.remove_reader(self._network.fileno())
+            loop.call_later(MOMENT_S, self._hear_network, loop)
+
+        loop.add_reader(self._network.fileno(), hear)
 
     def _on_network(self) -> None:
         if told := self._network.drain():

@@ -116,7 +116,8 @@ class NetlinkEvents:
                     raise
                 changed |= self._all()
             else:
-                changed |= self._meant(data)
+                if (meant := self._meant(data)) not in changed:
+                    changed |= meant
 
     def _all(self) -> Source:
         found = self._otherwise
@@ -125,11 +126,12 @@ class NetlinkEvents:
         return found
 
     def _meant(self, data: bytes) -> Source:
-        found, offset = NOTHING, 0
+        found, last, offset = NOTHING, NOTHING, 0
         while offset + _HEADER.size <= len(data):
             length, kind, flags, _, port = _HEADER.unpack_from(data, offset)
             body = data[offset + _HEADER.size : offset + length]
-            found |= self._meant_by(kind, body)
+            if (meant := self._meant_by(kind, body)) is not last:  # in a storm, one is as the other
+                last, found = meant, found | meant
             self._heard(kind, flags, port, body)
             offset += max(_HEADER.size, (length + 3) & ~3)
         return found

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from firstboot import tables
+from firstboot.facts import OURS
 from firstboot.sources import Source
 from firstboot.writers import Writer, Writers
 
@@ -20,6 +21,8 @@ KEPT = 256
 
 _DELADDR, _NEWROUTE, _DELROUTE = 21, 24, 25
 _REPLACE = 0x100
+_PROTOCOL = 5
+"""Where a route's message tells who made it (rtmsg, rtm_protocol)."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,8 @@ class Removals:
         self._own.add(port)
 
     def note(self, message: int, flags: int, port: int, body: bytes) -> None:
-        """Keep a message of rtnetlink, if it is about a removal."""
-        if port not in self._own and _is_removal(message, flags):
+        """Keep a message of rtnetlink, if it is about a removal of what may have been the daemon's."""
+        if port not in self._own and _is_removal(message, flags, body):
             self._kept.append(_Removal(message, body, self._clock(), self._writers.owner(port)))
 
     def writer(self, table: Source, key: str, since_s: float) -> str:
@@ -54,9 +57,11 @@ class Removals:
         return self._writers.named(found)
 
 
-def _is_removal(message: int, flags: int) -> bool:
+def _is_removal(message: int, flags: int, body: bytes) -> bool:
     """Of a route that was replaced, the kernel tells what came in its place: destination, metric and table are one."""
-    return message in (_DELADDR, _DELROUTE) or (message == _NEWROUTE and bool(flags & _REPLACE))
+    if message == _DELROUTE:
+        return body[_PROTOCOL] == OURS
+    return message == _DELADDR or (message == _NEWROUTE and bool(flags & _REPLACE))
 
 
 def _removed(message: int, body: bytes) -> tuple[Source, str]:
