@@ -204,6 +204,11 @@ def another_address(gateway: Booted) -> IPv4Address | None:
     return None if address == gateway.lab.site.pi_uplink.ip else address
 
 
+def states(guest: Guest) -> set[str]:
+    """In what states the kinds are."""
+    return {kind["state"] for kind in on_the_pi.status(guest)["kinds"]}
+
+
 OLD_LAN, NEW_LAN = "192.168.2.", "192.168.7."
 TRIAL = "/var/lib/appliance/trial.json"
 LAN_FOLDERS = ("/etc/appliance", "/etc/ufw", "/run/appliance")
@@ -233,7 +238,7 @@ def test_a_power_cut_during_a_trial_ends_in_one_of_the_two(gateway: Booted, keys
                 assert status["configuration"] == "last good configuration"
                 assert status["refused"] == "the machine went down 2 times while it was tried"
                 assert not status["trial"]
-                assert {kind["state"] for kind in status["kinds"]} == {"ok"}
+                until(lambda: states(third.guest) == {"ok"}, "all of it is right", timeout_s=60, every_s=1)
                 on_the_pi.reports(third.guest, "it was tried, and taken back: the machine went down 2 times")
                 assert last_good(third) == config
                 is_whole(third.guest, OLD_LAN, NEW_LAN)
