@@ -48,6 +48,7 @@ the reading of messages, half of it is others'.
 """
 
 MOMENT_S = 0.002
+"""For so long, what else the kernel tells of the network is waited for before it is read."""
 
 GLANCE_S = 60.0
 """Not every change is told by anybody (accept_ra, a file): what is not is looked at this often."""

@@ -116,8 +116,7 @@ class NetlinkEvents:
                     raise
                 changed |= self._all()
             else:
-                if (meant := self._meant(data)) not in changed:
-                    changed |= meant
+                changed |= self._meant(data)
 
     def _all(self) -> Source:
         found = self._otherwise
@@ -126,12 +125,11 @@ class NetlinkEvents:
         return found
 
     def _meant(self, data: bytes) -> Source:
-        found, last, offset = NOTHING, NOTHING, 0
+        found, offset = NOTHING, 0
         while offset + _HEADER.size <= len(data):
             length, kind, flags, _, port = _HEADER.unpack_from(data, offset)
             body = data[offset + _HEADER.size : offset + length]
-            if (meant := self._meant_by(kind, body)) is not last:  # in a storm, one is as the other
-                last, found = meant, found | meant
+            found |= self._meant_by(kind, body)
             self._heard(kind, flags, port, body)
             offset += max(_HEADER.size, (length + 3) & ~3)
         return found

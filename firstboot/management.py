@@ -154,9 +154,9 @@ def _interfaces_of(own: Gateway, facts: Facts, index: int = 0) -> Iterator[str]:
     for address in facts.addresses:
         if address.address.ip == own:
             yield address.interface
-    for name, addresses in facts.link_local.items():
-        if own in addresses and (not index or (name in facts.links and index == facts.links[name].index)):
-            yield name
+    for link in facts.links.values():
+        if own in facts.link_local.get(link.name, ()) and index in (0, link.index):
+            yield link.name
 
 
 def _link(interface: str, facts: Facts) -> str:

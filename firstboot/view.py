@@ -83,8 +83,9 @@ class View:
         facts = _with(facts, changed_settings=self._changed_settings())
         if Source.LINKS in stale:
             links = {link.name: link for link in self._tables.links()}
-            stale |= _with_them(facts.links, links)
-            facts = _with(facts, links=links)
+            if links != facts.links:
+                stale |= _with_them(facts.links, links)
+                facts = replace(facts, links=links)
         if Source.ADDRESSES in stale:
             addresses, link_local = self._tables.addresses()
             facts = _with(facts, addresses=tuple(addresses), link_local=link_local)
