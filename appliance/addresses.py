@@ -19,6 +19,7 @@ from ipaddress import (
 from appliance.quoting import quoted
 from appliance.ranges import AddressRange
 
+Network = IPv4Network | IPv6Network
 PREFIX_LENGTH = re.compile(r"[0-9]{1,3}")
 PRIVATE = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))  # RFC 1918
 GADGET_PREFIX_MAX = 30  # the longest prefix with an address for the Pi and one for the laptop
@@ -109,6 +110,14 @@ def gadget_network(text: str) -> IPv4Interface | None:
     if interface.network.prefixlen > GADGET_PREFIX_MAX:
         raise ValueError(f"{quoted(text)} is too small: there is no address for the laptop in it")
     return interface
+
+
+def network(text: str) -> Network:
+    """Read a network of either family; an address alone is the network of one host."""
+    if "/" in text:
+        return ipv6_network(text) if ":" in text else ipv4_network(text)
+    address = ip_address(text)
+    return IPv4Network(address) if isinstance(address, IPv4Address) else IPv6Network(address)
 
 
 def ipv4_range(text: str) -> AddressRange:

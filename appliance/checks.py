@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 
-from appliance import network_checks, policy_checks, tunnel_checks
+from appliance import firewall_checks, network_checks, policy_checks, rule_checks, tunnel_checks
 from appliance.finding import Check, Finding
 from appliance.model import Appliance, Profile
 from appliance.poison import until_unread
@@ -55,4 +55,11 @@ def _login(appliance: Appliance) -> Iterator[Finding]:
         yield Finding("ssh", "there is no ssh key: nobody can log in", "ssh.authorized_keys", warning=True)
 
 
-CHECKS: tuple[Check, ...] = (_login, *network_checks.CHECKS, *tunnel_checks.CHECKS, *policy_checks.CHECKS)
+CHECKS: tuple[Check, ...] = (
+    _login,
+    *network_checks.CHECKS,
+    *tunnel_checks.CHECKS,
+    *firewall_checks.CHECKS,
+    *rule_checks.CHECKS,
+    *policy_checks.CHECKS,
+)

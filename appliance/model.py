@@ -14,7 +14,8 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
 from appliance import scalars as scalar
-from appliance.ranges import AddressRange, PortRange, TableRange
+from appliance.firewall import Firewall
+from appliance.ranges import AddressRange, TableRange
 from appliance.settings import mapping, section, sections, setting, values
 
 
@@ -143,22 +144,6 @@ class Lan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AllowIn:
-    """A service inside that the outside may reach."""
-
-    to: IPv6Address = setting(scalar.IPV6_ADDRESS, "the address of the machine inside")
-    tcp: tuple[PortRange, ...] = values(scalar.PORTS, "TCP ports or ranges of them")
-    udp: tuple[PortRange, ...] = values(scalar.PORTS, "UDP ports or ranges of them")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Firewall:
-    """What the outside may reach. The inside may reach everything."""
-
-    allow_in: tuple[AllowIn, ...] = sections(AllowIn, "services inside that the outside may reach")
-
-
-@dataclass(frozen=True, kw_only=True)
 class Gadget:
     """The network on the USB cable."""
 
@@ -257,5 +242,5 @@ class Appliance:
     tunnel: Tunnel | None = section(Tunnel, "the 6in4 tunnel (gateway)")
     lan: Lan | None = section(Lan, "the network that is served (gateway)")
     gadget: Gadget | None = section(Gadget, "the network on the USB cable (gadget)")
-    firewall: Firewall = section(Firewall, "what the outside may reach", default=Firewall())
+    firewall: Firewall = section(Firewall, "what may pass from where to where", default=Firewall())
     routing: Routing = section(Routing, "routing policies", default=Routing())

@@ -66,7 +66,8 @@ def parse_text(data: bytes, file: str) -> Parsed:
     reader = _Reader(problems=tree.problems, warnings=tree.warnings, marks={"": Mark(file, 1, 1)})
     appliance = reader.section(Appliance, tree.root, "", Mark(file, 1, 1))
     for finding in checks.findings(appliance, reader.marks):
-        problem = Problem(reader.place(finding.path), finding.message, finding.allowed)
+        also = f" (line {reader.marks[finding.also].line})" if finding.also in reader.marks and finding.also else ""
+        problem = Problem(reader.place(finding.path), finding.message + also, finding.allowed)
         (reader.warnings if finding.warning else reader.problems).append(problem)
     if reader.problems:
         raise ConfigError(reader.problems)
@@ -113,8 +114,8 @@ class _Reader:
                 near = self._unknown(entry, path, known)
                 misspelt.update({near: entry} if near and near not in entries else {})
         given = {**misspelt, **entries}
-        fields = {name: self._field(one, given.get(name), path, mark) for name, one in known.items()}
-        unsure = {name: UNREAD for name in misspelt if isinstance(known[name].shape, Value)}
+        fields = {one.attribute: self._field(one, given.get(name), path, mark) for name, one in known.items()}
+        unsure = {known[name].attribute: UNREAD for name in misspelt if isinstance(known[name].shape, Value)}
         return model(**{**fields, **unsure})
 
     def place(self, path: str) -> Mark:

@@ -27,8 +27,30 @@ class PortRange:
     first: int
     last: int
 
+    def covers(self, other: PortRange) -> bool:
+        """Whether all of the other's are among these."""
+        return self.first <= other.first and other.last <= self.last
+
+    def overlaps(self, other: PortRange) -> bool:
+        """Whether any is in both."""
+        return self.first <= other.last and other.first <= self.last
+
+    def __contains__(self, port: int) -> bool:
+        return self.first <= port <= self.last
+
     def __str__(self) -> str:
         return _numbers(self.first, self.last)
+
+
+@dataclass(frozen=True, order=True)
+class Rate:
+    """How often at most: so many times in each unit (`s`, `min`, `h`)."""
+
+    count: int
+    unit: str
+
+    def __str__(self) -> str:
+        return f"{self.count}/{self.unit}"
 
 
 @dataclass(frozen=True, order=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import Any, TypeVar, overload
 
 from appliance.scalars import Scalar
@@ -70,9 +71,15 @@ class Setting:
     """One field of a class of the model. `default` means nothing where it is required."""
 
     name: str
+    """As it is written in the file."""
     shape: Shape
     required: bool
     default: Any
+
+    @property
+    def attribute(self) -> str:
+        """The field of the class: a word of Python's cannot be one."""
+        return f"{self.name}_" if iskeyword(self.name) else self.name
 
 
 @overload
@@ -114,6 +121,8 @@ def mapping(key: Scalar[K], value: Scalar[T], doc: str) -> Mapping[K, T]:
 def settings_of(model: type) -> tuple[Setting, ...]:
     """The settings of a class of the model, in the order in which they are written there."""
     return tuple(
-        Setting(field.name, field.metadata[_SHAPE], field.default is dataclasses.MISSING, field.default)
+        Setting(
+            field.name.removesuffix("_"), field.metadata[_SHAPE], field.default is dataclasses.MISSING, field.default
+        )
         for field in dataclasses.fields(model)
     )

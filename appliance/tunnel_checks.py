@@ -1,14 +1,12 @@
-"""The tunnel and what it lets in: the mistakes that people make with the broker's page."""
+"""The tunnel: the mistakes that people make with the broker's page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Network, IPv6Network
 
 from appliance.finding import Check, Finding
-from appliance.model import AllowIn, Appliance
-from appliance.poison import until_unread
-from appliance.ranges import PortRange
+from appliance.model import Appliance
 
 HEADER_BYTES = 20  # the IPv4 header around each packet (RFC 4213, section 3.2)
 IPV6_MTU_MIN = 1280  # RFC 8200, section 5
@@ -25,7 +23,6 @@ NO_SERVER = {
     IPv4Network("240.0.0.0/4"): "a reserved address",
 }
 CARRIER_NAT = IPv4Network("100.64.0.0/10")  # RFC 6598
-Seen = dict[IPv6Address, list[tuple[str, PortRange, str]]]  # by machine: protocol, ports, and the rule's path
 UNICAST = (IPv6Network("2000::/3"), IPv6Network("fc00::/7"))
 
 
@@ -112,46 +109,6 @@ def _interface(appliance: Appliance) -> Iterator[Finding]:
             return
 
 
-def _firewall(appliance: Appliance) -> Iterator[Finding]:
-    seen: Seen = {}
-    for number, rule in enumerate(appliance.firewall.allow_in):
-        path = f"firewall.allow_in[{number}]"
-        yield from until_unread(_allowed_address(appliance, rule, path))
-        yield from until_unread(_allowed_ports(rule, path))
-        yield from until_unread(_allowed_twice(rule, path, seen))
-
-
-def _allowed_address(appliance: Appliance, rule: AllowIn, path: str) -> Iterator[Finding]:
-    where, tunnel = f"{path}.to", appliance.tunnel
-    if tunnel is None:
-        yield Finding(where, f"{where}: without a tunnel nothing inside has an address that is known here", "a tunnel")
-    elif rule.to not in tunnel.routed:
-        message = f"{where}: {rule.to} is not in {tunnel.routed}, which is tunnel.routed"
-        yield Finding(where, message, f"an address in {tunnel.routed}")
-    elif rule.to == tunnel.routed[1]:
-        message = f"{where}: {rule.to} is the Pi itself, which the outside never reaches"
-        yield Finding(where, message, "the address of another machine inside")
-
-
-def _allowed_ports(rule: AllowIn, path: str) -> Iterator[Finding]:
-    if not rule.tcp and not rule.udp:
-        yield Finding(path, f"{path} allows nothing: it has no ports", "tcp: [443] or udp: [51820], or both")
-
-
-def _allowed_twice(rule: AllowIn, path: str, seen: Seen) -> Iterator[Finding]:
-    earlier = seen.setdefault(rule.to, [])
-    for protocol, these in (("tcp", rule.tcp), ("udp", rule.udp)):
-        for ports in these:
-            where = next((there for one, other, there in earlier if one == protocol and _overlap(ports, other)), path)
-            if where != path:
-                yield Finding(path, f"{path}: {protocol} {ports} of {rule.to} is in {where} too", "once")
-            earlier.append((protocol, ports, path))
-
-
-def _overlap(one: PortRange, other: PortRange) -> bool:
-    return one.first <= other.last and other.first <= one.last
-
-
 CHECKS: tuple[Check, ...] = (
     _server,
     _address,
@@ -160,5 +117,4 @@ CHECKS: tuple[Check, ...] = (
     _mtu,
     _carrier_nat,
     _interface,
-    _firewall,
 )

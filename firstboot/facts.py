@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+
+from appliance.addresses import Network
 
 Interface = IPv4Interface | IPv6Interface
-Network = IPv4Network | IPv6Network
 Gateway = IPv4Address | IPv6Address
 
 OURS = 97
@@ -149,6 +150,8 @@ class Facts:
     """
     changed_settings: tuple[ChangedSetting, ...] = field(default=(), repr=False)
     """The kernel settings that the daemon has changed and not put back, the last one last."""
+    hosts: Mapping[str, tuple[Gateway, ...]] = field(default_factory=dict)
+    """By name: the addresses of the machines on the networks that are served, of those with a name by DHCP."""
     other_rules: Mapping[int, str] = field(default_factory=dict)
     """By family: the rules that ufw loads beside ours, its own (`after.rules`) and the user's (`user.rules`)."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from appliance.addresses import Network
 from appliance.model import Appliance
-from firstboot.facts import Facts, Network
+from firstboot.facts import Facts
 from firstboot.sharing import Mode, exit_of, segments_in
 from firstboot.topology import forwards_ipv4, own_ipv4
 

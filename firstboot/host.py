@@ -31,10 +31,11 @@ from firstboot.neighbours import Answers
 from firstboot.netlink import Netlink
 from firstboot.next_hops import next_hop
 from firstboot.paths import CARRYING, CHANGED_SETTINGS, ETC, REACTIONS
+from firstboot.policy.rules import FAMILIES
 from firstboot.reactions import Reactions
 from firstboot.readings import Readings
 from firstboot.rendered import dnsmasq
-from firstboot.rendered.ufw import FAMILIES, other_paths, path_of
+from firstboot.rendered.ufw import other_paths, path_of
 from firstboot.resources.hostname import hosts_with
 from firstboot.rulesets import Ruleset
 from firstboot.sources import EVERYTHING, FIREWALL, Source

@@ -10,7 +10,11 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
-HOOKS = (("mangle", "FORWARD", "appliance-mss"), ("nat", "POSTROUTING", "appliance-nat"))
+HOOKS = (
+    ("mangle", "FORWARD", "appliance-mss"),
+    ("nat", "PREROUTING", "appliance-dnat"),
+    ("nat", "POSTROUTING", "appliance-nat"),
+)
 """The jumps into the chains of ours that ufw has no place for: (table, chain, target)."""
 
 _STAGES = ("before-logging", "before", "after", "after-logging", "reject", "track")

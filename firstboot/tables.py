@@ -21,6 +21,7 @@ from ipaddress import (
     IPv6Network,
 )
 
+from appliance.addresses import Network
 from firstboot import ethtool
 from firstboot.dumps import Dumps, attribute, attributes
 from firstboot.facts import (
@@ -30,7 +31,6 @@ from firstboot.facts import (
     Gateway,
     Interface,
     Link,
-    Network,
     Route,
     Rule,
     address_key,

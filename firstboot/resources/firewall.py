@@ -12,7 +12,8 @@ from firstboot.actions import Action, LoadRules, ShutFirewall
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
-from firstboot.rendered.ufw import FAMILIES, rules_of
+from firstboot.policy.rules import FAMILIES
+from firstboot.rendered.ufw import rules_of
 from firstboot.rulesets import BUILT_IN, Ruleset, framework, hooks, mark_of, parse
 from firstboot.topology import address_of, awaits_lease, uplink_of
 

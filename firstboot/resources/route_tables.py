@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network
 
+from appliance.addresses import Network
 from appliance.model import Appliance, Profile
 from firstboot.actions import Action
-from firstboot.facts import MAIN_TABLE, Facts, Network, Route, Rule
+from firstboot.facts import MAIN_TABLE, Facts, Route, Rule
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.resources.routes import METRIC, Reach, actions, is_ours, ours

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
+from appliance.addresses import Network
 from appliance.model import Appliance
 from firstboot.actions import Action, RemoveRoute, SetRoute
-from firstboot.facts import MAIN_TABLE, OURS, Facts, Gateway, Network, Route, route_key
+from firstboot.facts import MAIN_TABLE, OURS, Facts, Gateway, Route, route_key
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.sources import Source

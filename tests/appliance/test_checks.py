@@ -300,7 +300,9 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
     (
         "gateway",
         [("tcp: [80, 443]\n", "tcp: [80, 443]\n    - {to: '2001:db8:123d:abc::2', udp: 80, tcp: 400-500}\n")],
-        ["31:7: firewall.allow_in[1]: tcp 400-500 of 2001:db8:123d:abc::2 is in firewall.allow_in[0] too (once)"],
+        [
+            "31:7: firewall.allow_in[1]: tcp/400-500 of 2001:db8:123d:abc::2 is in firewall.allow_in[0] too (line 29) (once)"
+        ],
     ),
     (
         "gadget",

@@ -7,12 +7,11 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 import pytest
 
 from appliance.errors import Mark
+from appliance.firewall import AllowIn, Firewall
 from appliance.model import (
-    AllowIn,
     Appliance,
     ChangePolicy,
     Dhcp4,
-    Firewall,
     Function,
     Gadget,
     Lan,

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import InputError
-from appliance.model import Firewall, Ssh
+from appliance.firewall import Firewall
+from appliance.model import Ssh
 from appliance.parse import load
 from tests.appliance.conftest import parsed, problem, problems, warnings
 

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
+from appliance.addresses import Network
 from appliance.model import Appliance
-from firstboot.facts import MAIN_TABLE, OURS, Address, ChangedSetting, Facts, Interface, Link, Network, Route, Rule
+from firstboot.facts import MAIN_TABLE, OURS, Address, ChangedSetting, Facts, Interface, Link, Route, Rule
 from firstboot.gadget.layout import layout
 from firstboot.kind import FileState, Reaction
 from firstboot.paths import ETC, STATE
+from firstboot.policy.rules import FAMILIES
 from firstboot.rendered import dhcpcd, dnsmasq, networkmanager
-from firstboot.rendered.ufw import FAMILIES
 from firstboot.resources.cable import TOLD
 from firstboot.resources.dhcpcd import DHCPCD
 from firstboot.resources.reactions import Reactions

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from appliance.addresses import Network
 from appliance.checks import TAKES
 from appliance.model import Appliance, ChangePolicy, InterfaceSelection, Profile, Routing, SysctlPolicy, TablePolicy
 from appliance.parse import load
 from appliance.ranges import TableRange
 from firstboot import actions
-from firstboot.facts import MAIN_TABLE, OURS, Address, Facts, Link, Network, Route, Rule
+from firstboot.facts import MAIN_TABLE, OURS, Address, Facts, Link, Route, Rule
 from firstboot.kind import Kind
 from firstboot.kinds import KINDS
 from firstboot.reconcile import Outcome, Reconciler, State

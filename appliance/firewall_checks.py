@@ -1,0 +1,162 @@
+"""What is allowed in, and where ports lead: the mistakes that involve more than one setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
+
+from appliance.finding import Check, Finding
+from appliance.firewall import AllowIn, PortForward
+from appliance.model import Appliance
+from appliance.poison import until_unread
+from appliance.ranges import PortRange
+from appliance.services import Protocol, Service
+from appliance.traffic_scalars import INSIDE
+
+Seen = list[tuple[Service, object, str]]
+"""What was given out before: a service, the machine that has it, and the setting's path."""
+
+
+def services_of(rule: AllowIn) -> list[Service]:
+    """All that a setting of `allow_in` lets in."""
+    named = ((Protocol.TCP, rule.tcp), (Protocol.UDP, rule.udp))
+    return [Service(protocol, ports) for protocol, found in named for ports in found]
+
+
+def inside_ipv4(appliance: Appliance) -> IPv4Network | None:
+    """The IPv4 network that is behind the Pi, where the file says which it is."""
+    if appliance.gadget is not None:
+        return appliance.gadget.network.network if appliance.gadget.network is not None else None
+    return appliance.lan.address.network if appliance.lan is not None and appliance.lan.address is not None else None
+
+
+def hides_ipv4(appliance: Appliance) -> bool:
+    """Whether the inside's IPv4 goes through the Pi, which hides it behind its own address."""
+    lan, uplink = appliance.lan, appliance.uplink
+    return appliance.gadget is not None or (
+        lan is not None and uplink is not None and lan.interface != uplink.interface
+    )
+
+
+def _allow_in(appliance: Appliance) -> Iterator[Finding]:
+    for number, rule in enumerate(appliance.firewall.allow_in):
+        path = f"firewall.allow_in[{number}]"
+        yield from until_unread(_inside(appliance, rule.to, f"{path}.to"))
+        yield from until_unread(_ports(rule, path))
+
+
+def _port_forwards(appliance: Appliance) -> Iterator[Finding]:
+    for number, forward in enumerate(appliance.firewall.port_forwards):
+        path = f"firewall.port_forwards[{number}]"
+        yield from until_unread(_inside(appliance, forward.to, f"{path}.to"))
+        if isinstance(forward.to, str) and not hides_ipv4(appliance):
+            yield _not_through(f"{path}.to", forward.to)
+        yield from until_unread(_one_target(forward, path))
+
+
+def _inside(appliance: Appliance, to: IPv4Address | IPv6Address | str, path: str) -> Iterator[Finding]:
+    """Whether a machine is one that is inside."""
+    if isinstance(to, IPv6Address):
+        yield from _inside_ipv6(appliance, to, path)
+    elif isinstance(to, IPv4Address):
+        yield from _inside_ipv4(appliance, to, path)
+
+
+def _inside_ipv6(appliance: Appliance, to: IPv6Address, path: str) -> Iterator[Finding]:
+    tunnel = appliance.tunnel
+    if tunnel is None:
+        yield Finding(path, f"{path}: without a tunnel nothing inside has an address that is known here", "a tunnel")
+    elif to not in tunnel.routed:
+        message = f"{path}: {to} is not in {tunnel.routed}, which is tunnel.routed"
+        yield Finding(path, message, f"an address in {tunnel.routed}")
+    elif to == tunnel.routed[1]:
+        message = f"{path}: {to} is the Pi itself, which the outside never reaches"
+        yield Finding(path, message, "the address of another machine inside")
+
+
+def _inside_ipv4(appliance: Appliance, to: IPv4Address, path: str) -> Iterator[Finding]:
+    network = inside_ipv4(appliance)
+    own = (appliance.gadget.network if appliance.gadget else None) or (appliance.lan.address if appliance.lan else None)
+    if not hides_ipv4(appliance):
+        yield _not_through(path, to)
+    elif network is not None and to not in network:
+        yield Finding(path, f"{path}: {to} is not in {network}, the network inside", f"an address in {network}")
+    elif own is not None and to == own.ip:
+        yield Finding(path, f"{path}: {to} is the Pi itself", "the address of another machine inside")
+
+
+def _not_through(path: str, to: object) -> Finding:
+    message = f"{path}: IPv4 to {to} does not pass through the Pi: the LAN is on the uplink's interface"
+    return Finding(path, message, "have the home router forward the port")
+
+
+def _ports(rule: AllowIn, path: str) -> Iterator[Finding]:
+    services = services_of(rule)
+    if not services:
+        yield Finding(path, f"{path} allows nothing: it has no ports", "tcp: [443] or udp: [51820], or both")
+    elif rule.nat_port is not None and any(service.ports != services[0].ports for service in services):
+        yield Finding(f"{path}.nat_port", f"{path}.nat_port: it is one port, for several ones", "a setting for each")
+    elif rule.nat_port is not None and services[0].ports is not None and not _is_one(services[0].ports):
+        yield Finding(f"{path}.nat_port", f"{path}.nat_port: {services[0].ports} cannot all lead there", "one port")
+
+
+def _one_target(forward: PortForward, path: str) -> Iterator[Finding]:
+    ports = forward.port.ports
+    if forward.to_port is not None and ports is not None and not _is_one(ports):
+        yield Finding(f"{path}.to_port", f"{path}.to_port: {ports} cannot all lead to one port", "leave it out")
+
+
+def _is_one(ports: PortRange) -> bool:
+    return ports.first == ports.last
+
+
+def _allowed_twice(appliance: Appliance) -> Iterator[Finding]:
+    """The same service of the same machine."""
+    seen: Seen = []
+    for number, rule in enumerate(appliance.firewall.allow_in):
+        yield from until_unread(_repeated(rule, f"firewall.allow_in[{number}]", seen))
+
+
+def _repeated(rule: AllowIn, path: str, seen: Seen) -> Iterator[Finding]:
+    for service in services_of(rule):
+        for other, to, where in seen:
+            if to == rule.to and where != path and service.overlaps(other) and not rule.from_:
+                yield Finding(path, f"{path}: {service} of {rule.to} is in {where} too", "once", also=where)
+                break
+        seen.append((service, rule.to, path))
+
+
+def _one_port_for_two(appliance: Appliance) -> Iterator[Finding]:
+    """A port of the Pi's one IPv4 address leads to the first machine that is named, whatever comes later."""
+    seen: Seen = []
+    if not hides_ipv4(appliance):
+        return
+    firewall = appliance.firewall
+    for number, forward in enumerate(firewall.port_forwards):
+        yield from until_unread(_taken(forward.port, forward.to, f"firewall.port_forwards[{number}]", seen))
+    for number, rule in enumerate(firewall.allow_in):
+        if not isinstance(rule.to, IPv6Address):
+            for service in services_of(rule):
+                yield from until_unread(_taken(service, rule.to, f"firewall.allow_in[{number}]", seen))
+
+
+def _taken(service: Service, to: object, path: str, seen: Seen) -> Iterator[Finding]:
+    for other, machine, where in seen:
+        if where != path and machine != to and service.overlaps(other):
+            message = f"{path}: {service} of the Pi's IPv4 address leads to {machine} already, by {where}"
+            yield Finding(path, message, "another port, or nat_port", also=where)
+            break
+    seen.append((service, to, path))
+
+
+def _management(appliance: Appliance) -> Iterator[Finding]:
+    path, hosts = "firewall.management.ssh_from", appliance.firewall.management.ssh_from
+    if not hosts:
+        yield Finding(path, f"{path}: nobody can log in over the network", INSIDE, warning=True)
+    for number, host in enumerate(hosts):
+        if not isinstance(host, str) and host.prefixlen == 0:
+            message = f"{path}: {host} is the whole Internet"
+            yield Finding(f"{path}[{number}]", message, "the hosts that you look after it from")
+
+
+CHECKS: tuple[Check, ...] = (_allow_in, _port_forwards, _allowed_twice, _one_port_for_two, _management)

@@ -1,0 +1,110 @@
+"""The rules that the section `firewall` of appliance.yaml adds to the standard policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from appliance.addresses import Network
+from appliance.firewall import AllowIn, FilterRule, Verdict, Zone
+from appliance.firewall_checks import services_of
+from appliance.model import Appliance
+from appliance.ranges import PortRange
+from appliance.services import Protocol, Service
+from firstboot.facts import Gateway
+from firstboot.policy.rules import Action, Group, Rule, Traffic
+
+ACTIONS = {Verdict.ALLOW: Action.ALLOW, Verdict.DENY: Action.DENY}
+
+Hosts = Mapping[str, Sequence[Gateway]]
+"""By name: the addresses that a machine inside has now."""
+
+
+def own(appliance: Appliance, hosts: Hosts) -> Iterator[Rule]:
+    """Rules of one's own. One about a machine that has no address now is about no packet."""
+    for number, rule in enumerate(appliance.firewall.rules):
+        yield Rule(
+            Group.OWN,
+            ACTIONS[rule.action],
+            rule.from_,
+            rule.to,
+            _networks(rule.source, hosts),
+            _networks(rule.destination, hosts),
+            tuple(traffic for service in rule.port for traffic in _traffic(service)),
+            _families(rule),
+            nat=rule.nat,
+            log=rule.log,
+            note=rule.note,
+            setting=f"firewall.rules[{number}]",
+        )
+
+
+def inbound(appliance: Appliance, hosts: Hosts) -> Iterator[Rule]:
+    """What the outside may reach inside: a port that leads there first, as it is the more special."""
+    for number, forward in enumerate(appliance.firewall.port_forwards):
+        service = forward.port
+        [machine] = _networks(forward.to, hosts)[:1] or (None,)
+        if isinstance(machine, IPv4Network) and service.ports is not None:
+            yield _reaching((machine,), service, forward.to_port, forward.from_, f"firewall.port_forwards[{number}]")
+    for number, rule in enumerate(appliance.firewall.allow_in):
+        yield from _allowed(rule, hosts, f"firewall.allow_in[{number}]")
+
+
+def _allowed(rule: AllowIn, hosts: Hosts, setting: str) -> Iterator[Rule]:
+    machine = _networks(rule.to, hosts)
+    first4 = [network for network in machine if network.version == 4][:1]
+    rest = tuple(network for network in machine if network.version == 6)
+    for service in services_of(rule):
+        if first4 or rest:
+            yield _reaching((*first4, *rest), service, rule.nat_port, rule.from_, setting)
+
+
+def _reaching(
+    machine: tuple[Network, ...], service: Service, port: int | None, sources: tuple[Network, ...], setting: str
+) -> Rule:
+    """To where it listens: behind the box's address that may be another port."""
+    ports = PortRange(port, port) if port is not None else service.ports
+    return Rule(
+        Group.INBOUND,
+        Action.ALLOW,
+        Zone.OUTSIDE,
+        Zone.INSIDE,
+        sources or None,
+        machine,
+        (Traffic(service.protocol, ports),),
+        redirected=service.ports if any(network.version == 4 for network in machine) else None,
+        setting=setting,
+    )
+
+
+def outbound(appliance: Appliance) -> Iterator[Rule]:
+    """What the inside may use outside."""
+    for number, service in enumerate(appliance.firewall.outbound):
+        yield Rule(
+            Group.OUTBOUND,
+            Action.ALLOW,
+            Zone.INSIDE,
+            Zone.OUTSIDE,
+            traffic=_traffic(service),
+            setting=f"firewall.outbound[{number}]",
+        )
+
+
+def _traffic(service: Service) -> tuple[Traffic, ...]:
+    return (Traffic("" if service.protocol is Protocol.ANY else str(service.protocol), service.ports),)
+
+
+def _families(rule: FilterRule) -> tuple[int, ...]:
+    """One that speaks of translation is about IPv4."""
+    return (4,) if rule.nat is not None else (4, 6)
+
+
+def _networks(end: Network | IPv4Address | IPv6Address | str | None, hosts: Hosts) -> tuple[Network, ...]:
+    if isinstance(end, IPv4Network | IPv6Network):
+        return (end,)
+    addresses = hosts.get(end, ()) if isinstance(end, str) else (end,)
+    return tuple(_alone(address) for address in addresses if address is not None)
+
+
+def _alone(address: Gateway) -> Network:
+    return IPv4Network(address) if isinstance(address, IPv4Address) else IPv6Network(address)

@@ -1,0 +1,107 @@
+"""Looking up by chains: of a thousand services a packet is compared with twenty lines, and not with all.
+
+iptables has no maps, and ipset's sets are neither exchanged in one step with the rules nor there when ufw starts. So
+the lines are put into small chains, and chains above those choose: by the beginning of the address, or by the port.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from appliance.addresses import Network
+from appliance.ranges import PortRange
+from firstboot.policy.compiled import Line
+
+LEAF = 8
+"""So few lines are not divided."""
+
+
+@dataclass(frozen=True)
+class ByAddress:
+    """A line, without its chain, that asks for this destination; `rule`: as in `Line`."""
+
+    destination: Network
+    words: str
+    rule: int
+
+
+@dataclass(frozen=True)
+class ByPort:
+    """The same for a destination port."""
+
+    ports: PortRange
+    words: str
+    rule: int
+
+
+def by_address(chain: str, entries: Sequence[ByAddress], numbers: Iterator[int] | None = None) -> Iterator[Line]:
+    """The lines of a chain, and of those below it, which have its name with a number.
+
+    The order is kept among those whose destinations overlap.
+    """
+    numbers = numbers if numbers is not None else count(1)
+    networks = [entry.destination for entry in entries]
+    node = _around(networks) if len(entries) > LEAF else None
+    if node is None or any(network.prefixlen <= node.prefixlen for network in networks):
+        yield from (Line(chain, entry.words, entry.rule) for entry in entries)
+        return
+    parts = [
+        (f"{chain}-{next(numbers)}", [entry for entry in entries if _is_in(entry.destination, half)])
+        for half in node.subnets(1)
+    ]
+    for name, part in parts:
+        yield Line(chain, f"-d {_around([entry.destination for entry in part])} -g {name}")
+    for name, part in parts:
+        yield from by_address(name, part, numbers)
+
+
+def by_port(chain: str, entries: Sequence[ByPort], protocol: str) -> Iterator[Line]:
+    """The same by port, of one protocol."""
+    yield from _by_cluster(chain, _clusters(entries), protocol, count(1))
+
+
+def _by_cluster(
+    chain: str, clusters: Sequence[Sequence[ByPort]], protocol: str, numbers: Iterator[int]
+) -> Iterator[Line]:
+    if len(clusters) <= 1 or sum(map(len, clusters)) <= LEAF:
+        yield from (Line(chain, entry.words, entry.rule) for cluster in clusters for entry in cluster)
+        return
+    middle = len(clusters) // 2
+    halves = [(f"{chain}-{next(numbers)}", part) for part in (clusters[:middle], clusters[middle:])]
+    for name, part in halves:
+        first = min(entry.ports.first for entry in part[0])
+        last = max(entry.ports.last for entry in part[-1])
+        yield Line(chain, f"-p {protocol} --dport {first}:{last} -g {name}")
+    for name, part in halves:
+        yield from _by_cluster(name, part, protocol, numbers)
+
+
+def _clusters(entries: Sequence[ByPort]) -> list[list[ByPort]]:
+    """Those whose ports overlap together, in the order that they had; all by port."""
+    order = {id(entry): number for number, entry in enumerate(entries)}
+    found: list[list[ByPort]] = []
+    last = 0
+    for entry in sorted(entries, key=lambda entry: entry.ports.first):
+        if found and entry.ports.first <= last:
+            found[-1].append(entry)
+        else:
+            found.append([entry])
+        last = max(last, entry.ports.last)
+    return [sorted(cluster, key=lambda entry: order[id(entry)]) for cluster in found]
+
+
+def _is_in(network: Network, other: Any) -> bool:
+    return network.subnet_of(other)
+
+
+def _around(networks: Sequence[Network]) -> Network:
+    """The smallest network that has all of these in it."""
+    first = networks[0]
+    length = min(network.prefixlen for network in networks)
+    for network in networks:
+        differing = int(first.network_address) ^ int(network.network_address)
+        length = min(length, first.max_prefixlen - differing.bit_length())
+    return type(first)((int(first.network_address), length), strict=False)

@@ -1,0 +1,51 @@
+"""The policy of a machine: from appliance.yaml and the facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from appliance.model import Appliance
+from firstboot.cable import foreseen
+from firstboot.facts import Facts
+from firstboot.forwarding import paths
+from firstboot.policy import configured, standard
+from firstboot.policy.rules import FAMILIES, Arm, ByFamily, Policy, Zones
+from firstboot.sharing import SERVING, exit_of, segments_in
+from firstboot.topology import own_ipv4
+
+
+def policy_of(appliance: Appliance, facts: Facts) -> Policy:
+    """All rules, top down."""
+    facts = foreseen(appliance, facts)
+    zones = zones_of(appliance, facts)
+    firewall = appliance.firewall
+    rules = (
+        *standard.before_own(appliance, facts, zones),
+        *configured.own(appliance, facts.hosts),
+        *standard.after_own(appliance, facts),
+        *configured.inbound(appliance, facts.hosts),
+        *configured.outbound(appliance),
+    )
+    return Policy(rules, zones, firewall.deny, firewall.log, firewall.log_rate)
+
+
+def zones_of(appliance: Appliance, facts: Facts) -> Zones:
+    """Where inside and outside are now."""
+    return Zones(
+        inside=ByFamily(*(tuple(_inside(appliance, facts, family)) for family in FAMILIES)),
+        ways=ByFamily(*(tuple(paths(appliance, facts, family)) for family in FAMILIES)),
+        outside=ByFamily(*(exit_of(appliance, family) or "" for family in FAMILIES)),
+    )
+
+
+def _inside(appliance: Appliance, facts: Facts, family: int) -> Iterator[Arm]:
+    """The interfaces on which the Pi serves, each with the networks that are on it."""
+    lan, tunnel = appliance.lan, appliance.tunnel
+    if lan is not None and family == 6:
+        routed = (tunnel.routed,) if tunnel is not None else ()
+        yield Arm(lan.interface, (standard.LINK_LOCAL, *routed))
+    elif lan is not None and (own := own_ipv4(appliance, facts)) is not None:
+        yield Arm(lan.interface, (own.network,))
+    for segment in segments_in(appliance, facts, *SERVING):
+        found = [address.network for address in segment.all_addresses if address.version == family]
+        yield Arm(segment.interface, (*([standard.LINK_LOCAL] if family == 6 else []), *found))

@@ -1,0 +1,218 @@
+"""The standard policy for a box with an outside and an inside, with what appliance.yaml adds to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from appliance.addresses import PRIVATE, Network
+from appliance.firewall import Zone
+from appliance.model import Appliance
+from appliance.ranges import PortRange
+from firstboot.facts import Facts
+from firstboot.policy.rules import FAMILIES, Action, Group, Rule, State, Traffic, Zones
+from firstboot.sharing import Mode, segments_in
+
+MDNS = (IPv4Network("224.0.0.251/32"), IPv6Network("ff02::fb/128"))
+"""Where hosts ask for names that end in .local (RFC 6762, 3)."""
+
+LINK_LOCAL = IPv6Network("fe80::/10")
+UNROUTED = (*PRIVATE, IPv4Network("169.254.0.0/16"), LINK_LOCAL)
+"""Addresses that no router forwards from the Internet (RFC 1918, RFC 3927, RFC 4291)."""
+
+MULTICAST = (IPv4Network("224.0.0.0/4"), IPv6Network("ff00::/8"))
+BROADCAST = IPv4Network("255.255.255.255/32")
+NOBODY = (IPv4Network("0.0.0.0/32"),)
+"""Who has no address yet."""
+
+ERRORS = {4: (3, 11, 12), 6: (1, 2, 3, 4)}
+"""Destination unreachable, packet too big, time exceeded, parameter problem (RFC 792, RFC 4443)."""
+ECHO = {4: (8,), 6: (128,)}
+ECHOES = {4: (8, 0), 6: (128, 129)}
+NEIGHBOURS = (133, 134, 135, 136, 141, 142)
+"""Router and neighbour discovery, inverse too: of one link, so the hop limit is 255 (RFC 4890, 4.4.1)."""
+LISTENERS = (130, 131, 132, 143)
+"""Multicast listeners (RFC 3810): query, report, done, report version 2. A host without an address sends from ::."""
+
+IPV6_IN_IPV4 = "41"
+
+
+def tcp(port: int) -> Traffic:
+    """TCP to a port."""
+    return Traffic("tcp", PortRange(port, port))
+
+
+def udp(port: int, source: int | None = None) -> Traffic:
+    """UDP to a port."""
+    return Traffic("udp", PortRange(port, port), PortRange(source, source) if source is not None else None)
+
+
+def control(*types: int) -> tuple[Traffic, ...]:
+    """Control messages of these types."""
+    return tuple(Traffic("icmp", types=(each,)) for each in types)
+
+
+def before_own(appliance: Appliance, facts: Facts, zones: Zones) -> Iterator[Rule]:
+    """What comes before the rules of one's own."""
+    yield Rule(Group.LOOPBACK, Action.ALLOW, Zone.BOX, Zone.BOX, note="the machine itself")
+    yield Rule(Group.ESTABLISHED, Action.ALLOW, state=State.KNOWN, note="whatever answers what was asked")
+    yield from _malformed()
+    yield from _pretended(zones)
+    yield from _links(appliance, facts)
+    yield from _noise(zones)
+    yield from _management(appliance, facts)
+    yield from _control(appliance)
+
+
+def _pretended(zones: Zones) -> Iterator[Rule]:
+    """Where inside and outside are two interfaces, no address of the inside comes from outside."""
+    for family in FAMILIES:
+        arms = [arm for arm in zones.inside[family] if arm.interface != zones.outside[family]]
+        networks = tuple(network for arm in arms for network in arm.networks if network != LINK_LOCAL)
+        if networks and zones.outside[family]:
+            yield Rule(
+                Group.NOISE, Action.DENY, Zone.OUTSIDE, source=networks, families=(family,),
+                note="pretends to be from inside",
+            )  # fmt: skip
+
+
+def _malformed() -> Iterator[Rule]:
+    note = "routing headers of type 0 amplify traffic (RFC 5095)"
+    yield Rule(Group.NOISE, Action.DROP, traffic=(Traffic(routing=0),), families=(6,), note=note)
+    yield Rule(Group.NOISE, Action.DROP, state=State.INVALID, note="what belongs to no connection")
+
+
+def _links(appliance: Appliance, facts: Facts) -> Iterator[Rule]:
+    """What configures the networks themselves: some of it is sent to everybody, and would be noise."""
+    discovery = tuple(Traffic("icmp", types=(each,), hops=255) for each in NEIGHBOURS)
+    listeners = tuple(Traffic("icmp", types=(each,), hops=1) for each in LISTENERS)
+    note = "who is on the link (RFC 4890, 4.4)"
+    yield Rule(Group.LINKS, Action.ALLOW, to=Zone.BOX, traffic=discovery + listeners, families=(6,), note=note)
+    for interface in _dhcp_clients(appliance, facts, 4):
+        yield Rule(
+            Group.LINKS, Action.ALLOW, to=Zone.BOX, traffic=(udp(68, 67),), families=(4,), interface=interface,
+            note="configured by DHCP",
+        )  # fmt: skip
+    for interface in _dhcp_clients(appliance, facts, 6):
+        yield Rule(
+            Group.LINKS, Action.ALLOW, to=Zone.BOX, source=(LINK_LOCAL,), traffic=(udp(546, 547),), families=(6,),
+            interface=interface, note="configured by DHCP",
+        )  # fmt: skip
+    for interface in _served_interfaces(appliance, facts):
+        yield Rule(
+            Group.LINKS, Action.ALLOW, to=Zone.BOX, source=NOBODY, traffic=(udp(67, 68),), interface=interface,
+            note="asking for an address by DHCP",
+        )  # fmt: skip
+    yield Rule(Group.LINKS, Action.ALLOW, Zone.INSIDE, Zone.BOX, traffic=(udp(67),), families=(4,), note="DHCP")
+    yield Rule(Group.LINKS, Action.ALLOW, Zone.INSIDE, Zone.BOX, traffic=(udp(547),), families=(6,), note="DHCP")
+
+    yield Rule(Group.LINKS, Action.ALLOW, Zone.INSIDE, Zone.BOX, traffic=(udp(5353),), note="names ending in .local")
+    for interface, network in _looked_after_from(appliance, facts):
+        yield Rule(
+            Group.LINKS, Action.ALLOW, to=Zone.BOX, source=(network,), destination=MDNS, traffic=(udp(5353),),
+            interface=interface, note="names ending in .local",
+        )  # fmt: skip
+
+
+def _noise(zones: Zones) -> Iterator[Rule]:
+    own = {network for family in FAMILIES for arm in zones.inside[family] for network in arm.networks}
+    broadcasts = {IPv4Network(network.broadcast_address) for network in own if isinstance(network, IPv4Network)}
+    destination: tuple[Network, ...] = (*MULTICAST, BROADCAST, *sorted(broadcasts))
+    yield Rule(Group.NOISE, Action.DROP, to=Zone.BOX, destination=destination, note="sent to everybody")
+
+
+def _management(appliance: Appliance, facts: Facts) -> Iterator[Rule]:
+    management, setting = appliance.firewall.management, "firewall.management.ssh_from"
+    for number, host in enumerate(management.ssh_from):
+        where, note = f"{setting}[{number}]", "ssh"
+        if isinstance(host, str):
+            yield Rule(
+                Group.MANAGEMENT, Action.ALLOW, Zone.INSIDE, Zone.BOX, traffic=(tcp(22),), note=note, setting=where
+            )
+            for interface, network in _looked_after_from(appliance, facts):
+                yield Rule(
+                    Group.MANAGEMENT, Action.ALLOW, to=Zone.BOX, source=(network,), traffic=(tcp(22),),
+                    interface=interface, note=note, setting=where,
+                )  # fmt: skip
+        else:
+            yield Rule(
+                Group.MANAGEMENT,
+                Action.ALLOW,
+                to=Zone.BOX,
+                source=(host,),
+                traffic=(tcp(22),),
+                note=note,
+                setting=where,
+            )
+    if management.syslog_to is not None:
+        yield Rule(
+            Group.MANAGEMENT, Action.ALLOW, Zone.BOX, Zone.ANY, destination=(_alone(management.syslog_to),),
+            traffic=(udp(514), tcp(6514)), note="the log", setting="firewall.management.syslog_to",
+        )  # fmt: skip
+
+
+def _control(appliance: Appliance) -> Iterator[Rule]:
+    tunnel, uplink = appliance.tunnel, appliance.uplink
+    for family, types in ERRORS.items():
+        yield Rule(
+            Group.CONTROL, Action.ALLOW, traffic=control(*types), families=(family,),
+            note="path MTU discovery needs them",
+        )  # fmt: skip
+    if appliance.gadget is None or tunnel is not None:
+        yield Rule(Group.CONTROL, Action.ALLOW, to=Zone.BOX, traffic=control(8), families=(4,), note="the broker asks")
+    if appliance.gadget is None:
+        note = "echoes (RFC 4890, 4.3.1)"
+        yield Rule(Group.CONTROL, Action.ALLOW, traffic=control(*ECHOES[6]), families=(6,), note=note)
+    if tunnel is not None and uplink is not None:
+        yield Rule(
+            Group.CONTROL, Action.ALLOW, to=Zone.BOX, source=(IPv4Network(tunnel.server),),
+            traffic=(Traffic(IPV6_IN_IPV4),), families=(4,), interface=uplink.interface,
+            note="the tunnel", setting="tunnel.server",
+        )  # fmt: skip
+        yield Rule(
+            Group.CONTROL, Action.DENY, to=Zone.BOX, traffic=(Traffic(IPV6_IN_IPV4),), families=(4,),
+            note="the tunnel's packets come from its server only", setting="tunnel.server",
+        )  # fmt: skip
+    for family, types in ECHO.items():
+        yield Rule(
+            Group.CONTROL, Action.ALLOW, Zone.INSIDE, Zone.ANY, traffic=control(*types), families=(family,), note="echo"
+        )
+
+
+def after_own(appliance: Appliance, facts: Facts) -> Iterator[Rule]:
+    """What the box does for the inside, and for whoever looks after it where nothing is served."""
+    yield Rule(Group.SERVICES, Action.ALLOW, Zone.INSIDE, Zone.BOX, traffic=(udp(53), tcp(53)), note="DNS")
+    for interface, network in _looked_after_from(appliance, facts):
+        for family, types in ECHO.items():
+            if network.version == family:
+                yield Rule(
+                    Group.SERVICES, Action.ALLOW, to=Zone.BOX, source=(network,), traffic=control(*types),
+                    families=(family,), interface=interface, note="echo",
+                )  # fmt: skip
+
+
+def _looked_after_from(appliance: Appliance, facts: Facts) -> Iterator[tuple[str, IPv4Network | IPv6Network]]:
+    """Where nothing is served, but whoever looks after the Pi comes from: (interface, network)."""
+    found = [segment.interface for segment in segments_in(appliance, facts, Mode.HOST)]
+    if appliance.lan is None and appliance.gadget is None and appliance.uplink is not None:
+        found.append(appliance.uplink.interface)
+    yield from ((name, network) for name in found for network in UNROUTED)
+
+
+def _served_interfaces(appliance: Appliance, facts: Facts) -> Iterator[str]:
+    """Those on which the Pi gives out IPv4 addresses."""
+    if appliance.lan is not None and appliance.lan.dhcp4 is not None:
+        yield appliance.lan.interface
+    yield from (segment.interface for segment in segments_in(appliance, facts, Mode.ROUTE, Mode.LOCAL))
+
+
+def _dhcp_clients(appliance: Appliance, facts: Facts, family: int) -> Iterator[str]:
+    """The interfaces on which the Pi itself is a client of DHCP; a fixed IPv4 address says nothing about IPv6."""
+    is_fixed = family == 4 or appliance.gadget is None
+    if appliance.uplink is not None and not (appliance.uplink.address and is_fixed):
+        yield appliance.uplink.interface
+    yield from (segment.interface for segment in segments_in(appliance, facts, Mode.HOST))
+
+
+def _alone(address: IPv4Address | IPv6Address) -> IPv4Network | IPv6Network:
+    return IPv4Network(address) if isinstance(address, IPv4Address) else IPv6Network(address)

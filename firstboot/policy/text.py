@@ -1,0 +1,78 @@
+"""A policy as ufw's framework files have it: every table of one family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from appliance.firewall import Deny, Logged
+from firstboot.policy import compiled, inbound, translation
+from firstboot.policy.compiled import (
+    ALLOWED,
+    DENIED,
+    FORWARD,
+    INPUT,
+    LOGGED,
+    LOGGED_DENIED,
+    OUTPUT,
+    REDIRECTED,
+    TRANSLATED,
+    USUAL,
+    Line,
+)
+from firstboot.policy.rules import Policy
+
+UFW = {4: "ufw", 6: "ufw6"}
+"""What ufw's chains begin with."""
+
+BURST = 10
+
+
+@dataclass(frozen=True)
+class Table:
+    """The chains of a table, and their lines."""
+
+    name: str
+    chains: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+
+@lru_cache(maxsize=8)
+def tables(policy: Policy, family: int) -> tuple[Table, ...]:
+    """All that is to be loaded, of one family. Kept, as the same is asked for in nearly every pass."""
+    return (_filter(policy, family), _nat(policy, family))
+
+
+def _filter(policy: Policy, family: int) -> Table:
+    ufw = UFW[family]
+    names = {direction: f"{ufw}-before-{direction}" for direction in (INPUT, OUTPUT, FORWARD)}
+    found = [*compiled.filter_lines(policy, family), *inbound.filter_lines(policy, family)]
+    lines = [replace(line, chain=names.get(line.chain, line.chain)) for line in found]
+    lines += [Line(f"{ufw}-reject-{direction}", f"-j {DENIED}") for direction in (INPUT, FORWARD)]
+    lines += _endings(policy)
+    chains = (*names.values(), f"{ufw}-reject-input", f"{ufw}-reject-forward", ALLOWED, LOGGED, DENIED, LOGGED_DENIED)
+    return Table("filter", tuple(dict.fromkeys((*chains, *(line.chain for line in lines)))), tuple(lines))
+
+
+def _endings(policy: Policy) -> Iterator[Line]:
+    """How packets are logged, allowed and denied."""
+    limit = f"-m limit --limit {policy.rate} --limit-burst {BURST} -j LOG --log-prefix"
+    for chain in (ALLOWED, LOGGED):
+        yield Line(chain, f'{limit} "[UFW ALLOW] "')
+        yield Line(chain, "-j ACCEPT")
+    for chain in (DENIED, LOGGED_DENIED):
+        if chain == LOGGED_DENIED or policy.log is not Logged.NONE:
+            yield Line(chain, f'{limit} "[UFW BLOCK] "')
+        if policy.deny is Deny.REJECT:
+            yield Line(chain, "-p tcp -j REJECT --reject-with tcp-reset")
+            yield Line(chain, "-j REJECT")
+        else:
+            yield Line(chain, "-j DROP")
+
+
+def _nat(policy: Policy, family: int) -> Table:
+    redirecting = tuple(inbound.nat_lines(policy)) if family == 4 else ()
+    lines = (*redirecting, *translation.nat_lines(policy, family))
+    chains = (REDIRECTED, TRANSLATED, USUAL, *(line.chain for line in lines))
+    return Table("nat", tuple(dict.fromkeys(chains)), lines)

@@ -1,0 +1,41 @@
+"""Leaving with the box's own address: the nat table's lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from appliance.firewall import Zone
+from firstboot.policy.compiled import FORWARD, TRANSLATED, USUAL, Line, matches
+from firstboot.policy.rules import Action, Group, Policy, Rule
+
+
+def nat_lines(policy: Policy, family: int) -> Iterator[Line]:
+    """Rules of one's own that say how, as far as they come before; then what is usual."""
+    own = [(number, rule) for number, rule in enumerate(policy.rules) if _leaves(rule) and rule.has(family)]
+    if any(rule.nat is not None for _, rule in own):
+        for number, rule in own:
+            for words in matches(policy, rule, family, FORWARD):
+                yield Line(TRANSLATED, f"{_without_entrance(words)} {_target(rule)}", number)
+    yield Line(TRANSLATED, f"-g {USUAL}")
+    for way in policy.zones.ways[family]:
+        if way.translated:
+            yield Line(USUAL, f"-s {way.network} -o {way.exit} -j MASQUERADE")
+
+
+def _leaves(rule: Rule) -> bool:
+    return rule.group is Group.OWN and rule.action is Action.ALLOW and rule.to.covers(Zone.OUTSIDE)
+
+
+def _target(rule: Rule) -> str:
+    if rule.nat is None:
+        return f"-g {USUAL}"
+    return "-j MASQUERADE" if rule.nat else "-j RETURN"
+
+
+def _without_entrance(words: str) -> str:
+    """Where packets leave, iptables does not tell by which interface they came."""
+    found = words.split()
+    if "-i" in found:
+        at = found.index("-i")
+        del found[at : at + 2]
+    return " ".join(found)
