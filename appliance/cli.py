@@ -52,6 +52,7 @@ COMMANDS = (
     Command("plan", "firstboot.cli.plan", "on the device: what differs, and what would be done about it"),
     Command("explain", "firstboot.cli.explain", "on the device: all that is known of one part, and its history"),
     Command("apply", "firstboot.cli.apply", "on the device: make everything as appliance.yaml says, now"),
+    Command("firewall", "firstboot.cli.firewall", "tell the firewall's policy, or which rule decides about a packet"),
     Command("confirm", "firstboot.cli.confirm", "on the device: keep a new configuration that is on trial"),
     Command("daemon", "firstboot.cli.daemon", "on the device: the service that keeps it so"),
 )

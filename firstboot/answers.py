@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from appliance.errors import InputError, Mark, TemporaryError
 from appliance.model import Appliance, Profile
+from firstboot import firewall_told
 from firstboot.api import Api
 from firstboot.history import History
 from firstboot.host import Host
@@ -102,6 +103,19 @@ class Answers:
     async def explain_json(self, thing: str) -> str:
         """All that is known of a thing. Raises `InputError` where nothing has that name."""
         return await self._answer(self._now, partial(self._explanation, thing))
+
+    async def firewall_json(self) -> str:
+        """The firewall's policy, each rule with its line of appliance.yaml and what it has counted."""
+        return await self._asked_in_worker(firewall_told.explained)
+
+    async def test_firewall_json(self, source: str, destination: str, port: str) -> str:
+        """Which rule would decide about packets from there to there. Raises `InputError`."""
+        return await self._asked_in_worker(partial(firewall_told.tested, source, destination, port))
+
+    async def _asked_in_worker(self, ask: Callable[[Passes, Host], Mapping[str, Any]]) -> str:
+        async with self._turns.turn():
+            found = await self._in_worker(lambda passes, host: self._turns.timed(partial(ask, passes, host.aside())))
+        return json.dumps(found, indent=2) + "\n"
 
     async def _answer(self, look: Callable[[], Awaitable[Looks]], told: Callable[[Looks], Any]) -> str:
         async with self._turns.turn():

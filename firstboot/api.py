@@ -35,6 +35,14 @@ class Answering(Protocol):
         """All that is known of a thing. Raises `InputError` where nothing has that name."""
         ...
 
+    async def firewall_json(self) -> str:
+        """The firewall's policy."""
+        ...
+
+    async def test_firewall_json(self, source: str, destination: str, port: str) -> str:
+        """Which rule would decide. Raises `InputError` where the question cannot be understood."""
+        ...
+
     def status_json(self) -> str:
         """The outcome of the last pass."""
         ...
@@ -73,6 +81,16 @@ class Api(ServiceInterface):
     async def explain(self, thing: "s") -> "s":
         """What is wanted of a thing and by which line, what is there, the difference, and what was done lately."""
         return await _answered(lambda: self._daemon.explain_json(thing))
+
+    @method(name="Firewall")
+    async def firewall(self) -> "s":
+        """The firewall's policy, each rule with its line of appliance.yaml and what it has counted."""
+        return await _answered(self._daemon.firewall_json)
+
+    @method(name="TestFirewall")
+    async def test_firewall(self, source: "s", destination: "s", port: "s") -> "s":
+        """Which rule would decide about packets from there to there."""
+        return await _answered(lambda: self._daemon.test_firewall_json(source, destination, port))
 
     @method(name="PlanFor")
     async def plan_for(self, text: "s") -> "s":

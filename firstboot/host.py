@@ -155,6 +155,10 @@ class Host:
             self._rules[family] = self._iptables.rules(family)
         return self._rules[family]
 
+    def counts(self, family: int) -> Mapping[tuple[str, str], Sequence[tuple[int, int]]]:
+        """What each rule of the firewall has counted, by (table, chain) in order: packets and bytes."""
+        return self._iptables.counts(family)
+
     def gadget(self, paths: Collection[str]) -> Gadget | None:
         """The USB gadget, and those of its files; None if there is none."""
         if not configfs.exists():

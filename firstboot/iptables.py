@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from firstboot.nftables import Changes, Nftables
 from firstboot.rulesets import (
     CLOSING,
     Known,
+    Place,
     Ruleset,
     compared,
+    counts,
     in_built_in,
     intact_chains,
     known,
@@ -53,6 +56,10 @@ class Iptables:
         if is_legacy(family):
             return parse(run([f"{_NAMES[family]}-save"]))
         return self._nftables.ruleset(family)
+
+    def counts(self, family: int) -> Mapping[Place, Sequence[tuple[int, int]]]:
+        """What each rule has counted, in the order of its chain: packets and bytes."""
+        return counts(run([f"{_NAMES[family]}-save", "--counters"]))
 
     def shut(self, family: int) -> None:
         """Have dropped what no rule decides, on its way in or through. Whatever is wrong with rules, this goes in."""

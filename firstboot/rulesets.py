@@ -32,6 +32,7 @@ _VERSIONED = ("ufw-before-input", "ufw6-before-input")
 _COMMENT = re.compile(r'--comment "([^"]*)"')
 """One that has a space, as ours do, is quoted."""
 
+_COUNTED = re.compile(r"\[([0-9]+):([0-9]+)\] -A (\S+)")
 _VERSION = re.compile("appliance ([0-9a-f]+)")
 _MARK_DIGITS = 12
 
@@ -149,6 +150,18 @@ def parse(text: str) -> Ruleset:
             comments = tuple(_COMMENT.findall(line))
             rules.append(Rule(table, words[1], words[3] if is_jump else "", comments, line.encode()))
     return ruleset(dropping, rules)
+
+
+def counts(text: str) -> Mapping[Place, Sequence[tuple[int, int]]]:
+    """What each rule has counted, from what iptables-save says with its counters: packets and bytes, in order."""
+    found: dict[Place, list[tuple[int, int]]] = {}
+    table = ""
+    for line in text.splitlines():
+        if line.startswith("*"):
+            table = line[1:].strip()
+        elif (match := _COUNTED.match(line)) is not None:
+            found.setdefault((table, match[3]), []).append((int(match[1]), int(match[2])))
+    return found
 
 
 def hooks(family: int) -> tuple[tuple[str, str, str], ...]:

@@ -1,0 +1,149 @@
+"""A policy in words: the table that people read, each rule with what it has counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from appliance.addresses import Network
+from appliance.errors import Mark
+from appliance.firewall import Zone
+from firstboot.policy.rules import FAMILIES, Group, Policy, Rule, State, Traffic
+from firstboot.policy.text import tables
+from firstboot.status import line_of
+
+Counts = Mapping[tuple[str, str], Sequence[tuple[int, int]]]
+"""By (table, chain): the packets and bytes of each rule, in order."""
+
+TYPES = {
+    4: {0: "echo-reply", 3: "unreachable", 8: "echo", 11: "time-exceeded", 12: "parameter-problem"},
+    6: {
+        1: "unreachable",
+        2: "packet-too-big",
+        3: "time-exceeded",
+        4: "parameter-problem",
+        128: "echo",
+        129: "echo-reply",
+    },
+}
+USERS = "rules made with `ufw allow`"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One rule in words. `packets`, `bytes`: what it has decided, of both families; None: not known.
+
+    `number`: its place among the rules, from 1; None: it is no rule of the policy's.
+    """
+
+    number: int | None
+    part: str
+    from_: str
+    source: str
+    to: str
+    destination: str
+    port: str
+    nat: str
+    action: str
+    log: bool
+    note: str
+    setting: str
+    line: int | None
+    packets: int | None = None
+    bytes: int | None = None
+
+    def as_json(self) -> Mapping[str, object]:
+        """As programs read it: `from_` without its mark."""
+        return {name.rstrip("_"): value for name, value in asdict(self).items()}
+
+
+def rows(policy: Policy, marks: Mapping[str, Mark], counts: Mapping[int, Counts]) -> Sequence[Row]:
+    """All rules, top down; `counts` by family, of those whose rules are in the kernel as they are here."""
+    counted = _counted(policy, counts)
+    found = [_row(number, rule, policy, marks, counted.get(number)) for number, rule in enumerate(policy.rules)]
+    rest = _rest(policy)
+    return (*found, rest)
+
+
+def _counted(policy: Policy, counts: Mapping[int, Counts]) -> Mapping[int, tuple[int, int]]:
+    """By number of the rule."""
+    found: dict[int, tuple[int, int]] = {}
+    for family in FAMILIES:
+        for table in tables(policy, family):
+            seen = dict.fromkeys(table.chains, 0)
+            for line in table.lines:
+                at = seen[line.chain]
+                seen[line.chain] += 1
+                kernel = counts.get(family, {}).get((table.name, line.chain), ())
+                if line.rule is not None and table.name == "filter" and at < len(kernel):
+                    packets, size = found.get(line.rule, (0, 0))
+                    found[line.rule] = (packets + kernel[at][0], size + kernel[at][1])
+    return found
+
+
+def _row(number: int, rule: Rule, policy: Policy, marks: Mapping[str, Mark], counted: tuple[int, int] | None) -> Row:
+    packets, size = counted if counted is not None else (None, None)
+    return Row(
+        number=number + 1,
+        part=rule.group,
+        from_=_from(rule),
+        source=_hosts(rule.source),
+        to=rule.to,
+        destination=_hosts(rule.destination),
+        port=_traffic(rule),
+        nat=_nat(rule, policy),
+        action=rule.action,
+        log=rule.log,
+        note=rule.note,
+        setting=rule.setting,
+        line=line_of(rule.setting, marks) if rule.setting else None,
+        packets=packets,
+        bytes=size,
+    )
+
+
+def _rest(policy: Policy) -> Row:
+    note = f"what no rule decides, after the {USERS}"
+    return Row(None, Group.REST, Zone.ANY, "any", Zone.ANY, "any", "any", "no", policy.deny, True, note, "", None)
+
+
+def _from(rule: Rule) -> str:
+    return f"{rule.from_} by {rule.interface}" if rule.interface else rule.from_
+
+
+def _hosts(networks: Sequence[Network] | None) -> str:
+    if networks is None:
+        return "any"
+    return ", ".join(str(network).removesuffix("/32").removesuffix("/128") for network in networks) or "nobody now"
+
+
+def _traffic(rule: Rule) -> str:
+    """Ports with their protocols; those of control messages by name."""
+    if rule.state is State.KNOWN:
+        return "known connections"
+    if rule.state is State.INVALID:
+        return "in no connection"
+    return ", ".join(dict.fromkeys(_told(traffic, rule) for traffic in rule.traffic))
+
+
+def _told(traffic: Traffic, rule: Rule) -> str:
+    if traffic.types:
+        [kind] = traffic.types
+        names = (TYPES[family].get(kind) for family in rule.families)
+        return f"icmp/{next((name for name in names if name), kind)}"
+    if traffic.routing is not None:
+        return f"routing header {traffic.routing}"
+    protocol = f"protocol {traffic.protocol}" if traffic.protocol.isdigit() else traffic.protocol or "any"
+    return f"{protocol}/{traffic.ports}" if traffic.ports is not None else protocol
+
+
+def _nat(rule: Rule, policy: Policy) -> str:
+    """What becomes of the addresses; of IPv6 seldom anything."""
+    if rule.redirected is not None:
+        return f"from port {rule.redirected} of the Pi's IPv4 address"
+    if rule.nat is not None:
+        return "yes" if rule.nat else "no"
+    leaves = rule.group is Group.OUTBOUND
+    ways = (way for family in FAMILIES for way in policy.zones.ways[family])
+    translated = sorted({way.network.version for way in ways if way.translated})
+    return " and ".join(f"IPv{version}" for version in translated) if leaves and translated else "no"

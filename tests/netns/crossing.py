@@ -1,0 +1,130 @@
+"""A gateway with two arms between an outside and an inside, that tells which packets its firewall let by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from appliance.model import Appliance
+from appliance.parse import parse_text
+from firstboot.facts import Facts
+from firstboot.iptables import Iptables
+from firstboot.netlink import Netlink
+from firstboot.policy.decision import Packet
+from firstboot.policy.rules import FAMILIES
+from firstboot.rendered.ufw import rules_of
+from firstboot.rulesets import framework
+from tests.netns import packets
+from tests.netns.namespace import Namespace
+from tests.netns.network import network
+
+LAN, OUTSIDE, TUNNEL = "eth1", "eth0", "he-ipv6"
+CONFIG = """
+profile: gateway
+ssh:
+  authorized_keys: []
+uplink:
+  interface: eth0
+  address: 203.0.113.5/24
+  gateway: 203.0.113.1
+tunnel:
+  server: 198.51.100.100
+  address: 2001:db8:123c:abd::2/64
+  routed: 2001:db8:123d:abc::/64
+lan:
+  interface: eth1
+  address: 192.168.2.1/24
+"""
+
+PROBE = """
+table inet probe {
+  set in { typeof th sport; size 65535; flags dynamic; }
+  set through { typeof th sport; size 65535; flags dynamic; }
+  set in_echoes { typeof icmp id; size 65535; flags dynamic; }
+  set through_echoes { typeof icmp id; size 65535; flags dynamic; }
+  set in_echoes6 { typeof icmpv6 id; size 65535; flags dynamic; }
+  set through_echoes6 { typeof icmpv6 id; size 65535; flags dynamic; }
+  chain input {
+    type filter hook input priority 200;
+    meta l4proto { tcp, udp } add @in { th sport }
+    meta l4proto icmp add @in_echoes { icmp id }
+    meta l4proto icmpv6 add @in_echoes6 { icmpv6 id }
+  }
+  chain forward {
+    type filter hook forward priority 200;
+    meta l4proto { tcp, udp } add @through { th sport }
+    meta l4proto icmp add @through_echoes { icmp id }
+    meta l4proto icmpv6 add @through_echoes6 { icmpv6 id }
+  }
+}
+"""
+"""What comes by after the firewall has had its say."""
+
+
+def appliance_with(firewall: str) -> Appliance:
+    """The gateway, with a section `firewall` of its own ("": none)."""
+    return parse_text((CONFIG + firewall).encode(), "appliance.yaml").appliance
+
+
+@dataclass
+class Crossing:
+    """The router, its wires and their ends."""
+
+    router: Namespace
+    inside: Namespace
+    outside: Namespace
+    iptables: Iptables
+    facts: Facts
+    numbers: Iterator[int] = field(default_factory=lambda: count(1025))
+
+    def load(self, appliance: Appliance) -> None:
+        """Put its rules in force."""
+        for family in FAMILIES:
+            self.router.call(self._load, family, framework(family) + rules_of(appliance, self.facts, family).text)
+
+    def _load(self, family: int, text: str) -> None:
+        self.iptables.load(family, text, self.iptables.rules(family))
+
+    def passing(self, sent: Sequence[Packet]) -> list[bool]:
+        """Which of these the firewall lets in, or through."""
+        numbered = [(next(self.numbers), packet) for packet in sent]
+        assert numbered[-1][0] < 65536, "there are no more numbers to know packets by"
+        for interface, end in ((LAN, self.inside), (OUTSIDE, self.outside), (TUNNEL, self.outside)):
+            target = self.router.call(packets.mac_of, interface)
+            frames = [packets.frame(packet, at, target) for at, packet in numbered if packet.arriving == interface]
+            end.call(packets.send, interface, frames)
+        seen = self._seen()
+        return [at in seen for at, _ in numbered]
+
+    def _seen(self) -> set[int]:
+        listed = json.loads(self.router.program("nft", "-j", "list", "table", "inet", "probe"))["nftables"]
+        return {number for each in listed if "set" in each for number in each["set"].get("elem", ())}
+
+
+@contextmanager
+def crossing(folder: Path) -> Iterator[Crossing]:
+    """Until the context ends."""
+    with Namespace() as router, Namespace() as inside, Namespace() as outside:
+        for namespace in (router, inside, outside):
+            namespace.program("sysctl", "-q", "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.all.accept_dad=0")
+        router.connect(LAN, inside, LAN)
+        router.connect(OUTSIDE, outside, OUTSIDE)
+        router.connect(TUNNEL, outside, TUNNEL)
+        for interface, address in (
+            (LAN, "192.168.2.1/24"),
+            (LAN, "2001:db8:123d:abc::1/64"),
+            (OUTSIDE, "203.0.113.5/24"),
+            (TUNNEL, "2001:db8:123c:abd::2/64"),
+        ):
+            router.program("ip", "addr", "add", address, "dev", interface)
+        router.program("ip", "route", "add", "default", "via", "203.0.113.1")
+        router.program("ip", "-6", "route", "add", "default", "via", "2001:db8:123c:abd::1")
+        router.program("sysctl", "-q", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        router.program("sysctl", "-q", "net.ipv4.conf.all.rp_filter=0")
+        router.program("nft", "-f", "-", stdin=PROBE)
+        facts = network(router, router.call(Netlink))
+        yield Crossing(router, inside, outside, router.call(Iptables), facts)
