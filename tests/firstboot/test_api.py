@@ -73,6 +73,12 @@ class Answers:
             raise InputError(f"nothing here is called {thing!r}", hint="did you mean tunnel?")
         return '{"thing": "tunnel"}'
 
+    async def firewall_json(self) -> str:
+        return '{"rules": []}'
+
+    async def test_firewall_json(self, source: str, destination: str, port: str) -> str:
+        return json.dumps({"packets": [], "asked": [source, destination, port]})
+
     def status_json(self) -> str:
         return '{"state": "ready"}'
 
