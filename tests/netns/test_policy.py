@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from firstboot.policy.decision import Packet, decide
 from firstboot.policy.policy import policy_of
-from firstboot.policy.rules import Action
+from firstboot.policy.rules import Action, State
 from tests.netns.crossing import LAN, OUTSIDE, TUNNEL, Crossing, appliance_with, crossing
 
 pytestmark = pytest.mark.netns
@@ -32,7 +32,9 @@ ENDS = {
 INSIDE_HOSTS = ("192.168.2.20", "192.168.2.21", "2001:db8:123d:abc::20", "2001:db8:123d:abc::21")
 NETWORKS = ("any", "192.168.2.20", "192.168.2.0/25", "198.51.100.0/24", "2001:db8:123d:abc::20", "2001:db8:eeee::/48")
 PORTS = (22, 25, 53, 80, 443, 5353, 8080)
-TYPES = {4: (0, 3, 8, 11, 13), 6: (1, 2, 128, 129, 135)}
+TYPES = {4: (0, 3, 8, 11), 6: (1, 2, 128, 129)}
+UNASKED = {4: (0, 3, 11), 6: (1, 2, 129)}
+"""Answers and errors, here about connections that nobody has: to connection tracking they are invalid."""
 
 
 @pytest.fixture(scope="module")
@@ -51,17 +53,24 @@ def packets(draw: st.DrawFn) -> Packet:
     arriving = draw(st.sampled_from((LAN, outer)))
     target = draw(st.sampled_from(("box", LAN if arriving == outer else outer)))
     protocol = draw(st.sampled_from(("tcp", "udp", "icmp")))
+    kind = draw(st.sampled_from(TYPES[family])) if protocol == "icmp" else 0
     believed = [end for end in ends[target] if target == "box" or _leads(end, target)]
     return Packet(
-        source=ip_address(draw(st.sampled_from(ends[arriving]))),
+        source=ip_address(draw(st.sampled_from([end for end in ends[arriving] if _goes(end, target)]))),
         destination=ip_address(draw(st.sampled_from(believed))),
         protocol=protocol,
         arriving=arriving,
         leaving="" if target == "box" else target,
         port=0 if protocol == "icmp" else draw(st.sampled_from(PORTS)),
-        type=draw(st.sampled_from(TYPES[family])) if protocol == "icmp" else 0,
+        type=kind,
+        state=State.INVALID if protocol == "icmp" and kind in UNASKED[family] else State.ANY,
         hops=draw(st.sampled_from((64, 255))),
     )
+
+
+def _goes(end: str, target: str) -> bool:
+    """What has an address of one link is forwarded by nobody."""
+    return target == "box" or not end.startswith("fe80:")
 
 
 def _leads(end: str, interface: str) -> bool:
