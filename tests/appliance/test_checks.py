@@ -537,6 +537,6 @@ def test_an_unread_value_silences_only_what_needs_it() -> None:
 
 
 def test_one_unread_rule_does_not_hide_the_next() -> None:
-    rule = "tcp: [80, 443]\n    - {to: nowhere, tcp: 1}\n    - {to: '2001:db8::3', tcp: 2}\n"
+    rule = "tcp: [80, 443]\n    - {to: 1.2.3, tcp: 1}\n    - {to: '2001:db8::3', tcp: 2}\n"
     text = changed("gateway", [("tcp: [80, 443]\n", rule)])
     assert [line.split(":")[1] for line in problems(text)] == ["31", "32"]

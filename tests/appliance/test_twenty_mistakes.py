@@ -60,7 +60,7 @@ a.yaml:24:1: gadget does not belong to profile gateway (it belongs to profile ga
 a.yaml:28:11: firewall.allow_in[0].to: 2001:db8:ffff::2 is not in 2001:db8:123d::/48, which is tunnel.routed (an address in 2001:db8:123d::/48)
 a.yaml:29:13: firewall.allow_in[0].tcp[0]: "http" is neither a number nor FIRST-LAST (1 to 65535 or FIRST-LAST, e.g. 443 or 8000-8010)
 a.yaml:30:7: firewall.allow_in[1] allows nothing: it has no ports (tcp: [443] or udp: [51820], or both)
-a.yaml:31:7: firewall.allow_in[2].to is missing: the address of the machine inside (e.g. 2001:db8::2)
+a.yaml:31:7: firewall.allow_in[2].to is missing: the machine inside: its address, or its name (an address, or the name that it has by DHCP, e.g. nas)
 """
 
 
