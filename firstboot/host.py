@@ -20,8 +20,9 @@ from firstboot.bus import Bus
 from firstboot.changed_settings import ChangedSettings
 from firstboot.command import Ended, begin
 from firstboot.connections import SSH_PORT, ssh_connections
-from firstboot.facts import Carrier, ChangedSetting, Facts
+from firstboot.facts import Carrier, ChangedSetting, Facts, Gateway
 from firstboot.gadget import configfs, identity
+from firstboot.hosts import by_hardware, hosts
 from firstboot.iptables import Iptables
 from firstboot.kind import FileState, Gadget, Reaction
 from firstboot.management import Visits
@@ -44,6 +45,7 @@ from firstboot.wireless import Heard, Joining, Radio
 from firstboot.wlan import Wlan
 
 SYSCTL = Path("/proc/sys")
+LEASES = (dnsmasq.LAN_LEASES, dnsmasq.CABLE_LEASES)
 ANSWER_VALID_S = 30.0
 RUN_LIMIT_S = 600
 """A policy's command that takes longer is ended: none that hangs keeps it from being run again for good."""
@@ -96,7 +98,15 @@ class Host:
             managers=present(self, networkmanager_runs=networkmanager) if self._bus is not None else (),
             interfaces_files=ifupdown.of_others(self),
             carrying=self._carrying(),
+            hosts=self._hosts(),
         )
+
+    def _hosts(self) -> Mapping[str, tuple[Gateway, ...]]:
+        leases = [found for path in LEASES if (found := self.read(Path(path))) is not None]
+        if not leases:
+            return {}
+        seen = by_hardware(self._netlink.tables.neighbours())
+        return hosts((line for found in leases for line in _text([found]).splitlines()), seen)
 
     def _carrying(self) -> dict[str, Carrier]:
         found = self.read(CARRYING)

@@ -40,10 +40,11 @@ from firstboot.facts import (
 _LINK = struct.Struct("=BxHiII")  # ifinfomsg: family, type, index, flags, change
 _ADDRESS = struct.Struct("=BBBBI")  # ifaddrmsg: family, prefix length, flags, scope, index
 _ROUTE = struct.Struct("=BBBBBBBBI")  # rtmsg: family, lengths, tos, table, protocol, scope, type, flags
+_NEIGHBOUR = struct.Struct("=BxxxiHBB")  # ndmsg: family, index, state, flags, type
 _RULE = struct.Struct("=BBBBBBBBI")  # fib_rule_hdr: family, lengths, tos, table, 0, 0, action, flags
 _U32 = struct.Struct("=I")
 
-_GETLINK, _GETADDR, _GETROUTE, _GETRULE = 18, 22, 26, 34
+_GETLINK, _GETADDR, _GETROUTE, _GETNEIGH, _GETRULE = 18, 22, 26, 30, 34
 
 _IFF_UP = 0x1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER = 1, 3, 4, 10
@@ -56,6 +57,7 @@ _IFA_F_DADFAILED, _IFA_F_TENTATIVE = 0x08, 0x40
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
 _RTN_UNICAST, _RTM_F_CLONED, _LOCAL_TABLE = 1, 0x200, 255
+_NDA_DST, _NDA_LLADDR = 1, 2
 _FRA_SRC, _FRA_IIF, _FRA_PRIORITY, _FRA_FWMARK, _FRA_TABLE, _FRA_OIF, _FRA_PROTOCOL = 2, 3, 6, 10, 15, 17, 21
 _FR_ACT_TO_TBL = 1
 
@@ -142,6 +144,16 @@ class Tables:
                     found.append(_route(destination, name, known, table=table, protocol=protocol))
                     if is_example:
                         tables_seen.add(table)
+        return found
+
+    def neighbours(self) -> list[tuple[str, Gateway]]:
+        """Hosts on the links that were spoken with: hardware address and address."""
+        found = []
+        for body in self._dumps.table(_GETNEIGH, _NEIGHBOUR.pack(0, 0, 0, 0, 0)):
+            known = attributes(body, _NEIGHBOUR.size)
+            mac, address = known.get(_NDA_LLADDR, b""), known.get(_NDA_DST)
+            if address is not None and len(mac) == _MAC_BYTES:
+                found.append((mac.hex(":"), _ip(address)))
         return found
 
     def rules(self) -> list[Rule]:

@@ -44,6 +44,7 @@ class Surroundings:
     managers: tuple[str, ...] = ()
     interfaces_files: Mapping[str, str] = field(default_factory=dict, repr=False)
     carrying: Mapping[str, Carrier] = field(default_factory=dict)
+    hosts: Mapping[str, tuple[Gateway, ...]] = field(default_factory=dict)
 
 
 class View:

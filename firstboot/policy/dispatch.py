@@ -37,46 +37,45 @@ class ByPort:
     rule: int
 
 
-def by_address(chain: str, entries: Sequence[ByAddress], numbers: Iterator[int] | None = None) -> Iterator[Line]:
+def by_address(chain: str, entries: Sequence[ByAddress]) -> Iterator[Line]:
     """The lines of a chain, and of those below it, which have its name with a number.
 
     The order is kept among those whose destinations overlap.
     """
-    numbers = numbers if numbers is not None else count(1)
+    yield from _divided(chain, entries, (f"{chain}-{number}" for number in count(1)))
+
+
+def _divided(chain: str, entries: Sequence[ByAddress], names: Iterator[str]) -> Iterator[Line]:
     networks = [entry.destination for entry in entries]
     node = _around(networks) if len(entries) > LEAF else None
     if node is None or any(network.prefixlen <= node.prefixlen for network in networks):
         yield from (Line(chain, entry.words, entry.rule) for entry in entries)
         return
-    parts = [
-        (f"{chain}-{next(numbers)}", [entry for entry in entries if _is_in(entry.destination, half)])
-        for half in node.subnets(1)
-    ]
+    halves = [[entry for entry in entries if _is_in(entry.destination, half)] for half in node.subnets(1)]
+    parts = [(next(names), half) for half in halves]
     for name, part in parts:
         yield Line(chain, f"-d {_around([entry.destination for entry in part])} -g {name}")
     for name, part in parts:
-        yield from by_address(name, part, numbers)
+        yield from _divided(name, part, names)
 
 
 def by_port(chain: str, entries: Sequence[ByPort], protocol: str) -> Iterator[Line]:
     """The same by port, of one protocol."""
-    yield from _by_cluster(chain, _clusters(entries), protocol, count(1))
+    yield from _halved(chain, _clusters(entries), protocol, (f"{chain}-{number}" for number in count(1)))
 
 
-def _by_cluster(
-    chain: str, clusters: Sequence[Sequence[ByPort]], protocol: str, numbers: Iterator[int]
-) -> Iterator[Line]:
+def _halved(chain: str, clusters: Sequence[Sequence[ByPort]], protocol: str, names: Iterator[str]) -> Iterator[Line]:
     if len(clusters) <= 1 or sum(map(len, clusters)) <= LEAF:
         yield from (Line(chain, entry.words, entry.rule) for cluster in clusters for entry in cluster)
         return
     middle = len(clusters) // 2
-    halves = [(f"{chain}-{next(numbers)}", part) for part in (clusters[:middle], clusters[middle:])]
-    for name, part in halves:
+    parts = [(next(names), half) for half in (clusters[:middle], clusters[middle:])]
+    for name, part in parts:
         first = min(entry.ports.first for entry in part[0])
         last = max(entry.ports.last for entry in part[-1])
         yield Line(chain, f"-p {protocol} --dport {first}:{last} -g {name}")
-    for name, part in halves:
-        yield from _by_cluster(name, part, protocol, numbers)
+    for name, part in parts:
+        yield from _halved(name, part, protocol, names)
 
 
 def _clusters(entries: Sequence[ByPort]) -> list[list[ByPort]]:

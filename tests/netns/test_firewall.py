@@ -376,7 +376,7 @@ def test_rules_in_another_order_are_others(site: Site) -> None:
 
 def test_a_rule_in_a_chain_that_has_none_is_seen(site: Site) -> None:
     assert not tcp(site.outside, site.router, PI_TUNNEL, 22)
-    site.router.program("ip6tables", "-A", "ufw6-track-input", "-j", "ACCEPT")
+    site.router.program("ip6tables", "-A", "ufw6-before-logging-input", "-j", "ACCEPT")
     assert tcp(site.outside, site.router, PI_TUNNEL, 22)
     site.router.call(site.host.look)
     site.load(site.appliance)

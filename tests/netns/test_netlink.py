@@ -7,7 +7,7 @@ import select
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
 import pytest
 
@@ -249,3 +249,12 @@ def test_foreign_routes_wake_nobody_and_all_else_does(namespace: Namespace, netl
         namespace.program("ip", *command.split())
         assert events.drain(), command
     events.close()
+
+
+def test_neighbours_are_known_by_their_hardware(namespace: Namespace, netlink: Netlink) -> None:
+    namespace.call(lambda: netlink.set_link("eth0", mtu=None))
+    for address in ("192.168.7.20", "2001:db8:7::20"):
+        namespace.program("ip", "neigh", "add", address, "lladdr", "02:00:00:00:00:20", "dev", "eth0")
+    found = namespace.call(netlink.tables.neighbours)
+    assert ("02:00:00:00:00:20", IPv4Address("192.168.7.20")) in found
+    assert ("02:00:00:00:00:20", IPv6Address("2001:db8:7::20")) in found

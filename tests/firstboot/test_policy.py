@@ -1,0 +1,164 @@
+"""The firewall's policy: what it is made of, what it decides, and how it is told."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+
+import pytest
+
+from appliance.errors import InputError
+from appliance.model import Appliance
+from appliance.parse import Parsed, parse_text
+from appliance.services import service
+from firstboot.facts import Address, Facts, Link
+from firstboot.policy.decision import decide
+from firstboot.policy.dispatch import LEAF
+from firstboot.policy.policy import policy_of
+from firstboot.policy.question import Question, packets
+from firstboot.policy.rules import Group
+from firstboot.policy.text import tables
+from firstboot.policy.told import rows
+from firstboot.rendered.ufw import rules_of
+
+CONFIG = """\
+profile: gateway
+ssh: {authorized_keys: []}
+uplink: {interface: eth0, address: 203.0.113.5/24, gateway: 203.0.113.1}
+tunnel: {server: 198.51.100.100, address: "2001:db8:123c:abd::2/64", routed: "2001:db8:123d:abc::/64"}
+lan: {interface: eth1, address: 192.168.2.1/24}
+"""
+FACTS = Facts(
+    links={name: Link(name) for name in ("eth0", "eth1", "he-ipv6")},
+    addresses=(
+        Address("eth0", IPv4Interface("203.0.113.5/24")),
+        Address("eth1", IPv4Interface("192.168.2.1/24")),
+        Address("he-ipv6", IPv6Interface("2001:db8:123c:abd::2/64")),
+        Address("eth1", IPv6Interface("2001:db8:123d:abc::1/64")),
+    ),
+    hosts={"nas": (IPv4Address("192.168.2.20"), IPv6Address("2001:db8:123d:abc::20"))},
+)
+ORDER = (
+    Group.LOOPBACK,
+    Group.ESTABLISHED,
+    Group.NOISE,
+    Group.MANAGEMENT,
+    Group.CONTROL,
+    Group.OWN,
+    Group.SERVICES,
+    Group.INBOUND,
+    Group.OUTBOUND,
+)
+
+
+def parsed(firewall: str = "") -> Parsed:
+    return parse_text(f"{CONFIG}{firewall}".encode(), "a.yaml")
+
+
+def asked(appliance: Appliance, source: str, destination: str, port: str) -> list[str]:
+    """What becomes of such packets, one of each family."""
+    policy = policy_of(appliance, FACTS)
+    question = Question(source, destination, service(port))
+    return [str(decide(policy, packet).action) for packet in packets(question, policy, FACTS)]
+
+
+def test_the_parts_come_in_their_order() -> None:
+    text = "firewall:\n  allow_in: [{to: nas, tcp: 443}]\n  rules: [{to: outside, port: tcp/25, action: deny}]\n"
+    groups = [rule.group for rule in policy_of(parsed(text).appliance, FACTS).rules]
+    last = {group: len(groups) - 1 - groups[::-1].index(group) for group in ORDER}
+    assert sorted(last, key=lambda group: last[group]) == list(ORDER)
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "port", "verdicts"),
+    [
+        ("outside", "box", "tcp/22", ["deny", "deny"]),
+        ("inside", "box", "tcp/22", ["allow", "allow"]),
+        ("inside", "box", "udp/53", ["allow", "allow"]),
+        ("inside", "box", "tcp/8080", ["deny", "deny"]),
+        ("outside", "box", "icmp", ["allow", "allow"]),
+        ("inside", "outside", "tcp/443", ["allow", "allow"]),
+        ("outside", "nas", "tcp/443", ["deny", "deny"]),
+        ("box", "outside", "udp/123", ["allow", "allow"]),
+    ],
+)
+def test_the_standard_policy(source: str, destination: str, port: str, verdicts: list[str]) -> None:
+    assert asked(parsed().appliance, source, destination, port) == verdicts
+
+
+def test_a_service_by_name_is_reached_by_both_families_and_behind_the_box_by_ipv4() -> None:
+    appliance = parsed("firewall: {allow_in: [{to: nas, tcp: 80, nat_port: 8080}]}\n").appliance
+    policy = policy_of(appliance, FACTS)
+    [packet, _] = packets(Question("outside", "box", service("tcp/80")), policy, FACTS)
+    passed_on = decide(policy, packet).passed_on
+    assert passed_on is not None
+    assert (str(passed_on.destination), passed_on.port) == ("192.168.2.20", 8080)
+    assert asked(appliance, "outside", "nas", "tcp/8080") == ["allow", "allow"]
+    assert asked(appliance, "outside", "nas", "tcp/80") == ["deny", "deny"]
+
+
+def test_only_from_those_who_are_meant() -> None:
+    appliance = parsed("firewall: {allow_in: [{to: nas, tcp: 443, from: [198.51.100.0/24]}]}\n").appliance
+    assert asked(appliance, "198.51.100.7", "nas", "tcp/443") == ["allow"]
+    assert asked(appliance, "198.51.101.7", "nas", "tcp/443") == ["deny"]
+
+
+def test_what_may_leave_can_be_listed() -> None:
+    appliance = parsed("firewall: {outbound: [tcp/443, udp/53]}\n").appliance
+    assert asked(appliance, "inside", "outside", "tcp/443") == ["allow", "allow"]
+    assert asked(appliance, "inside", "outside", "tcp/25") == ["deny", "deny"]
+    assert asked(appliance, "inside", "outside", "icmp") == ["allow", "allow"]
+
+
+def test_a_machine_that_has_no_address_now_is_let_in_by_nothing() -> None:
+    appliance = parsed("firewall: {allow_in: [{to: printer, tcp: 631}]}\n").appliance
+    assert not [rule for rule in policy_of(appliance, FACTS).rules if rule.group is Group.INBOUND]
+
+
+def test_of_a_thousand_services_few_are_compared() -> None:
+    """Whichever way a packet goes down the chains."""
+    listed = "".join(f"    - {{to: '2001:db8:123d:abc::{n:x}', tcp: {1000 + n}}}\n" for n in range(2, 1002))
+    appliance = parsed(f"firewall:\n  allow_in:\n{listed}").appliance
+    [filtering, *_] = tables(policy_of(appliance, FACTS), 6)
+    chains = {name: [line for line in filtering.lines if line.chain == name] for name in filtering.chains}
+    below = {name: [line.words.split()[-1] for line in lines if " -g " in line.words] for name, lines in chains.items()}
+
+    def longest(chain: str) -> int:
+        return len(chains[chain]) + max((longest(name) for name in below[chain]), default=0)
+
+    leaves = [lines for name, lines in chains.items() if name.startswith("appliance-in") and not below[name]]
+    assert sum(map(len, leaves)) == 1000
+    assert longest("appliance-in") <= 2 * 9 + LEAF
+    assert all(len(name) < 29 for name in chains)
+
+
+def test_each_rule_is_told_with_its_line_and_what_it_counted() -> None:
+    found = parsed("firewall:\n  outbound: [tcp/443]\n")
+    policy = policy_of(found.appliance, FACTS)
+    counts = {
+        family: {
+            (table.name, chain): [(10, 1000) for line in table.lines if line.chain == chain]
+            for table in tables(policy, family)
+            for chain in table.chains
+        }
+        for family in (4, 6)
+    }
+    [row] = [row for row in rows(policy, found.marks, counts) if row.part == Group.OUTBOUND]
+    assert (row.from_, row.to, row.port, row.line, row.nat) == ("inside", "outside", "tcp/443", 7, "IPv4")
+    assert (row.packets, row.bytes) == (20, 2000)
+    [rest] = [row for row in rows(policy, found.marks, {}) if row.part == Group.REST]
+    assert (rest.action, rest.packets) == ("drop", None)
+
+
+def test_nobody_is_asked_about_in_no_family_that_both_have() -> None:
+    policy = policy_of(parsed().appliance, FACTS)
+    with pytest.raises(InputError, match="no addresses of one family"):
+        list(packets(Question("192.168.2.9", "2001:db8::9", service("any")), policy, FACTS))
+    with pytest.raises(InputError, match="no machine inside"):
+        list(packets(Question("fridge", "box", service("any")), policy, FACTS))
+
+
+def test_rejecting_and_logging_are_as_they_are_said() -> None:
+    text = rules_of(parsed("firewall: {deny: reject, log: none, log_rate: 9/s}\n").appliance, FACTS, 4).text
+    denied = [line for line in text.splitlines() if line.startswith("-A appliance-deny ")]
+    assert denied == ["-A appliance-deny -p tcp -j REJECT --reject-with tcp-reset", "-A appliance-deny -j REJECT"]
+    assert "--limit 9/s" in text
