@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 from typing import Any
 
 from appliance.model import Appliance
-from appliance.settings import Pairs, Section, Sections, Values, settings_of
+from appliance.settings import Pairs, Section, Sections, Setting, Values, settings_of
 
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[([^\]]*)\]")
 _NOTHING: tuple[object, ...] = (None, (), {})
@@ -59,7 +59,7 @@ def _inner(owner: Any) -> Mapping[str, Any]:
     if isinstance(owner, tuple):
         return {str(number): item for number, item in enumerate(owner)}
     if is_dataclass(owner) and all(field.metadata for field in fields(owner)):  # a range is a value
-        return {field.name: getattr(owner, field.name) for field in fields(owner)}
+        return {setting.name: getattr(owner, setting.attribute) for setting in settings_of(type(owner))}
     return {}
 
 
@@ -70,16 +70,16 @@ def _without(owner: Any, steps: Sequence[str]) -> Any:
         changed = {step: _without(inner[step], rest)} if rest else {}
         kept = {name: value for name, value in inner.items() if rest or name != step} | changed
         return tuple(kept.values()) if isinstance(owner, tuple) else kept
-    return replace(owner, **{step: _without(inner[step], rest) if rest else _instead(owner, step)})
+    setting = next(setting for setting in settings_of(type(owner)) if setting.name == step)
+    return replace(owner, **{setting.attribute: _without(inner[step], rest) if rest else _instead(owner, setting)})
 
 
-def _instead(owner: Any, name: str) -> Any:
-    setting = next(setting for setting in settings_of(type(owner)) if setting.name == name)
+def _instead(owner: Any, setting: Setting) -> Any:
     if isinstance(setting.shape, Values | Sections):
         return ()
     if isinstance(setting.shape, Section):
         return setting.default
-    return {} if isinstance(setting.shape, Pairs) else other(getattr(owner, name))
+    return {} if isinstance(setting.shape, Pairs) else other(getattr(owner, setting.attribute))
 
 
 @singledispatch

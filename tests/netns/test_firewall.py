@@ -312,7 +312,7 @@ def reload(site: Site) -> None:
         ("ip6tables", "-t", "mangle", "-F", "FORWARD"),
         ("ip6tables", "-t", "mangle", "-A", "FORWARD", "-j", "appliance-mss"),
         ("iptables", "-I", "ufw-before-input", "-j", "ACCEPT"),
-        ("ip6tables", "-F", "ufw6-after-logging-input"),
+        ("ip6tables", "-F", "ufw6-reject-input"),
         ("sh", "-c", "ip6tables -P INPUT ACCEPT; ip6tables -P FORWARD ACCEPT; ip6tables -F; ip6tables -X"),
         ("sh", "-c", "iptables -F; ip6tables -F"),
         ("sh", "-c", "nft flush ruleset"),
@@ -330,7 +330,7 @@ def test_drift_is_seen_and_repaired(site: Site, disturbance: tuple[str, ...]) ->
     assert site.differences(Firewall()) == ()
     assert not tcp(site.outside, site.router, PI_TUNNEL, 22)
     assert tcp(site.outside, site.router, PI_TUNNEL, 8080)  # the user's own rule is back as well
-    assert "[UFW BLOCK]" in site.router.program("ip6tables", "-S", "ufw6-after-logging-input")
+    assert "[UFW BLOCK]" in site.router.program("ip6tables", "-S", "appliance-deny")
     assert tcp(site.inside, site.outside, OUTSIDE, 443)
 
 
