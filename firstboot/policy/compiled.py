@@ -150,6 +150,7 @@ def packet(traffic: Traffic, family: int) -> str:
     words = [f"-p {protocol}"] if protocol else []
     words += [f"--sport {port_words(traffic.source_ports)}"] if traffic.source_ports is not None else []
     words += [f"--dport {port_words(traffic.ports)}"] if traffic.ports is not None else []
+    words += [f"{'' if traffic.opening else '! '}--syn"] if traffic.opening is not None else []
     words += [f"--{protocol}-type {each}" for each in traffic.types]
     words += [f"-m hl --hl-eq {traffic.hops}"] if traffic.hops is not None else []
     words += [f"-m rt --rt-type {traffic.routing}"] if traffic.routing is not None else []

@@ -18,7 +18,7 @@ class Packet:
     """The first packet of a connection, or one by itself.
 
     `arriving`, `leaving`: the interfaces by which it comes and goes; "" where it is the box itself that sends it, or
-    gets it. `protocol`: as in `Traffic`; ports are those of TCP and UDP, `type` that of a control message.
+    gets it. `protocol`, `opening`: as in `Traffic`; ports are those of TCP and UDP, `type` that of a control message.
     """
 
     source: Address
@@ -31,6 +31,7 @@ class Packet:
     type: int = 0
     hops: int = 64
     state: State = State.ANY
+    opening: bool = True
     routing: int | None = None
 
     @property
@@ -151,4 +152,5 @@ def _is(traffic: Traffic, packet: Packet) -> bool:
         and (not traffic.types or packet.type in traffic.types)
         and traffic.hops in (None, packet.hops)
         and traffic.routing in (None, packet.routing)
+        and traffic.opening in (None, packet.opening)
     )

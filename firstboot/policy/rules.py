@@ -58,7 +58,8 @@ class Traffic:
     """What a packet is, whatever its addresses. What is not said does not matter.
 
     `protocol`: tcp, udp, icmp (of the family), or a number. `types`: of control messages, as the kernel numbers them.
-    `hops`: the hop limit that it must have arrived with. `routing`: the type of its routing header.
+    `hops`: the hop limit that it must have arrived with. `routing`: the type of its routing header. `opening`: whether
+    it asks for a connection (TCP's SYN).
     """
 
     protocol: str = ""
@@ -67,6 +68,7 @@ class Traffic:
     types: tuple[int, ...] = ()
     hops: int | None = None
     routing: int | None = None
+    opening: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,9 @@ def _malformed() -> Iterator[Rule]:
     note = "routing headers of type 0 amplify traffic (RFC 5095)"
     yield Rule(Group.NOISE, Action.DROP, traffic=(Traffic(routing=0),), families=(6,), note=note)
     yield Rule(Group.NOISE, Action.DROP, state=State.INVALID, note="what belongs to no connection")
+    # What the inside has open goes on after the Pi was off: its next packet makes the connection known again.
+    unknown = (Traffic("tcp", opening=False),)
+    yield Rule(Group.NOISE, Action.DROP, Zone.OUTSIDE, traffic=unknown, note="of a connection that nobody knows")
 
 
 def _links(appliance: Appliance, facts: Facts) -> Iterator[Rule]:

@@ -133,6 +133,8 @@ def _told(traffic: Traffic, rule: Rule) -> str:
         return f"icmp/{next((name for name in names if name), kind)}"
     if traffic.routing is not None:
         return f"routing header {traffic.routing}"
+    if traffic.opening is False:
+        return f"{traffic.protocol}, not opening"
     protocol = f"protocol {traffic.protocol}" if traffic.protocol.isdigit() else traffic.protocol or "any"
     return f"{protocol}/{traffic.ports}" if traffic.ports is not None else protocol
 

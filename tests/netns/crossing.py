@@ -42,24 +42,14 @@ lan:
 
 PROBE = """
 table inet probe {
-  set in { typeof th sport; size 65535; flags dynamic; }
-  set through { typeof th sport; size 65535; flags dynamic; }
-  set in_echoes { typeof icmp id; size 65535; flags dynamic; }
-  set through_echoes { typeof icmp id; size 65535; flags dynamic; }
-  set in_echoes6 { typeof icmpv6 id; size 65535; flags dynamic; }
-  set through_echoes6 { typeof icmpv6 id; size 65535; flags dynamic; }
-  chain input {
-    type filter hook input priority 200;
-    meta l4proto { tcp, udp } add @in { th sport }
-    meta l4proto icmp add @in_echoes { icmp id }
-    meta l4proto icmpv6 add @in_echoes6 { icmpv6 id }
+  set seen { type inet_service; size 65535; flags dynamic; }
+  chain number {
+    meta l4proto { tcp, udp } add @seen { th sport }
+    meta l4proto { icmp, icmpv6 } add @seen { @th,32,16 }
   }
-  chain forward {
-    type filter hook forward priority 200;
-    meta l4proto { tcp, udp } add @through { th sport }
-    meta l4proto icmp add @through_echoes { icmp id }
-    meta l4proto icmpv6 add @through_echoes6 { icmpv6 id }
-  }
+  chain input { type filter hook input priority 200; jump number; }
+  chain output { type filter hook output priority 200; jump number; }
+  chain forward { type filter hook forward priority 200; jump number; }
 }
 """
 """What comes by after the firewall has had its say."""
@@ -97,6 +87,8 @@ class Crossing:
             target = self.router.call(packets.mac_of, interface)
             frames = [packets.frame(packet, at, target) for at, packet in numbered if packet.arriving == interface]
             end.call(packets.send, interface, frames)
+        own = [packets.datagram(packet, at) for at, packet in numbered if not packet.arriving]
+        self.router.call(packets.send_from_here, own)
         seen = self._seen()
         return [at in seen for at, _ in numbered]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address
 
 from firstboot.policy.decision import Packet
@@ -12,15 +13,19 @@ from image.lab.forge import checksum
 
 _PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1, "icmpv6": 58}
 _ETHERTYPES = {4: 0x0800, 6: 0x86DD}
-_TCP_SYN = 0x02
+_TCP_SYN, _TCP_ACK = 0x02, 0x10
 
 
-def frame(packet: Packet, number: int, target: bytes, *, flags: int = _TCP_SYN) -> bytes:
+def frame(packet: Packet, number: int, target: bytes) -> bytes:
     """An Ethernet frame; `number` (up to 65535) is what it is known by: the source port, or the id of an echo."""
-    payload = _transport(packet, number, flags)
-    body = _ipv4(packet, payload) if packet.family == 4 else _ipv6(packet, payload)
     source = bytes.fromhex("020000000001")
-    return target + source + _ETHERTYPES[packet.family].to_bytes(2, "big") + body
+    return target + source + _ETHERTYPES[packet.family].to_bytes(2, "big") + datagram(packet, number)
+
+
+def datagram(packet: Packet, number: int) -> bytes:
+    """The same without the frame around it."""
+    payload = _transport(packet, number)
+    return _ipv4(packet, payload) if packet.family == 4 else _ipv6(packet, payload)
 
 
 def send(interface: str, frames: list[bytes]) -> None:
@@ -29,6 +34,15 @@ def send(interface: str, frames: list[bytes]) -> None:
         wire.bind((interface, 0))
         for each in frames:
             wire.send(each)
+
+
+def send_from_here(datagrams: list[bytes]) -> None:
+    """As the machine's own; to be called in its namespace. Where they go, is in them."""
+    for each in datagrams:
+        family = socket.AF_INET if each[0] >> 4 == 4 else socket.AF_INET6
+        target = socket.inet_ntop(family, each[16:20] if family == socket.AF_INET else each[24:40])
+        with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as wire, suppress(PermissionError):
+            wire.sendto(each, (target, 0))  # what the firewall denies, the sender is told
 
 
 def mac_of(interface: str) -> bytes:
@@ -44,8 +58,9 @@ def protocol_number(packet: Packet) -> int:
     return _PROTOCOLS[name] if name in _PROTOCOLS else int(name)
 
 
-def _transport(packet: Packet, number: int, flags: int) -> bytes:
+def _transport(packet: Packet, number: int) -> bytes:
     if packet.protocol == "tcp":
+        flags = _TCP_SYN if packet.opening else _TCP_ACK
         header = struct.pack("!HHIIBBHHH", number, packet.port, 1, 0, 5 << 4, flags, 1024, 0, 0)
         return _summed(packet, header, 16)
     if packet.protocol == "udp":

@@ -32,7 +32,7 @@ ENDS = {
 INSIDE_HOSTS = ("192.168.2.20", "192.168.2.21", "2001:db8:123d:abc::20", "2001:db8:123d:abc::21")
 NETWORKS = ("any", "192.168.2.20", "192.168.2.0/25", "198.51.100.0/24", "2001:db8:123d:abc::20", "2001:db8:eeee::/48")
 PORTS = (22, 25, 53, 80, 443, 5353, 8080)
-TYPES = {4: (0, 3, 8, 11), 6: (1, 2, 128, 129)}
+TYPES = {4: (0, 3, 8, 11, 13), 6: (1, 2, 128, 129, 135, 136)}
 UNASKED = {4: (0, 3, 11), 6: (1, 2, 129)}
 """Answers and errors, here about connections that nobody has: to connection tracking they are invalid."""
 
@@ -65,6 +65,7 @@ def packets(draw: st.DrawFn) -> Packet:
         type=kind,
         state=State.INVALID if protocol == "icmp" and kind in UNASKED[family] else State.ANY,
         hops=draw(st.sampled_from((64, 255))),
+        opening=draw(st.booleans()),
     )
 
 
