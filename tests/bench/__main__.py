@@ -6,11 +6,12 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.bench import build, drift, gadget, gateway, zero
+from tests.bench import build, drift, firewall, gadget, gateway, zero
 
 SUBJECTS = {
     "build": build.measure,
     "drift": drift.measure,
+    "firewall": firewall.measure,
     "gateway": gateway.measure,
     "gadget": gadget.measure,
     "zero": zero.measure,
