@@ -77,23 +77,21 @@ def _services(count: int) -> Iterator[tuple[IPv6Address, int]]:
 
 def _appliance(count: int, note: str = "") -> Appliance:
     listed = "".join(f"    - {{to: '{host}', tcp: {port}}}\n" for host, port in _services(count))
-    rules = (
-        f"  rules:\n    - {{from: outside, to: inside, port: tcp/1, action: deny, note: '{note}'}}\n" if note else ""
-    )
-    return appliance_with(f"firewall:\n  allow_in:\n{listed}{rules}")
+    own = f"  rules: [{{from: outside, to: inside, port: tcp/1, action: deny, note: '{note}'}}]\n" if note else ""
+    return appliance_with(f"firewall:\n  allow_in:\n{listed}{own}")
 
 
-def _loads_policy(count: int) -> Callable[[Crossing], None]:
+def _loads_policy(count: int) -> Callable[[Crossing], object]:
     return lambda site: site.load(_appliance(count))
 
 
-def _loads_by_hand(count: int) -> Callable[[Crossing], None]:
+def _loads_by_hand(count: int) -> Callable[[Crossing], object]:
     services = ", ".join(f"{host} . {port}" for host, port in _services(count))
     text = HAND_WRITTEN.format(services=services, outside=TUNNEL, inside=LAN)
-    return lambda site: site.router.program("nft", "-f", "-", stdin=text) and None
+    return lambda site: site.router.program("nft", "-f", "-", stdin=text)
 
 
-def _row(name: str, folder: Path, load: Callable[[Crossing], None], count: int) -> tuple[str, float, float]:
+def _row(name: str, folder: Path, load: Callable[[Crossing], object], count: int) -> tuple[str, float, float]:
     with crossing(folder) as site:
         site.router.program("nft", "delete", "table", "inet", "probe")
         _give_addresses(site)
