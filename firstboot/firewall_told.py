@@ -18,6 +18,9 @@ from firstboot.policy.told import Counts, Row, rows
 from firstboot.rendered.ufw import rules_of
 
 
+_COUNTERS = ("packets", "bytes")
+
+
 def explained(passes: Passes, host: Host) -> Mapping[str, Any]:
     """The effective policy, each rule with its line and its counters. To be called in the worker."""
     configuration = _in_force(passes)
@@ -54,7 +57,7 @@ def _answer(packet: Packet, policy: Policy, found: Sequence[Row]) -> Mapping[str
         "leaving": packet.leaving,
         "passed_on": f"{passed_on.destination} port {passed_on.port}" if passed_on is not None else "",
         "action": decision.action,
-        "rule": row.as_json(),
+        "rule": {name: value for name, value in row.as_json().items() if name not in _COUNTERS},
     }
 
 

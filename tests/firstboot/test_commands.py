@@ -1,9 +1,10 @@
-"""`appliance plan` and `appliance explain`, as a person has them: asked is a daemon in memory."""
+"""`appliance plan`, `explain` and `firewall`, as a person has them: asked is a daemon in memory."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from appliance.cli import main
 from appliance.errors import ApplianceError
 from firstboot.bus_names import error_name, error_of
-from firstboot.cli import explain, plan
+from firstboot.cli import explain, firewall, plan
 from tests.firstboot.test_answers import CUSTOM, GATEWAY, Asked
 
 
@@ -22,7 +23,7 @@ class Shell:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, config: str = GATEWAY) -> None:
         self.asked = Asked(folder, config, custom=config is CUSTOM)
         self.calls: list[str] = []
-        for module in (plan, explain):
+        for module in (plan, explain, firewall):
             monkeypatch.setattr(module, "asked", self._answer)
         self._monkeypatch = monkeypatch
         self.be(0)
@@ -37,6 +38,8 @@ class Shell:
             "Plan": answers.plan_json,
             "PlanFor": answers.plan_for_json,
             "Explain": answers.explain_json,
+            "Firewall": answers.firewall_json,
+            "TestFirewall": answers.test_firewall_json,
         }
         try:
             return dict(json.loads(asyncio.run(asks[method](*texts))))
@@ -170,3 +173,53 @@ def test_explain_tells_what_is_meant(shell: Shell, capsys: pytest.CaptureFixture
     assert "did you mean tunnel" in said
     assert main(["explain", "profile"]) == 0
     assert capsys.readouterr().out == "profile: appliance.yaml line 2\nNothing is kept because of it alone.\n"
+
+
+def test_the_firewall_is_told_as_a_table(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(firewall, "run_program", lambda _: "2026-11-24T08:00:00 ipv6gw kernel: [UFW BLOCK] IN=eth0\n")
+    assert main(["firewall", "explain"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].split()[:5] == ["from", "source", "to", "destination", "port"]
+    [allowed] = [line for line in told if "2001:db8:123d:abc::2 " in line and "tcp/80" in line]
+    assert re.search(rf" allow +7 +{shell.asked.line('    - to:')} *$", allowed), allowed
+    assert told[-2:] == ["last drops:", "  2026-11-24T08:00:00 ipv6gw kernel: [UFW BLOCK] IN=eth0"]
+
+
+def test_counters_are_left_out_where_the_kernel_has_other_rules(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(firewall, "run_program", lambda _: "")
+    shell.asked.machine.kernel_rules[6] = ""
+    assert main(["firewall", "explain"]) == 0
+    told = capsys.readouterr().out
+    assert "The counters leave out IPv6: the rules in the kernel are others just now." in told
+    assert "last drops: none" in told
+
+
+def test_the_rule_that_decides_is_named_with_its_line(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["firewall", "test", "--from", "outside", "--to", "2001:db8:123d:abc::2", "--port"]
+    assert main([*asked, "tcp/80"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "IPv6: 2001:db8:ffff::1 to 2001:db8:123d:abc::2 port 80: allow"
+    assert f"(inbound, appliance.yaml line {shell.asked.line('    - to:')} firewall.allow_in[0])" in told[1]
+    assert main([*asked, "tcp/81"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].endswith("port 81: deny")
+    assert told[1].startswith("  by no rule (the rest)")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--from", "fridge", "--to", "box"), "'fridge' is no zone, no address, and no machine inside"),
+        (("--from", "outside", "--to", "box", "--port", "443"), "does not say whether it is tcp or udp"),
+        (("--from", "192.0.2.1", "--to", "2001:db8::1"), "no addresses of one family"),
+    ],
+)
+def test_a_question_that_cannot_be_understood(
+    shell: Shell, words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["firewall", "test", *words]) == 2
+    assert said in capsys.readouterr().err

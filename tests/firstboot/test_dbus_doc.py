@@ -173,3 +173,10 @@ def test_examples_call_what_there_is() -> None:
 @pytest.mark.parametrize("page", ["README.md", "docs/architecture.md"])
 def test_it_is_found(page: str) -> None:
     assert re.search(r"\]\((docs/)?dbus\.md\)", (ROOT / page).read_text())
+
+
+def test_what_the_firewall_answers(asked: Asked) -> None:
+    assert shape(asyncio.run(asked.answers.firewall_json())) == told("Firewall")
+    forwarded = asked.answers.test_firewall_json("outside", "2001:db8:123d:abc::2", "tcp/80")
+    denied = asked.answers.test_firewall_json("outside", "box", "tcp/22")
+    assert shape(*(asyncio.run(answer) for answer in (forwarded, denied))) == told("TestFirewall")
