@@ -17,7 +17,6 @@ from firstboot.policy.rules import FAMILIES, Policy
 from firstboot.policy.told import Counts, Row, rows
 from firstboot.rendered.ufw import rules_of
 
-
 _COUNTERS = ("packets", "bytes")
 
 

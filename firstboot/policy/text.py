@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -49,19 +49,22 @@ def _filter(policy: Policy, family: int) -> Table:
     names = {direction: f"{ufw}-before-{direction}" for direction in (INPUT, OUTPUT, FORWARD)}
     found = [*compiled.filter_lines(policy, family), *inbound.filter_lines(policy, family)]
     lines = [replace(line, chain=names.get(line.chain, line.chain)) for line in found]
-    lines += [Line(f"{ufw}-reject-{direction}", f"-j {DENIED}") for direction in (INPUT, FORWARD)]
-    lines += _endings(policy)
-    chains = (*names.values(), f"{ufw}-reject-input", f"{ufw}-reject-forward", ALLOWED, LOGGED, DENIED, LOGGED_DENIED)
+    rest = (f"{ufw}-reject-{INPUT}", f"{ufw}-reject-{FORWARD}")
+    lines += _endings(policy, rest)
+    chains = (*names.values(), *rest, ALLOWED, LOGGED, DENIED, LOGGED_DENIED)
     return Table("filter", tuple(dict.fromkeys((*chains, *(line.chain for line in lines)))), tuple(lines))
 
 
-def _endings(policy: Policy) -> Iterator[Line]:
-    """How packets are logged, allowed and denied."""
+def _endings(policy: Policy, rest: Sequence[str]) -> Iterator[Line]:
+    """How packets are logged, allowed and denied; those that no rule decides about, in the chains `rest`.
+
+    Each has a limit of its own: who knocks at every port hides nothing of what goes on elsewhere.
+    """
     limit = f"-m limit --limit {policy.rate} --limit-burst {BURST} -j LOG --log-prefix"
     for chain in (ALLOWED, LOGGED):
         yield Line(chain, f'{limit} "[UFW ALLOW] "')
         yield Line(chain, "-j ACCEPT")
-    for chain in (DENIED, LOGGED_DENIED):
+    for chain in (*rest, DENIED, LOGGED_DENIED):
         if chain == LOGGED_DENIED or policy.log is not Logged.NONE:
             yield Line(chain, f'{limit} "[UFW BLOCK] "')
         if policy.deny is Deny.REJECT:
