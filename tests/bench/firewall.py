@@ -15,6 +15,7 @@ from pathlib import Path
 from appliance.model import Appliance
 from firstboot.policy.decision import Packet
 from tests.bench.shown import figure, heading, judged, table
+from tests.lab import wire
 from tests.netns import packets
 from tests.netns.crossing import LAN, TUNNEL, Crossing, appliance_with, crossing
 from tests.netns.namespace import Namespace
@@ -125,7 +126,7 @@ def _connections(site: Crossing, port: int) -> float:
     opening = Packet(OUTSIDE, INSIDE, "tcp", TUNNEL, LAN, port)
     frames = list(_frames(opening, target))
     before, began = _sent(site), time.monotonic()
-    site.outside.call(packets.send, TUNNEL, frames)
+    site.outside.call(wire.send, TUNNEL, frames)
     while _sent(site) - before < CONNECTIONS:
         assert time.monotonic() < began + 60, "not all came through"
     return CONNECTIONS / (time.monotonic() - began)
