@@ -20,6 +20,13 @@ from firstboot.rendered.file import File, kept, text
 from firstboot.topology import awaits_lease
 
 OWNED: tuple[Path, ...] = ()
+SWITCHED_ON = """\
+# The firewall is up from the first boot on: closed, until the appliance has read appliance.yaml.
+ENABLED=yes
+# The policy says what is logged (firewall.log in appliance.yaml).
+LOGLEVEL=off
+"""
+"""As the overlay has it. After `ufw disable` there would be no rules at the next boot before the daemon runs."""
 _VERSION_DIGITS = 12
 
 
@@ -33,7 +40,7 @@ class Rules:
 
 
 def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
-    """The rules of both families, and the kernel settings, that ufw applies whenever it starts.
+    """The rules of both families, and the kernel settings, that ufw applies whenever it starts; and that it starts.
 
     At boot nobody knows yet whether the laptop shares its Internet: the Pi serves it until then.
     """
@@ -43,10 +50,11 @@ def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
         forward_ipv4=bool(paths(appliance, facts, 4)),
         forward_ipv6=bool(paths(appliance, facts, 6)),
     )
+    others = (text(ETC / "ufw" / "ufw.conf", SWITCHED_ON), text(ETC / "ufw" / "sysctl.conf", settings))
     if awaits_lease(appliance, facts):
-        return (*(kept(path_of(family)) for family in FAMILIES), text(ETC / "ufw" / "sysctl.conf", settings))
+        return (*(kept(path_of(family)) for family in FAMILIES), *others)
     rules = [text(path_of(family), rules_of(appliance, facts, family).text, 0o640) for family in FAMILIES]
-    return (*rules, text(ETC / "ufw" / "sysctl.conf", settings))
+    return (*rules, *others)
 
 
 def path_of(family: int) -> Path:
