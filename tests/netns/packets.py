@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address
 
@@ -14,6 +15,8 @@ from image.lab.forge import checksum
 _PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1, "icmpv6": 58}
 _ETHERTYPES = {4: 0x0800, 6: 0x86DD}
 _TCP_SYN, _TCP_ACK = 0x02, 0x10
+_TCP_MSS = struct.pack("!BBH", 2, 4, 1460)
+"""The option with which every real connection is opened (RFC 9293, 3.7.1)."""
 
 
 def frame(packet: Packet, number: int, target: bytes) -> bytes:
@@ -28,7 +31,7 @@ def datagram(packet: Packet, number: int) -> bytes:
     return _ipv4(packet, payload) if packet.family == 4 else _ipv6(packet, payload)
 
 
-def send(interface: str, frames: list[bytes]) -> None:
+def send(interface: str, frames: Sequence[bytes]) -> None:
     """Put them on the wire; to be called in the namespace."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
         wire.bind((interface, 0))
@@ -60,9 +63,10 @@ def protocol_number(packet: Packet) -> int:
 
 def _transport(packet: Packet, number: int) -> bytes:
     if packet.protocol == "tcp":
-        flags = _TCP_SYN if packet.opening else _TCP_ACK
-        header = struct.pack("!HHIIBBHHH", number, packet.port, 1, 0, 5 << 4, flags, 1024, 0, 0)
-        return _summed(packet, header, 16)
+        flags, options = (_TCP_SYN, _TCP_MSS) if packet.opening else (_TCP_ACK, b"")
+        words = (20 + len(options)) // 4
+        header = struct.pack("!HHIIBBHHH", number, packet.port, 1, 0, words << 4, flags, 1024, 0, 0)
+        return _summed(packet, header + options, 16)
     if packet.protocol == "udp":
         return _summed(packet, struct.pack("!HHHH", number, packet.port, 8, 0), 6)
     if packet.protocol == "icmp":
