@@ -27,6 +27,7 @@ from firstboot.resources.route_tables import RouteTables
 from firstboot.resources.routes import Routes
 from firstboot.resources.sysctls import Sysctls, TunnelSysctls
 from firstboot.resources.tunnel import Tunnel
+from firstboot.resources.ufw_settings import UfwSettings
 from firstboot.resources.units import Units
 from firstboot.resources.uplink import Uplink
 from firstboot.resources.uplink_sysctls import UplinkSysctls
@@ -36,6 +37,7 @@ KINDS: tuple[Kind[Any], ...] = (
     Withdrawal(),  # a laptop without its Internet waits for nothing else
     Hostname(),
     Files(),
+    UfwSettings(),
     Firewall(),  # before anything is reachable
     Sysctls(),  # before a foreign router is heard
     ManagedInterfaces(),

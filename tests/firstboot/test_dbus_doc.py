@@ -110,6 +110,7 @@ def test_what_status_answers() -> None:
         status(replace(broken, setting="uplink"), Outcome("routes", State.OK)),
         warnings=(PROBLEM,),
         cable=cable,
+        repairs=("2026-01-01 00:00:00 firewall: shut it, repaired: it was open",),
         marks=marks,
     )
     assert shape(to_json(found, began_s=1.5), to_json(status(problems=(PROBLEM,)), began_s=1.5)) == told("Status")
