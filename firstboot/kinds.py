@@ -16,6 +16,7 @@ from firstboot.resources.gadget import Gadget
 from firstboot.resources.hostname import Hostname
 from firstboot.resources.links import Links
 from firstboot.resources.managed import ManagedInterfaces
+from firstboot.resources.names import Names
 from firstboot.resources.offer import Offer
 from firstboot.resources.overlap import Overlap
 from firstboot.resources.policy_sysctls import PolicySysctls
@@ -60,6 +61,7 @@ KINDS: tuple[Kind[Any], ...] = (
     Reach(),
     Units(),
     Dhcpcd(),
+    Names(),
     Overlap(),
     Offer(),
     Cable(),  # once dnsmasq offers what the laptop is to ask for
