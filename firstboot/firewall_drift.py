@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from firstboot.rulesets import CLOSED, Ruleset, hooks
+from firstboot.rulesets import CLOSED, Ruleset
 
 TOLD = 4
 """So much is said of one repair; of a flushed table everything would be wrong."""
 
 
-def told(kernel: Ruleset, wanted: frozenset[tuple[str, str, int]], family: int, mark: str) -> str:
-    """What was changed; `wanted`: rules by (table, chain, number), jumps aside; `mark`: of the text that they are of.
+def told(
+    kernel: Ruleset, wanted: frozenset[tuple[str, str, int]], jumps: Mapping[tuple[str, str, str], int], mark: str
+) -> str:
+    """What was changed. `wanted`: rules by (table, chain, number), jumps aside; `jumps`: how often each must be there;
+    `mark`: of the text that all of it is of.
 
     "" where nothing is known to have been changed: they are loaded for the first time, or others are wanted now.
     """
     found = list(_policies(kernel))
-    if kernel.remembered:
-        is_same = kernel.remembered == mark
-        tables = list(_flushed(kernel, wanted))
+    if kernel.remembered == mark:
+        tables = _flushed(kernel, wanted)
         found += [f"the table {table} was flushed" for table in tables]
-        found += _jumps(kernel, family, tables)
-        found += _chains(kernel, tables) if is_same else []
+        found += [*_jumps(kernel, jumps, tables), *_chains(kernel, tables)]
     more = [f"and {len(found) - TOLD} more"] if len(found) > TOLD else []
     return ", ".join([*found[:TOLD], *more])
 
@@ -36,13 +37,13 @@ def _flushed(kernel: Ruleset, wanted: frozenset[tuple[str, str, int]]) -> Sequen
     return [table for table in tables if not any(kernel.counts[place[:2]] for place in wanted if place[0] == table)]
 
 
-def _jumps(kernel: Ruleset, family: int, flushed: Sequence[str]) -> Iterator[str]:
+def _jumps(kernel: Ruleset, jumps: Mapping[tuple[str, str, str], int], flushed: Sequence[str]) -> Iterator[str]:
     missing: dict[str, list[str]] = {}
-    for table, chain, target in hooks(family):
-        count = kernel.jumps[table, chain, target]
-        if count > 1:
-            yield f"{chain} led to {target} more than once"
-        elif count == 0 and table not in flushed:
+    for (table, chain, target), count in jumps.items():
+        found = kernel.jumps[table, chain, target]
+        if found > count:
+            yield f"{chain} led to {target} {'more than once' if count else 'for nothing'}"
+        elif found < count and table not in flushed:
             missing.setdefault(chain, []).append(target)
     for chain, targets in missing.items():
         yield f"{chain} did not lead to {targets[0]}" + (f" and {len(targets) - 1} more" if targets[1:] else "")

@@ -15,7 +15,7 @@ from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.policy.rules import FAMILIES
 from firstboot.rendered.ufw import rules_of
-from firstboot.rulesets import BUILT_IN, Ruleset, framework, hooks, mark_of, parse
+from firstboot.rulesets import BUILT_IN, Ruleset, framework, hooked, hooks, mark_of, parse
 from firstboot.topology import address_of, awaits_lease, uplink_of
 
 
@@ -23,9 +23,9 @@ from firstboot.topology import address_of, awaits_lease, uplink_of
 class Loaded:
     """One family's rules in the kernel.
 
-    `closed`: what no rule decides is dropped; `hooked`: ufw's chains, the user's rules and ours are reached,
-    each once; `rules`: the number of rules by (table, chain), of the chains that the file fills, jumps aside; `loaded`:
-    the mark of the text that is there rule for rule. A daemon that has just started loads it to know.
+    `closed`: what no rule decides is dropped; `hooked`: ufw's chains, the user's rules and ours are reached, each once
+    and none for nothing; `rules`: the number of rules by (table, chain), of the chains that the file fills, jumps
+    aside; `loaded`: the mark of the text that is there rule for rule. A daemon that has just started loads it to know.
     """
 
     family: int
@@ -72,9 +72,10 @@ class Firewall(Kind[Loaded]):
             kernel = machine.rules(want.family)
             chains = {(table, chain) for table, chain, _ in want.rules}
             rules = frozenset(rule for rule in _counts(kernel, want.family) if rule[:2] in chains)
-            hooked = all(kernel.jumps[hook] == 1 for hook in hooks(want.family))
+            jumps = hooked(want.text, want.family)
+            is_hooked = all(kernel.jumps[jump] == count for jump, count in jumps.items())
             is_closed, loaded = kernel.is_closed, kernel.loaded
-            found.append(Loaded(want.family, kernel.version, is_closed, hooked, rules, loaded, kernel=kernel))
+            found.append(Loaded(want.family, kernel.version, is_closed, is_hooked, rules, loaded, kernel=kernel))
         return found
 
     def actions(self, change: Change[Loaded]) -> Sequence[Action]:
@@ -83,7 +84,7 @@ class Firewall(Kind[Loaded]):
         if want is None:
             return []
         kernel = have.kernel if have is not None else None
-        drift = told(kernel, want.rules, want.family, want.loaded) if kernel is not None else ""
+        drift = told(kernel, want.rules, hooked(want.text, want.family), want.loaded) if kernel is not None else ""
         if have is not None and replace(have, closed=True) == want:
             return [ShutFirewall(want.family, drift)]
         return [LoadRules(want.family, want.text, drift)]
