@@ -65,15 +65,17 @@ IPv4 address is the machine's inside. An answer about no connection is none.
 """
 PROBE = """
 table inet probe {
-  set came { typeof @th,0,16; size 65535; flags dynamic; }
-  set passed { typeof @th,0,16; size 65535; flags dynamic; }
+  set came { type inet_service; size 65535; flags dynamic; }
+  set came_ids { typeof @th,32,16; size 65535; flags dynamic; }
+  set passed { type inet_service; size 65535; flags dynamic; }
+  set passed_ids { typeof @th,32,16; size 65535; flags dynamic; }
   chain note_came {
-    meta l4proto { tcp, udp } add @came { @th,0,16 }
-    meta l4proto { icmp, icmpv6 } add @came { @th,32,16 }
+    meta l4proto { tcp, udp } add @came { th sport }
+    meta l4proto { icmp, icmpv6 } add @came_ids { @th,32,16 }
   }
   chain note_passed {
-    meta l4proto { tcp, udp } add @passed { @th,0,16 }
-    meta l4proto { icmp, icmpv6 } add @passed { @th,32,16 }
+    meta l4proto { tcp, udp } add @passed { th sport }
+    meta l4proto { icmp, icmpv6 } add @passed_ids { @th,32,16 }
   }
   chain prerouting { type filter hook prerouting priority -350; jump note_came; }
   chain own { type filter hook output priority -350; jump note_came; }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,20 +14,13 @@ from firstboot.facts import Facts
 from firstboot.forwarding import paths
 from firstboot.paths import ETC
 from firstboot.policy.policy import policy_of
-from firstboot.policy.rules import FAMILIES
+from firstboot.policy.rules import FAMILIES, Policy
 from firstboot.policy.text import UFW, tables
 from firstboot.render import render
 from firstboot.rendered.file import File, kept, text
 from firstboot.topology import awaits_lease
 
 OWNED: tuple[Path, ...] = ()
-SWITCHED_ON = """\
-# The firewall is up from the first boot on: closed, until the appliance has read appliance.yaml.
-ENABLED=yes
-# The policy says what is logged (firewall.log in appliance.yaml).
-LOGLEVEL=off
-"""
-"""As the overlay has it. After `ufw disable` there would be no rules at the next boot before the daemon runs."""
 _VERSION_DIGITS = 12
 
 
@@ -40,7 +34,7 @@ class Rules:
 
 
 def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
-    """The rules of both families, and the kernel settings, that ufw applies whenever it starts; and that it starts.
+    """The rules of both families, and the kernel settings, that ufw applies whenever it starts.
 
     At boot nobody knows yet whether the laptop shares its Internet: the Pi serves it until then.
     """
@@ -50,11 +44,10 @@ def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
         forward_ipv4=bool(paths(appliance, facts, 4)),
         forward_ipv6=bool(paths(appliance, facts, 6)),
     )
-    others = (text(ETC / "ufw" / "ufw.conf", SWITCHED_ON), text(ETC / "ufw" / "sysctl.conf", settings))
     if awaits_lease(appliance, facts):
-        return (*(kept(path_of(family)) for family in FAMILIES), *others)
+        return (*(kept(path_of(family)) for family in FAMILIES), text(ETC / "ufw" / "sysctl.conf", settings))
     rules = [text(path_of(family), rules_of(appliance, facts, family).text, 0o640) for family in FAMILIES]
-    return (*rules, *others)
+    return (*rules, text(ETC / "ufw" / "sysctl.conf", settings))
 
 
 def path_of(family: int) -> Path:
@@ -70,7 +63,12 @@ def other_paths(family: int) -> Sequence[Path]:
 
 def rules_of(appliance: Appliance, facts: Facts, family: int) -> Rules:
     """One family's rules. The version is a digest of all the rest."""
-    policy = policy_of(appliance, facts)
+    return _rules(policy_of(appliance, facts), family)
+
+
+@lru_cache(maxsize=4 * len(FAMILIES))
+def _rules(policy: Policy, family: int) -> Rules:
+    """Kept, as the same are asked for several times in each pass."""
 
     def rendered(version: str) -> str:
         return render(

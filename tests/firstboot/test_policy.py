@@ -109,6 +109,18 @@ def test_what_may_leave_can_be_listed() -> None:
     assert asked(appliance, "inside", "outside", "icmp") == ["allow", "allow"]
 
 
+@pytest.mark.parametrize("ends", ["", "source: any, ", "source: any, destination: any, "])
+def test_a_rule_of_ones_own_about_any_host_is_about_every_one(ends: str) -> None:
+    text = f"firewall:\n  rules: [{{from: inside, {ends}to: outside, port: tcp/25, action: deny}}]\n"
+    assert asked(parsed(text).appliance, "inside", "outside", "tcp/25") == ["deny", "deny"]
+    assert asked(parsed(text).appliance, "inside", "outside", "tcp/26") == ["allow", "allow"]
+
+
+def test_a_rule_of_ones_own_about_a_machine_without_an_address_is_about_none() -> None:
+    text = "firewall:\n  rules: [{from: inside, source: fridge, to: outside, action: deny}]\n"
+    assert asked(parsed(text).appliance, "inside", "outside", "tcp/25") == ["allow", "allow"]
+
+
 def test_a_machine_that_has_no_address_now_is_let_in_by_nothing() -> None:
     appliance = parsed("firewall: {allow_in: [{to: printer, tcp: 631}]}\n").appliance
     assert not [rule for rule in policy_of(appliance, FACTS).rules if rule.group is Group.INBOUND]

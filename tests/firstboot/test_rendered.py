@@ -119,14 +119,6 @@ def test_the_rules_version_is_a_digest_of_the_rules(gateway: Appliance, two_arme
     assert f'"appliance {one.version}"' in one.text
 
 
-def test_ufw_is_switched_on_as_the_image_has_it(gateway: Appliance) -> None:
-    """Whoever switches it off has no rules at the next boot until the daemon runs."""
-    [file] = [file for file in ufw.files(gateway, Facts()) if file.path.name == "ufw.conf"]
-    overlay = Path(__file__).parent.parent.parent / "overlays" / "base"
-    assert text_of(file) == (overlay / file.path.relative_to("/")).read_text()
-    assert "ENABLED=yes" in settings(file)
-
-
 def test_no_rule_admits_the_outside_to_a_port_that_is_not_listed(gateway: Appliance) -> None:
     lines = ufw.rules_of(gateway, Facts(), 6).text.splitlines()
     from_outside = [line for line in lines if line.startswith("-A ufw6-before") and "-i he-ipv6" in line]

@@ -70,7 +70,8 @@ class Crossing:
     def load(self, appliance: Appliance) -> None:
         """Put its rules in force."""
         for family in FAMILIES:
-            self.router.call(self._load, family, framework(family) + rules_of(appliance, self.facts, family).text)
+            text = framework(family) + rules_of(appliance, self.facts, family).text
+            self.router.call(self._load, family, text + self.facts.other_rules.get(family, ""))
 
     def _load(self, family: int, text: str) -> None:
         self.iptables.load(family, text, self.iptables.rules(family))
@@ -90,8 +91,9 @@ class Crossing:
 
     def seen(self) -> set[int]:
         """The numbers of all that it ever let by."""
-        listed = json.loads(self.router.program("nft", "-j", "list", "set", "inet", "probe", "passed"))["nftables"]
-        return {number for each in listed if "set" in each for number in each["set"].get("elem", ())}
+        listed = json.loads(self.router.program("nft", "-j", "list", "table", "inet", "probe"))["nftables"]
+        sets = [each["set"] for each in listed if "set" in each]
+        return {number for each in sets if each["name"].startswith("passed") for number in each.get("elem", ())}
 
 
 @contextmanager

@@ -14,6 +14,8 @@ _PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1, "icmpv6": 58}
 _ETHERTYPES = {4: 0x0800, 6: 0x86DD}
 _IPV6_IN_IPV4 = 41
 _TCP_SYN, _TCP_ACK = 0x02, 0x10
+_TCP_MSS = struct.pack("!BBH", 2, 4, 1460)
+"""The option with which every real connection is opened (RFC 9293, 3.7.1)."""
 
 
 def frame(packet: Packet, number: int, target: bytes) -> bytes:
@@ -25,11 +27,6 @@ def datagram(packet: Packet, number: int) -> bytes:
     """The same without the frame around it."""
     payload = _transport(packet, number)
     return _ipv4(packet, payload) if packet.family == 4 else _ipv6(packet, payload)
-
-
-def tunnelled(datagram: bytes, server: IPv4Address, box: IPv4Address) -> bytes:
-    """A datagram of IPv6 in one of IPv4."""
-    return _ipv4(Packet(server, box, str(_IPV6_IN_IPV4)), datagram)
 
 
 def framed(datagram: bytes, target: bytes) -> bytes:
@@ -51,9 +48,10 @@ def protocol_number(packet: Packet) -> int:
 
 def _transport(packet: Packet, number: int) -> bytes:
     if packet.protocol == "tcp":
-        flags = _TCP_SYN if packet.opening else _TCP_ACK
-        header = struct.pack("!HHIIBBHHH", number, packet.port, 1, 0, 5 << 4, flags, 1024, 0, 0)
-        return _summed(packet, header, 16)
+        flags, options = (_TCP_SYN, _TCP_MSS) if packet.opening else (_TCP_ACK, b"")
+        words = (20 + len(options)) // 4
+        header = struct.pack("!HHIIBBHHH", number, packet.port, 1, 0, words << 4, flags, 1024, 0, 0)
+        return _summed(packet, header + options, 16)
     if packet.protocol == "udp":
         return _summed(packet, struct.pack("!HHHH", number, packet.port, 8, 0), 6)
     if packet.protocol == "icmp":

@@ -50,7 +50,6 @@ FILES = (
     "ufw/before.rules",
     "ufw/before6.rules",
     "ufw/sysctl.conf",
-    "ufw/ufw.conf",
 )
 SETTINGS = ("net/ipv6/conf/all/forwarding", "net/ipv6/conf/eth0/forwarding")
 """Those of which the kernel tells when they change."""
@@ -84,7 +83,6 @@ GADGET_FILES = (
     "ufw/before.rules",
     "ufw/before6.rules",
     "ufw/sysctl.conf",
-    "ufw/ufw.conf",
 )
 
 

@@ -95,4 +95,4 @@ def _seen(guest: Guest, numbers: Set[int]) -> Set[int] | None:
     """What has passed, once all of these have come."""
     listed = json.loads(guest.run("nft", "-j", "list", "table", "inet", "probe"))["nftables"]
     sets = {each["set"]["name"]: set(each["set"].get("elem", ())) for each in listed if "set" in each}
-    return sets["passed"] if sets["came"] >= numbers else None
+    return sets["passed"] | sets["passed_ids"] if sets["came"] | sets["came_ids"] >= numbers else None
