@@ -29,6 +29,11 @@ def datagram(packet: Packet, number: int) -> bytes:
     return _ipv4(packet, payload) if packet.family == 4 else _ipv6(packet, payload)
 
 
+def tunnelled(datagram: bytes, server: IPv4Address, box: IPv4Address) -> bytes:
+    """A datagram of IPv6 in one of IPv4."""
+    return _ipv4(Packet(server, box, str(_IPV6_IN_IPV4)), datagram)
+
+
 def framed(datagram: bytes, target: bytes) -> bytes:
     """An Ethernet frame around it."""
     return target + bytes.fromhex("020000000001") + _ETHERTYPES[datagram[0] >> 4].to_bytes(2, "big") + datagram
