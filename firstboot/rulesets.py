@@ -11,6 +11,8 @@ from hashlib import sha256
 from typing import Any
 
 HOOKS = (
+    ("filter", "INPUT", "appliance-closed"),
+    ("filter", "FORWARD", "appliance-closed"),
     ("mangle", "FORWARD", "appliance-mss"),
     ("nat", "PREROUTING", "appliance-dnat"),
     ("nat", "POSTROUTING", "appliance-nat"),

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_address
+from shutil import get_terminal_size
+from textwrap import wrap
 from typing import Any
 
 from firstboot.cli.asking import asked
+from firstboot.cli.table import lines_of
 from firstboot.command import run as run_program
 from firstboot.paths import CONFIG_NAME
 
 DROPS = 10
-COLUMNS = ("from", "source", "to", "destination", "port", "nat", "action", "packets", "line", "note")
+COLUMNS = ("from", "to", "port", "nat", "action", "packets", "line", "note")
+_FIELD = re.compile(r"\b([A-Z]+)=(\S+)")
+BELOW = " " * 6
+ENDS = {"from": "source", "to": "destination"}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -59,16 +68,28 @@ def _explained(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _table(rules: list[Mapping[str, Any]]) -> Iterator[str]:
-    cells = [("", *COLUMNS), *(_cells(rule) for rule in rules)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-    for line in cells:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+    """A program that reads it has each rule on a line of its own; in a narrow terminal, notes are below the rules."""
+    translates = any(rule["nat"] != "no" for rule in rules)
+    columns = [name for name in COLUMNS if translates or name != "nat"]
+    whole = [line for lines in _lines(rules, columns, None) for line in lines]
+    width = get_terminal_size().columns if sys.stdout.isatty() else None
+    if width is None or max(map(len, whole)) <= width:
+        yield from whole
+        return
+    notes = ["", *(rule["note"] for rule in rules)]
+    for lines, note in zip(_lines(rules, columns[:-1], width), notes, strict=True):
+        yield from lines
+        yield from wrap(note, width, initial_indent=BELOW, subsequent_indent=BELOW)
 
 
-def _cells(rule: Mapping[str, Any]) -> tuple[str, ...]:
+def _lines(rules: list[Mapping[str, Any]], columns: Sequence[str], width: int | None) -> Iterator[Sequence[str]]:
+    return lines_of([("", *columns), *(_cells(rule, columns) for rule in rules)], width)
+
+
+def _cells(rule: Mapping[str, Any], columns: Sequence[str]) -> tuple[str, ...]:
     told = {**rule, "action": f"{rule['action']}, log" if rule["log"] else rule["action"]}
-    values = (told["number"], *(told[name] for name in COLUMNS))
-    return tuple("-" if value is None else str(value) for value in values)
+    told |= {end: f"{rule[end]} {rule[hosts]}" for end, hosts in ENDS.items() if rule[hosts] != "any"}
+    return tuple("-" if told[name] is None else str(told[name]) for name in ("number", *columns))
 
 
 def _tested(found: Mapping[str, Any]) -> Iterator[str]:
@@ -87,6 +108,18 @@ def _drops() -> list[str]:
     """What the kernel has logged of packets that were denied, the last one last."""
     words = ["journalctl", "--dmesg", "--quiet", "--no-pager", "--output=short-iso", "--grep=UFW BLOCK"]
     try:
-        return run_program([*words, f"--lines={DROPS}"]).splitlines()
+        return [_in_words(line) for line in run_program([*words, f"--lines={DROPS}"]).splitlines()]
     except Exception:
         return []
+
+
+def _in_words(line: str) -> str:
+    """What netfilter logs of a packet (nf_log_syslog.c in Linux), less what nobody reads."""
+    found = dict(_FIELD.findall(line))
+    if not found.keys() >= {"IN", "SRC", "DST", "PROTO"}:
+        return line
+    source, destination = (ip_address(found[name]) for name in ("SRC", "DST"))
+    protocol = f"protocol {found['PROTO']}" if found["PROTO"].isdigit() else found["PROTO"].lower()
+    kind = found.get("DPT", found.get("TYPE"))
+    what = protocol if kind is None else f"{protocol}/{kind}"
+    return f"{line.split(maxsplit=1)[0]}  {source} by {found['IN']} to {destination}: {what}"

@@ -22,11 +22,18 @@ from firstboot.policy.compiled import (
     Line,
 )
 from firstboot.policy.rules import Policy
+from firstboot.policy.standard import NEIGHBOURS
 
 UFW = {4: "ufw", 6: "ufw6"}
 """What ufw's chains begin with."""
 
+CLOSED = "appliance-closed"
+"""The end of INPUT and FORWARD, after all that is ufw's."""
+
 BURST = 10
+
+_KNOWN = "-m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT"
+"""At the ends once more: ufw empties its chains one after the other, and the daemon may fill them all meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +57,8 @@ def _filter(policy: Policy, family: int) -> Table:
     found = [*compiled.filter_lines(policy, family), *inbound.filter_lines(policy, family)]
     lines = [replace(line, chain=names.get(line.chain, line.chain)) for line in found]
     rest = (f"{ufw}-reject-{INPUT}", f"{ufw}-reject-{FORWARD}")
-    lines += _endings(policy, rest)
-    chains = (*names.values(), *rest, ALLOWED, LOGGED, DENIED, LOGGED_DENIED)
+    lines += [*_endings(policy, rest), *_closed(family)]
+    chains = (*names.values(), *rest, ALLOWED, LOGGED, DENIED, LOGGED_DENIED, CLOSED)
     return Table("filter", tuple(dict.fromkeys((*chains, *(line.chain for line in lines)))), tuple(lines))
 
 
@@ -64,6 +71,8 @@ def _endings(policy: Policy, rest: Sequence[str]) -> Iterator[Line]:
     for chain in (ALLOWED, LOGGED):
         yield Line(chain, f'{limit} "[UFW ALLOW] "')
         yield Line(chain, "-j ACCEPT")
+    for chain in rest:
+        yield Line(chain, _KNOWN)
     for chain in (*rest, DENIED, LOGGED_DENIED):
         if chain == LOGGED_DENIED or policy.log is not Logged.NONE:
             yield Line(chain, f'{limit} "[UFW BLOCK] "')
@@ -72,6 +81,18 @@ def _endings(policy: Policy, rest: Sequence[str]) -> Iterator[Line]:
             yield Line(chain, "-j REJECT")
         else:
             yield Line(chain, "-j DROP")
+
+
+def _closed(family: int) -> Iterator[Line]:
+    """What becomes of packets while ufw is off: its chains are empty then, and what is at their end accepts everything.
+
+    While it is on, none comes here.
+    """
+    yield Line(CLOSED, "-i lo -j ACCEPT")
+    yield Line(CLOSED, _KNOWN)
+    if family == 6:
+        yield from (Line(CLOSED, f"-p icmpv6 --icmpv6-type {kind} -j ACCEPT") for kind in NEIGHBOURS)
+    yield Line(CLOSED, "-j DROP")
 
 
 def _nat(policy: Policy, family: int) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -175,16 +176,45 @@ def test_explain_tells_what_is_meant(shell: Shell, capsys: pytest.CaptureFixture
     assert capsys.readouterr().out == "profile: appliance.yaml line 2\nNothing is kept because of it alone.\n"
 
 
+LOGGED = """\
+2026-11-24T08:00:00+0000 ipv6gw kernel: [UFW BLOCK] IN=he-ipv6 OUT=eth0 MAC=45:00 \
+SRC=2001:0db8:ffff:0000:0000:0000:0000:0080 DST=2001:0db8:123d:0abc:0000:0000:0000:0002 LEN=60 TC=0 \
+PROTO=TCP SPT=1025 DPT=22 WINDOW=1024 SYN URGP=0
+2026-11-24T08:00:01+0000 ipv6gw kernel: [UFW BLOCK] IN=eth0 OUT= MAC=b8:27 \
+SRC=198.51.100.66 DST=192.168.1.252 LEN=124 PROTO=41
+of another form
+"""
+
+
 def test_the_firewall_is_told_as_a_table(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(firewall, "run_program", lambda _: "2026-11-24T08:00:00 ipv6gw kernel: [UFW BLOCK] IN=eth0\n")
+    monkeypatch.setattr(firewall, "run_program", lambda _: LOGGED)
     assert main(["firewall", "explain"]) == 0
     told = capsys.readouterr().out.splitlines()
-    assert told[0].split()[:5] == ["from", "source", "to", "destination", "port"]
-    [allowed] = [line for line in told if "2001:db8:123d:abc::2 " in line and "tcp/80" in line]
+    assert told[0].split() == ["from", "to", "port", "action", "packets", "line", "note"]
+    [allowed] = [line for line in told if " inside 2001:db8:123d:abc::2 " in line and "tcp/80" in line]
     assert re.search(rf" allow +7 +{shell.asked.line('    - to:')} *$", allowed), allowed
-    assert told[-2:] == ["last drops:", "  2026-11-24T08:00:00 ipv6gw kernel: [UFW BLOCK] IN=eth0"]
+    assert told[-4:] == [
+        "last drops:",
+        "  2026-11-24T08:00:00+0000  2001:db8:ffff::80 by he-ipv6 to 2001:db8:123d:abc::2: tcp/22",
+        "  2026-11-24T08:00:01+0000  198.51.100.66 by eth0 to 192.168.1.252: protocol 41",
+        "  of another form",
+    ]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.usefixtures("shell")
+def test_the_firewalls_table_fits_the_terminal(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(firewall, "run_program", lambda _: "")
+    monkeypatch.setattr(firewall, "get_terminal_size", lambda: os.terminal_size((width, 24)))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert main(["firewall", "explain"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert max(map(len, told)) <= width
+    assert "      the tunnel" in told
 
 
 def test_counters_are_left_out_where_the_kernel_has_other_rules(

@@ -106,6 +106,12 @@ def test_a_dhcp_uplinks_resolver_is_networkmanagers(gateway: Appliance) -> None:
     assert resolver.files(replace(gateway, uplink=Uplink(interface="eth0")), Facts()) == ()
 
 
+def test_dnsmasq_has_its_leases_where_it_may_write_without_dhcpv4_too(gateway: Appliance) -> None:
+    assert gateway.lan is not None
+    _, file = dnsmasq.files(replace(gateway, lan=replace(gateway.lan, dhcp4=None)), Facts())
+    assert "dhcp-leasefile=/var/lib/appliance-dnsmasq/leases" in settings(file)
+
+
 def test_the_rules_version_is_a_digest_of_the_rules(gateway: Appliance, two_armed: Appliance) -> None:
     one, same, other = (ufw.rules_of(a, Facts(), 4) for a in (gateway, gateway, two_armed))
     assert one == same

@@ -18,9 +18,11 @@ from firstboot.policy.decision import Packet
 from firstboot.policy.rules import FAMILIES
 from firstboot.rendered.ufw import rules_of
 from firstboot.rulesets import framework
+from tests.lab import wire
 from tests.netns import packets
 from tests.netns.namespace import Namespace
 from tests.netns.network import network
+from tests.verdicts import PROBE, Places
 
 LAN, OUTSIDE, TUNNEL = "eth1", "eth0", "he-ipv6"
 CONFIG = """
@@ -40,19 +42,13 @@ lan:
   address: 192.168.2.1/24
 """
 
-PROBE = """
-table inet probe {
-  set seen { type inet_service; size 65535; flags dynamic; }
-  chain number {
-    meta l4proto { tcp, udp } add @seen { th sport }
-    meta l4proto { icmp, icmpv6 } add @seen { @th,32,16 }
-  }
-  chain input { type filter hook input priority 200; jump number; }
-  chain output { type filter hook output priority 200; jump number; }
-  chain forward { type filter hook forward priority 200; jump number; }
-}
-"""
-"""What comes by after the firewall has had its say."""
+PLACES = Places(
+    hosts={
+        4: {"outside": "203.0.113.9", "inside": "192.168.2.20", "box": "203.0.113.5"},
+        6: {"outside": "2001:db8:ffff::80", "inside": "2001:db8:123d:abc::20", "box": "2001:db8:123c:abd::2"},
+    },
+    wires={4: {"outside": OUTSIDE, "inside": LAN, "box": ""}, 6: {"outside": TUNNEL, "inside": LAN, "box": ""}},
+)
 
 
 def appliance_with(firewall: str) -> Appliance:
@@ -87,14 +83,15 @@ class Crossing:
         for interface, end in ((LAN, self.inside), (OUTSIDE, self.outside), (TUNNEL, self.outside)):
             target = self.router.call(packets.mac_of, interface)
             frames = [packets.frame(packet, at, target) for at, packet in numbered if packet.arriving == interface]
-            end.call(packets.send, interface, frames)
+            end.call(wire.send, interface, frames)
         own = [packets.datagram(packet, at) for at, packet in numbered if not packet.arriving]
-        self.router.call(packets.send_from_here, own)
-        seen = self._seen()
+        self.router.call(wire.send_from_here, own)
+        seen = self.seen()
         return [at in seen for at, _ in numbered]
 
-    def _seen(self) -> set[int]:
-        listed = json.loads(self.router.program("nft", "-j", "list", "table", "inet", "probe"))["nftables"]
+    def seen(self) -> set[int]:
+        """The numbers of all that it ever let by."""
+        listed = json.loads(self.router.program("nft", "-j", "list", "set", "inet", "probe", "passed"))["nftables"]
         return {number for each in listed if "set" in each for number in each["set"].get("elem", ())}
 
 

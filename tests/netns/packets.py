@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import socket
 import struct
-from collections.abc import Sequence
-from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address
 
 from firstboot.policy.decision import Packet
 from firstboot.policy.rules import ICMP
 from image.lab.forge import checksum
+from tests.lab.wire import opened
 
 _PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1, "icmpv6": 58}
 _ETHERTYPES = {4: 0x0800, 6: 0x86DD}
+_IPV6_IN_IPV4 = 41
 _TCP_SYN, _TCP_ACK = 0x02, 0x10
 _TCP_MSS = struct.pack("!BBH", 2, 4, 1460)
 """The option with which every real connection is opened (RFC 9293, 3.7.1)."""
@@ -21,8 +20,7 @@ _TCP_MSS = struct.pack("!BBH", 2, 4, 1460)
 
 def frame(packet: Packet, number: int, target: bytes) -> bytes:
     """An Ethernet frame; `number` (up to 65535) is what it is known by: the source port, or the id of an echo."""
-    source = bytes.fromhex("020000000001")
-    return target + source + _ETHERTYPES[packet.family].to_bytes(2, "big") + datagram(packet, number)
+    return framed(datagram(packet, number), target)
 
 
 def datagram(packet: Packet, number: int) -> bytes:
@@ -31,27 +29,19 @@ def datagram(packet: Packet, number: int) -> bytes:
     return _ipv4(packet, payload) if packet.family == 4 else _ipv6(packet, payload)
 
 
-def send(interface: str, frames: Sequence[bytes]) -> None:
-    """Put them on the wire; to be called in the namespace."""
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
-        wire.bind((interface, 0))
-        for each in frames:
-            wire.send(each)
+def tunnelled(datagram: bytes, server: IPv4Address, box: IPv4Address) -> bytes:
+    """A datagram of IPv6 in one of IPv4."""
+    return _ipv4(Packet(server, box, str(_IPV6_IN_IPV4)), datagram)
 
 
-def send_from_here(datagrams: list[bytes]) -> None:
-    """As the machine's own; to be called in its namespace. Where they go, is in them."""
-    for each in datagrams:
-        family = socket.AF_INET if each[0] >> 4 == 4 else socket.AF_INET6
-        target = socket.inet_ntop(family, each[16:20] if family == socket.AF_INET else each[24:40])
-        with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as wire, suppress(PermissionError):
-            wire.sendto(each, (target, 0))  # what the firewall denies, the sender is told
+def framed(datagram: bytes, target: bytes) -> bytes:
+    """An Ethernet frame around it."""
+    return target + bytes.fromhex("020000000001") + _ETHERTYPES[datagram[0] >> 4].to_bytes(2, "big") + datagram
 
 
 def mac_of(interface: str) -> bytes:
     """The hardware address of an interface; to be called in the namespace."""
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
-        wire.bind((interface, 0))
+    with opened(interface) as wire:
         return bytes(wire.getsockname()[4])
 
 

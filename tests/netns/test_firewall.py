@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -34,10 +33,10 @@ from firstboot.resources.files import Files
 from firstboot.resources.firewall import Firewall
 from firstboot.rulesets import Ruleset
 from tests.netns.namespace import Namespace
+from tests.netns.ufw_files import ROOT, own_ufw_files
 
 pytestmark = pytest.mark.netns
 
-ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = ROOT / "tests" / "appliance" / "examples" / "gateway.yaml"
 CLIENT, SERVICE, OUTSIDE = "2001:db8:123d:abc::50", "2001:db8:123d:abc::2", "2001:db8:ffff::80"
 PI_LAN, PI_TUNNEL, PI_IPV4 = "2001:db8:123d:abc::1", "2001:db8:123c:abd::2", "192.168.1.252"
@@ -77,21 +76,11 @@ def site(tmp_path: Path, gateway: Appliance) -> Iterator[Site]:
     if os.geteuid() != 0:
         pytest.skip("network namespaces of a thread need root")
     with Namespace() as inside, Namespace() as router, Namespace() as outside:
-        _own_ufw_files(router, tmp_path)
+        own_ufw_files(router, tmp_path)
         _wire(inside, router, outside)
         made = Site(inside, router, outside, router.call(lambda: Host(Netlink(), None)), gateway)
         made.load(gateway)
         yield made
-
-
-def _own_ufw_files(router: Namespace, folder: Path) -> None:
-    """ufw's files as they are in the image: the package's, with the overlay's over them."""
-    (folder / "ufw" / "applications.d").mkdir(parents=True)
-    for name in ("before.rules", "before6.rules", "after.rules", "after6.rules"):
-        shutil.copy(Path("/usr/share/ufw/iptables") / name, folder / "ufw" / name)
-    shutil.copytree(ROOT / "overlays" / "base" / "etc" / "ufw", folder / "ufw", dirs_exist_ok=True)
-    router.program("mount", "--bind", str(folder / "ufw"), "/etc/ufw")
-    router.program("mount", "--bind", str(ROOT / "overlays" / "base" / "etc" / "default" / "ufw"), "/etc/default/ufw")
 
 
 def _wire(inside: Namespace, router: Namespace, outside: Namespace) -> None:

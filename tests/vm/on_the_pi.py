@@ -166,6 +166,16 @@ def holds(guest: Guest) -> list[str]:
     return [*routes, *sorted(" ".join(words) for words in found), units]
 
 
+def received(guest: Guest, interface: str) -> int:
+    """Packets since the boot."""
+    return int(guest.run("cat", f"/sys/class/net/{interface}/statistics/rx_packets"))
+
+
+def since_boot(guest: Guest, unit: str) -> float:
+    """When systemd had started it: seconds."""
+    return int(guest.run("systemctl", "show", "-P", "ActiveEnterTimestampMonotonic", unit)) / 1e6
+
+
 def daemon_pid(guest: Guest) -> str:
     return guest.run("systemctl", "show", "-P", "MainPID", "appliance.service").strip()
 

@@ -9,17 +9,24 @@ from pathlib import Path
 
 import pytest
 
+from firstboot.policy.rules import FAMILIES
 from image.lab.cables import NIC
 from image.lab.card import Card
 from image.lab.faults import Fault, fault
 from image.lab.machine import VIRT
 from image.lab.waiting import until
 from tests.lab import checks
+from tests.verdicts import packet, rows
 from tests.vm import on_the_pi
 from tests.vm.conftest import EXAMPLE, Booted, booting, booting_again
+from tests.vm.kept import kept_connection
+from tests.vm.knocking import Knocking, knocking
+from tests.vm.verdicts import PLACES, crossed, give_second_arm
 
 pytestmark = pytest.mark.vm
 READY_S = 240
+NOTHING_DIFFERS = "Nothing differs, nothing would be done.\n"
+AS_PI = ("runuser", "-u", "pi", "--")
 AS_NOBODY = ("setpriv", "--reuid=65534", "--clear-groups")
 
 
@@ -36,7 +43,7 @@ def test_ready(gateway: Booted) -> None:
 
 def test_plan_and_explain(gateway: Booted) -> None:
     guest = gateway.guest
-    assert guest.run("appliance", "plan") == "Nothing differs, nothing would be done.\n"
+    assert guest.run("appliance", "plan") == NOTHING_DIFFERS
     told = guest.run("appliance", "explain", "tunnel")
     line = 1 + EXAMPLE.read_text().splitlines().index("tunnel:")
     assert told.startswith(f"tunnel: appliance.yaml line {line}\n")
@@ -59,7 +66,7 @@ def test_plan_for_another_configuration(gateway: Booted) -> None:
     line = next(at for at, text in enumerate(gateway.config.splitlines(), 1) if "lease:" in text)
     assert f"(new.yaml line {line} lan.dhcp4.lease, " in told
     assert "  would: write /etc/appliance/dnsmasq.conf" in told
-    assert guest.run("appliance", "plan") == "Nothing differs, nothing would be done.\n"
+    assert guest.run("appliance", "plan") == NOTHING_DIFFERS
     assert on_the_pi.status(guest)["trial"] == ""
     guest.write("/run/new.yaml", gateway.config)
     refused = guest.ask([*AS_NOBODY, "appliance", "plan", "/run/new.yaml"])
@@ -124,6 +131,18 @@ def test_closed_and_logged(gateway: Booted) -> None:
     on_the_pi.keeps_everybody_out(gateway.guest, gateway.lab, NIC)
     for address in (gateway.lab.client.slaac_address(), gateway.lab.site.tunnel_client.ip):
         on_the_pi.logs_attempt(gateway.guest, gateway.lab, address, 22)
+
+
+def test_the_firewall_in_words(gateway: Booted) -> None:
+    """As the user who has logged in has them, without sudo: he may see the kernel's log."""
+    guest, line = gateway.guest, 1 + gateway.config.splitlines().index("    - to: 2001:db8:123d:abc::2")
+    asked = ("--from", "outside", "--to", "2001:db8:123d:abc::2", "--port", "tcp/80")
+    told = guest.run(*AS_PI, "appliance", "firewall", "test", *asked).splitlines()
+    assert told[0].endswith(" to 2001:db8:123d:abc::2 port 80: allow")
+    assert f"appliance.yaml line {line} firewall.allow_in[0]" in told[1]
+    told = guest.run(*AS_PI, "appliance", "firewall", "explain").splitlines()
+    assert len([each for each in told if f" {line} " in f"{each} "]) == 2
+    assert re.search(r" by \S+ to \S+: \w+", told[-1])
 
 
 def test_allowed(gateway: Booted) -> None:
@@ -219,6 +238,45 @@ def shown(gateway: Booted, *what: tuple[str, ...]) -> list[str]:
     return [line for words in what for line in gateway.guest.run("ip", *words).splitlines()]
 
 
+USERS_PORT = 8443
+
+
+class TestUfwByHand:
+    """What somebody does with ufw himself: his rules stay, and whatever it is, nothing else gets in meanwhile."""
+
+    def test_a_rule_of_his_own(self, gateway: Booted) -> None:
+        assert gateway.lab.outside.knock(gateway.lab.site.tunnel_client.ip, USERS_PORT) == checks.CLOSED
+        gateway.guest.run("ufw", "allow", f"{USERS_PORT}/tcp", timeout_s=120)
+        admits_to_the_users_port(gateway)
+
+    def test_it_does_not_stay_off(self, gateway: Booted) -> None:
+        """Or it would be at the next boot, until the daemon runs."""
+        guest, path = gateway.guest, "/etc/ufw/ufw.conf"
+        guest.write(path, "ENABLED=no\n")
+        until(lambda: "ENABLED=yes" in guest.run("cat", path), "ufw is on", timeout_s=20)
+
+    def test_nothing_gets_in_while_it_is_reloaded(self, gateway: Booted) -> None:
+        guest, lab = gateway.guest, gateway.lab
+        with knocking(lab, lab.client.slaac_address(), "knocking-reload") as knocks, kept_connection(lab) as kept:
+            guest.run("ufw", "reload", timeout_s=120)
+            until(lambda: guest.run("appliance", "plan") == NOTHING_DIFFERS, "all is right", timeout_s=60, every_s=1)
+            answers, sent = kept.answers, knocks.sent
+            until(lambda: kept.answers > answers, "the connection lives on", timeout_s=10)
+            until(lambda: knocks.sent > sent, "somebody knocks still", timeout_s=10)
+        assert sent > 1000
+        assert knocks.came == []
+        admits_to_the_users_port(gateway)
+
+
+def admits_to_the_users_port(gateway: Booted) -> None:
+    """Nobody listens there, and says so."""
+    for address in (
+        gateway.lab.site.tunnel_client.ip,
+        on_the_pi.address_in(gateway.guest, gateway.lab.site.routed, NIC),
+    ):
+        assert gateway.lab.outside.knock(address, USERS_PORT) == "refused"
+
+
 class TestFirewallGone:
     """Without the firewall the checks fail; and the daemon puts it back."""
 
@@ -236,6 +294,8 @@ class TestFirewallGone:
             on_the_pi.refuses_tunnel_packets_from_the_lan(guest, lab, timeout_s=3)
         with pytest.raises(AssertionError):
             checks.clamps_mss(lab)
+        with knocking(lab, lab.client.slaac_address(), "knocking-open") as knocks:
+            until(lambda: knocks.ways == {"bare", "tunnel", "inside"}, "answers", timeout_s=5)
         guest.run("systemctl", "start", "appliance.service", timeout_s=120)
         on_the_pi.is_ready(guest, timeout_s=120)
         on_the_pi.keeps_everybody_out(guest, lab, NIC)
@@ -300,7 +360,14 @@ def before(gateway: Booted) -> on_the_pi.Traces:
 
 
 @pytest.fixture(scope="module")
-def again(gateway: Booted, before: on_the_pi.Traces) -> Iterator[Booted]:
+def knocks(gateway: Booted, before: on_the_pi.Traces) -> Iterator[Knocking]:
+    """Somebody outside does, from before the first boot's end until a test ends it."""
+    with knocking(gateway.lab, gateway.lab.client.slaac_address(), "knocking-again") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def again(gateway: Booted, knocks: Knocking) -> Iterator[Booted]:
     with booting_again(gateway, VIRT) as booted:
         on_the_pi.is_ready(booted.guest, timeout_s=READY_S)
         yield booted
@@ -313,6 +380,16 @@ def after(again: Booted) -> on_the_pi.Traces:
 
 class TestSecondBoot:
     """The same card, once more: what the first boot made is kept. These come last: the first boot is over."""
+
+    def test_nothing_gets_in_from_one_boot_to_the_next(self, again: Booted, knocks: Knocking) -> None:
+        assert knocks.sent > 1000
+        assert knocks.came == []
+        assert on_the_pi.received(again.guest, NIC) > 100
+        order = [on_the_pi.since_boot(again.guest, unit) for unit in ("ufw.service", "network-pre.target")]
+        assert order == sorted(order)
+
+    def test_the_users_rule_is_there(self, again: Booted) -> None:
+        admits_to_the_users_port(again)
 
     def test_the_same_machine(self, before: on_the_pi.Traces, after: on_the_pi.Traces) -> None:
         assert after.boot_id != before.boot_id
@@ -340,3 +417,15 @@ class TestSecondBoot:
         since = re.search(r"^btime (\d+)$", again.guest.run("cat", "/proc/stat"), re.MULTILINE)
         assert since
         assert int(again.guest.run("stat", "--format=%Y", on_the_pi.REPORT)) >= int(since[1])
+
+
+class TestVerdicts:
+    """The standard policy, packet by packet. After all others: the gateway has another inside from here on."""
+
+    def test_who_may_send_what_to_whom(self, again: Booted) -> None:
+        give_second_arm(again.guest, again.config)
+        asked = [(row, family) for row in rows() for family in FAMILIES]
+        sent = [packet(PLACES, row.source, row.destination, row.what, family) for row, family in asked]
+        passed = crossed(again.guest, again.lab, sent)
+        found = {(str(row), family): has for (row, family), has in zip(asked, passed, strict=True)}
+        assert found == {(str(row), family): row.verdicts[family] for row, family in asked}

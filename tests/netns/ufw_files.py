@@ -1,0 +1,20 @@
+"""ufw's files as they are in the image, for the ufw of a namespace."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tests.netns.namespace import Namespace
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def own_ufw_files(router: Namespace, folder: Path) -> None:
+    """The package's, with the overlay's over them; whatever is written there, stays in the folder."""
+    (folder / "ufw" / "applications.d").mkdir(parents=True)
+    for name in ("before.rules", "before6.rules", "after.rules", "after6.rules"):
+        shutil.copy(Path("/usr/share/ufw/iptables") / name, folder / "ufw" / name)
+    shutil.copytree(ROOT / "overlays" / "base" / "etc" / "ufw", folder / "ufw", dirs_exist_ok=True)
+    router.program("mount", "--bind", str(folder / "ufw"), "/etc/ufw")
+    router.program("mount", "--bind", str(ROOT / "overlays" / "base" / "etc" / "default" / "ufw"), "/etc/default/ufw")
