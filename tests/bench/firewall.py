@@ -16,7 +16,7 @@ from pathlib import Path
 from firstboot.policy.decision import Packet
 from tests.bench.firewall_rulesets import FIRST_PORT, IPV4, IPV6, Ends, appliance, load_by_hand, load_policy
 from tests.bench.shown import heading, judged, table
-from tests.lab.wire import send
+from tests.lab import wire
 from tests.netns import packets
 from tests.netns.crossing import LAN, Crossing, crossing
 from tests.netns.namespace import Namespace
@@ -130,11 +130,11 @@ def _gbit(site: Crossing, ends: Ends) -> float:
     return float(told["end"]["sum_received"]["bits_per_second"]) / 1e9
 
 
-def _new(site: Crossing, wire: str, frames: Sequence[bytes]) -> float:
+def _new(site: Crossing, interface: str, frames: Sequence[bytes]) -> float:
     """First packets of connections, a second of the processor: whoever sends them is who forwards them here."""
     site.router.program("conntrack", "-F")
     before, deadline = _sent(site), time.monotonic() + 60
-    took_s = site.outside.call(_send, wire, frames)
+    took_s = site.outside.call(_send, interface, frames)
     while _sent(site) - before < CONNECTIONS:
         assert time.monotonic() < deadline, "not all came through"
     return CONNECTIONS / took_s
@@ -142,7 +142,7 @@ def _new(site: Crossing, wire: str, frames: Sequence[bytes]) -> float:
 
 def _send(interface: str, frames: Sequence[bytes]) -> float:
     before = resource.getrusage(resource.RUSAGE_THREAD)
-    send(interface, frames)
+    wire.send(interface, frames)
     after = resource.getrusage(resource.RUSAGE_THREAD)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
