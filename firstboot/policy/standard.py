@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from appliance.addresses import PRIVATE, Network
+from appliance.addresses import PRIVATE
 from appliance.firewall import Zone
 from appliance.model import Appliance
 from appliance.ranges import PortRange
@@ -21,7 +21,6 @@ UNROUTED = (*PRIVATE, IPv4Network("169.254.0.0/16"), LINK_LOCAL)
 """Addresses that no router forwards from the Internet (RFC 1918, RFC 3927, RFC 4291)."""
 
 MULTICAST = (IPv4Network("224.0.0.0/4"), IPv6Network("ff00::/8"))
-BROADCAST = IPv4Network("255.255.255.255/32")
 NOBODY = (IPv4Network("0.0.0.0/32"),)
 """Who has no address yet."""
 
@@ -59,7 +58,7 @@ def before_own(appliance: Appliance, facts: Facts, zones: Zones) -> Iterator[Rul
     yield from _malformed()
     yield from _pretended(zones)
     yield from _links(appliance, facts)
-    yield from _noise(zones)
+    yield from _noise()
     yield from _management(appliance, facts)
     yield from _control(appliance)
 
@@ -117,11 +116,10 @@ def _links(appliance: Appliance, facts: Facts) -> Iterator[Rule]:
         )  # fmt: skip
 
 
-def _noise(zones: Zones) -> Iterator[Rule]:
-    own = {network for family in FAMILIES for arm in zones.inside[family] for network in arm.networks}
-    broadcasts = {IPv4Network(network.broadcast_address) for network in own if isinstance(network, IPv4Network)}
-    destination: tuple[Network, ...] = (*MULTICAST, BROADCAST, *sorted(broadcasts))
-    yield Rule(Group.NOISE, Action.DROP, to=Zone.BOX, destination=destination, note="sent to everybody")
+def _noise() -> Iterator[Rule]:
+    note = "sent to everybody"
+    yield Rule(Group.NOISE, Action.DROP, to=Zone.BOX, destination=MULTICAST, note=note)
+    yield Rule(Group.NOISE, Action.DROP, to=Zone.BOX, traffic=(Traffic(broadcast=True),), families=(4,), note=note)
 
 
 def _management(appliance: Appliance, facts: Facts) -> Iterator[Rule]:
