@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass, field, replace
+from itertools import cycle
 from pathlib import Path
 
 from appliance.model import Appliance
@@ -42,17 +42,39 @@ lan:
 
 PROBE = """
 table inet probe {
-  set seen { type inet_service; size 65535; flags dynamic; }
+  set passed4 { typeof ip id; size 65535; flags dynamic; }
+  set passed6 { typeof ip6 flowlabel; size 65535; flags dynamic; }
+  set left { typeof ip id . ip saddr . ip daddr; size 65535; flags dynamic; }
+  set led { typeof ip id . ip daddr . udp dport; size 65535; flags dynamic; }
   chain number {
-    meta l4proto { tcp, udp } add @seen { th sport }
-    meta l4proto { icmp, icmpv6 } add @seen { @th,32,16 }
+    meta nfproto ipv4 add @passed4 { ip id }
+    meta nfproto ipv6 add @passed6 { ip6 flowlabel }
   }
   chain input { type filter hook input priority 200; jump number; }
-  chain output { type filter hook output priority 200; jump number; }
-  chain forward { type filter hook forward priority 200; jump number; }
+  chain output { type filter hook output priority 200; meta mark 1 jump number; }
+  chain forward {
+    type filter hook forward priority 200; jump number;
+    meta l4proto { tcp, udp } add @led { ip id . ip daddr . th dport }
+    meta mark set 1
+  }
+  chain postrouting {
+    type filter hook postrouting priority 300; meta mark 1 add @left { ip id . ip saddr . ip daddr }
+  }
 }
 """
-"""What comes by after the firewall has had its say."""
+"""What comes by after the firewall, by its number; but not what the machine itself answers (`packets.OURS`)."""
+
+
+FORGET = "".join(f"flush set inet probe {name}\n" for name in ("passed4", "passed6", "left", "led"))
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What became of a packet of IPv4 that was let through, or out: whose it is now, and for whom."""
+
+    source: str = ""
+    destination: str = ""
+    port: int = 0
 
 
 def appliance_with(firewall: str) -> Appliance:
@@ -69,7 +91,7 @@ class Crossing:
     outside: Namespace
     iptables: Iptables
     facts: Facts
-    numbers: Iterator[int] = field(default_factory=lambda: count(1025))
+    numbers: Iterator[int] = field(default_factory=lambda: cycle(range(1025, 65536)))
 
     def load(self, appliance: Appliance) -> None:
         """Put its rules in force."""
@@ -80,21 +102,40 @@ class Crossing:
         self.iptables.load(family, text, self.iptables.rules(family))
 
     def passing(self, sent: Sequence[Packet]) -> list[bool]:
-        """Which of these the firewall lets in, or through."""
+        """Which of these the firewall lets in, through, or out."""
+        return [passed is not None for passed in self.passed(sent)]
+
+    def passed(self, sent: Sequence[Packet]) -> list[Passed | None]:
+        """What became of each; None: nothing. Nobody knows any connection before."""
+        self.router.program("conntrack", "-F")
+        return self.passed_amid_connections(sent)
+
+    def passed_amid_connections(self, sent: Sequence[Packet]) -> list[Passed | None]:
+        """The same, where what was sent before is known."""
         numbered = [(next(self.numbers), packet) for packet in sent]
-        assert numbered[-1][0] < 65536, "there are no more numbers to know packets by"
+        self.router.program("nft", "-f", "-", stdin=FORGET)
         for interface, end in ((LAN, self.inside), (OUTSIDE, self.outside), (TUNNEL, self.outside)):
             target = self.router.call(packets.mac_of, interface)
-            frames = [packets.frame(packet, at, target) for at, packet in numbered if packet.arriving == interface]
-            end.call(packets.send, interface, frames)
-        own = [packets.datagram(packet, at) for at, packet in numbered if not packet.arriving]
-        self.router.call(packets.send_from_here, own)
+            arriving = ((at, packet) for at, packet in numbered if packet.arriving == interface)
+            end.call(
+                packets.send,
+                interface,
+                [each for at, packet in arriving for each in packets.frames(packet, at, target)],
+            )
+        own = (each for at, packet in numbered if not packet.arriving for each in packets.datagrams(packet, at))
+        self.router.call(packets.send_from_here, list(own))
         seen = self._seen()
-        return [at in seen for at, _ in numbered]
+        return [seen.get((packet.family, at)) for at, packet in numbered]
 
-    def _seen(self) -> set[int]:
+    def _seen(self) -> Mapping[tuple[int, int], Passed]:
         listed = json.loads(self.router.program("nft", "-j", "list", "table", "inet", "probe"))["nftables"]
-        return {number for each in listed if "set" in each for number in each["set"].get("elem", ())}
+        sets = {each["set"]["name"]: each["set"].get("elem", ()) for each in listed if "set" in each}
+        found = {(family, number): Passed() for family in FAMILIES for number in sets[f"passed{family}"]}
+        for number, source, destination in (each["concat"] for each in sets["left"]):
+            found[4, number] = Passed(source, destination)
+        for number, destination, port in (each["concat"] for each in sets["led"]):
+            found[4, number] = replace(found[4, number], destination=destination, port=port)
+        return found
 
 
 @contextmanager
