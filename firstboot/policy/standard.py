@@ -28,10 +28,11 @@ ERRORS = {4: (3, 11, 12), 6: (1, 2, 3, 4)}
 """Destination unreachable, packet too big, time exceeded, parameter problem (RFC 792, RFC 4443)."""
 ECHO = {4: (8,), 6: (128,)}
 ECHOES = {4: (8, 0), 6: (128, 129)}
-NEIGHBOURS = (133, 134, 135, 136, 141, 142)
-"""Router and neighbour discovery, inverse too: of one link, so the hop limit is 255 (RFC 4890, 4.4.1)."""
-LISTENERS = (130, 131, 132, 143)
-"""Multicast listeners (RFC 3810): query, report, done, report version 2. A host without an address sends from ::."""
+NEIGHBOURS = (133, 134, 135, 136, 141, 142, 148, 149)
+"""Router and neighbour discovery, inverse and secured too: of one link, so the hop limit is 255 (RFC 4861, RFC 3971)."""
+LISTENERS = (130, 131, 132, 143, 151, 152, 153)
+"""Multicast listeners (RFC 3810): query, report, done, report version 2; and multicast routers (RFC 4286). A host
+without an address sends from ::."""
 
 IPV6_IN_IPV4 = "41"
 
@@ -55,8 +56,11 @@ def before_own(appliance: Appliance, facts: Facts, zones: Zones) -> Iterator[Rul
     """What comes before the rules of one's own."""
     yield Rule(Group.LOOPBACK, Action.ALLOW, Zone.BOX, Zone.BOX, note="the machine itself")
     yield Rule(Group.ESTABLISHED, Action.ALLOW, state=State.KNOWN, note="whatever answers what was asked")
-    yield from _malformed()
+    note = "routing headers of type 0 amplify traffic (RFC 5095)"
+    yield Rule(Group.NOISE, Action.DROP, traffic=(Traffic(routing=0),), families=(6,), note=note)
     yield from _pretended(zones)
+    yield _discovery()
+    yield from _unknown()
     yield from _links(appliance, facts)
     yield from _noise()
     yield from _management(appliance, facts)
@@ -75,9 +79,15 @@ def _pretended(zones: Zones) -> Iterator[Rule]:
             )  # fmt: skip
 
 
-def _malformed() -> Iterator[Rule]:
-    note = "routing headers of type 0 amplify traffic (RFC 5095)"
-    yield Rule(Group.NOISE, Action.DROP, traffic=(Traffic(routing=0),), families=(6,), note=note)
+def _discovery() -> Rule:
+    """Connection tracking does not know all of these, and takes what it does not know for invalid."""
+    neighbours = tuple(Traffic("icmp", types=(each,), hops=255) for each in NEIGHBOURS)
+    listeners = tuple(Traffic("icmp", types=(each,), hops=1) for each in LISTENERS)
+    note = "who is on the link (RFC 4890, 4.4.1)"
+    return Rule(Group.LINKS, Action.ALLOW, to=Zone.BOX, traffic=neighbours + listeners, families=(6,), note=note)
+
+
+def _unknown() -> Iterator[Rule]:
     yield Rule(Group.NOISE, Action.DROP, state=State.INVALID, note="what belongs to no connection")
     # What the inside has open goes on after the Pi was off: its next packet makes the connection known again.
     unknown = (Traffic("tcp", opening=False),)
@@ -86,10 +96,6 @@ def _malformed() -> Iterator[Rule]:
 
 def _links(appliance: Appliance, facts: Facts) -> Iterator[Rule]:
     """What configures the networks themselves: some of it is sent to everybody, and would be noise."""
-    discovery = tuple(Traffic("icmp", types=(each,), hops=255) for each in NEIGHBOURS)
-    listeners = tuple(Traffic("icmp", types=(each,), hops=1) for each in LISTENERS)
-    note = "who is on the link (RFC 4890, 4.4)"
-    yield Rule(Group.LINKS, Action.ALLOW, to=Zone.BOX, traffic=discovery + listeners, families=(6,), note=note)
     for interface in _dhcp_clients(appliance, facts, 4):
         yield Rule(
             Group.LINKS, Action.ALLOW, to=Zone.BOX, traffic=(udp(68, 67),), families=(4,), interface=interface,
