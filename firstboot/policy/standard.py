@@ -29,7 +29,7 @@ ERRORS = {4: (3, 11, 12), 6: (1, 2, 3, 4)}
 ECHO = {4: (8,), 6: (128,)}
 ECHOES = {4: (8, 0), 6: (128, 129)}
 NEIGHBOURS = (133, 134, 135, 136, 141, 142, 148, 149)
-"""Router and neighbour discovery, inverse and secured too: of one link, so the hop limit is 255 (RFC 4861, RFC 3971)."""
+"""Router and neighbour discovery, inverse and secured too: of one link, so the hop limit is 255 (RFC 4861, 3971)."""
 LISTENERS = (130, 131, 132, 143, 151, 152, 153)
 """Multicast listeners (RFC 3810): query, report, done, report version 2; and multicast routers (RFC 4286). A host
 without an address sends from ::."""
@@ -168,8 +168,9 @@ def _control(appliance: Appliance) -> Iterator[Rule]:
     if appliance.gadget is None or tunnel is not None:
         yield Rule(Group.CONTROL, Action.ALLOW, to=Zone.BOX, traffic=control(8), families=(4,), note="the broker asks")
     if appliance.gadget is None:
-        note = "echoes (RFC 4890, 4.3.1)"
-        yield Rule(Group.CONTROL, Action.ALLOW, traffic=control(*ECHOES[6]), families=(6,), note=note)
+        for from_, to in ((Zone.ANY, Zone.BOX), (Zone.OUTSIDE, Zone.INSIDE)):
+            note = "echoes (RFC 4890, 4.3.1 and 4.4.1)"
+            yield Rule(Group.CONTROL, Action.ALLOW, from_, to, traffic=control(*ECHOES[6]), families=(6,), note=note)
     if tunnel is not None and uplink is not None:
         yield Rule(
             Group.CONTROL, Action.ALLOW, to=Zone.BOX, source=(IPv4Network(tunnel.server),),

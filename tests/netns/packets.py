@@ -28,8 +28,8 @@ class Crafted(Packet):
     """A packet with what no policy speaks of.
 
     `flags`: those of TCP. `pieces`: the fragments that it is sent in, each from which byte of what IP carries to which
-    one; (): whole. `optional`: whether its own header hides behind one of options. `corrupt`: its checksum is wrong.
-    `quoted`: the datagram that an error is about.
+    one, at most; (): whole. `optional`: whether its own header hides behind one of options. `corrupt`: its checksum is
+    wrong. `quoted`: the datagram that an error is about. `size`: how many bytes its own header carries.
     """
 
     flags: int | None = None
@@ -38,7 +38,6 @@ class Crafted(Packet):
     corrupt: bool = False
     quoted: bytes = b""
     size: int = 0
-    """Bytes that a UDP datagram carries."""
 
 
 def frame(packet: Packet, number: int, target: bytes) -> bytes:
@@ -96,16 +95,16 @@ def protocol_number(packet: Packet) -> int:
 
 def _transport(packet: Packet, number: int) -> bytes:
     source_port = packet.source_port or number
+    carried = bytes(packet.size if isinstance(packet, Crafted) else 0)
     if packet.protocol == "tcp":
         header = struct.pack("!HHIIBBHHH", source_port, packet.port, 1, 0, 5 << 4, _flags(packet), 1024, 0, 0)
-        return _summed(packet, header, 16)
+        return _summed(packet, header + carried, 16)
     if packet.protocol == "udp":
-        carried = bytes(packet.size if isinstance(packet, Crafted) else 0)
         return _summed(packet, struct.pack("!HHHH", source_port, packet.port, 8 + len(carried), 0) + carried, 6)
     if packet.protocol == "icmp":
         header = struct.pack("!BBHHH", packet.type, 0, 0, number, 1) + _quoted(packet)
-        return _summed(packet, header, 2, pseudo=packet.family == 6)
-    return bytes(20)
+        return _summed(packet, header + carried, 2, pseudo=packet.family == 6)
+    return bytes(20) + carried
 
 
 def _flags(packet: Packet) -> int:
