@@ -11,6 +11,7 @@ from pathlib import Path
 
 from appliance.model import Appliance
 from appliance.parse import parse_text
+from firstboot.cable import BRIDGE, unique_local
 from firstboot.facts import Facts
 from firstboot.iptables import Iptables
 from firstboot.netlink import Netlink
@@ -19,11 +20,30 @@ from firstboot.policy.rules import FAMILIES
 from firstboot.rendered.ufw import rules_of
 from firstboot.rulesets import framework
 from tests.netns import packets
+from tests.netns.gadget_site import SERIAL
 from tests.netns.namespace import Namespace
 from tests.netns.network import network
 
-LAN, OUTSIDE, TUNNEL = "eth1", "eth0", "he-ipv6"
-CONFIG = """
+LAN, OUTSIDE, TUNNEL, CABLE = "eth1", "eth0", "he-ipv6", BRIDGE
+
+
+@dataclass(frozen=True)
+class Place:
+    """A machine between an outside and an inside: its interfaces with their addresses, and the routers.
+
+    `ports`: those of a gadget, by function.
+    """
+
+    config: str
+    inside: str
+    outside: tuple[str, ...]
+    addresses: Sequence[tuple[str, str]]
+    routers: Sequence[str]
+    ports: Mapping[str, str] = field(default_factory=dict)
+
+
+GATEWAY = Place(
+    """
 profile: gateway
 ssh:
   authorized_keys: []
@@ -38,7 +58,43 @@ tunnel:
 lan:
   interface: eth1
   address: 192.168.2.1/24
-"""
+""",
+    LAN,
+    (OUTSIDE, TUNNEL),
+    (
+        (LAN, "192.168.2.1/24"),
+        (LAN, "2001:db8:123d:abc::1/64"),
+        (OUTSIDE, "203.0.113.5/24"),
+        (TUNNEL, "2001:db8:123c:abd::2/64"),
+    ),
+    ("203.0.113.1", "2001:db8:123c:abd::1"),
+)
+UNIQUE = next(unique_local(SERIAL).subnets(new_prefix=64))
+GADGET = Place(
+    """
+profile: gadget
+ssh:
+  authorized_keys: []
+uplink:
+  interface: eth0
+  address: 203.0.113.5/24
+  gateway: 203.0.113.1
+gadget:
+  network: 10.55.0.1/28
+  share: route
+  functions: [ecm]
+""",
+    CABLE,
+    (OUTSIDE,),
+    (
+        (CABLE, "10.55.0.1/28"),
+        (CABLE, f"{UNIQUE[1]}/64"),
+        (OUTSIDE, "203.0.113.5/24"),
+        (OUTSIDE, "2001:db8:1::5/64"),
+    ),
+    ("203.0.113.1", "2001:db8:1::1"),
+    {"ecm": "usb0"},
+)
 
 PROBE = """
 table inet probe {
@@ -77,15 +133,16 @@ class Passed:
     port: int = 0
 
 
-def appliance_with(firewall: str) -> Appliance:
-    """The gateway, with a section `firewall` of its own ("": none)."""
-    return parse_text((CONFIG + firewall).encode(), "appliance.yaml").appliance
+def appliance_with(firewall: str, place: Place = GATEWAY) -> Appliance:
+    """What is configured there, with a section `firewall` of its own ("": none)."""
+    return parse_text((place.config + firewall).encode(), "appliance.yaml").appliance
 
 
 @dataclass
 class Crossing:
     """The router, its wires and their ends."""
 
+    place: Place
     router: Namespace
     inside: Namespace
     outside: Namespace
@@ -114,14 +171,12 @@ class Crossing:
         """The same, where what was sent before is known."""
         numbered = [(next(self.numbers), packet) for packet in sent]
         self.router.program("nft", "-f", "-", stdin=FORGET)
-        for interface, end in ((LAN, self.inside), (OUTSIDE, self.outside), (TUNNEL, self.outside)):
+        wires = [(self.place.inside, self.inside), *((name, self.outside) for name in self.place.outside)]
+        for interface, end in wires:
             target = self.router.call(packets.mac_of, interface)
-            arriving = ((at, packet) for at, packet in numbered if packet.arriving == interface)
-            end.call(
-                packets.send,
-                interface,
-                [each for at, packet in arriving for each in packets.frames(packet, at, target)],
-            )
+            arriving = [(at, packet) for at, packet in numbered if packet.arriving == interface]
+            frames = [each for at, packet in arriving for each in packets.frames(packet, at, target)]
+            end.call(packets.send, interface, frames)
         own = (each for at, packet in numbered if not packet.arriving for each in packets.datagrams(packet, at))
         self.router.call(packets.send_from_here, list(own))
         seen = self._seen()
@@ -139,25 +194,20 @@ class Crossing:
 
 
 @contextmanager
-def crossing(folder: Path) -> Iterator[Crossing]:
+def crossing(folder: Path, place: Place = GATEWAY) -> Iterator[Crossing]:
     """Until the context ends."""
     with Namespace() as router, Namespace() as inside, Namespace() as outside:
         for namespace in (router, inside, outside):
             namespace.program("sysctl", "-q", "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.all.accept_dad=0")
-        router.connect(LAN, inside, LAN)
-        router.connect(OUTSIDE, outside, OUTSIDE)
-        router.connect(TUNNEL, outside, TUNNEL)
-        for interface, address in (
-            (LAN, "192.168.2.1/24"),
-            (LAN, "2001:db8:123d:abc::1/64"),
-            (OUTSIDE, "203.0.113.5/24"),
-            (TUNNEL, "2001:db8:123c:abd::2/64"),
-        ):
+        router.connect(place.inside, inside, place.inside)
+        for name in place.outside:
+            router.connect(name, outside, name)
+        for interface, address in place.addresses:
             router.program("ip", "addr", "add", address, "dev", interface)
-        router.program("ip", "route", "add", "default", "via", "203.0.113.1")
-        router.program("ip", "-6", "route", "add", "default", "via", "2001:db8:123c:abd::1")
+        for gateway in place.routers:
+            router.program("ip", "route", "add", "default", "via", gateway)
         router.program("sysctl", "-q", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         router.program("sysctl", "-q", "net.ipv4.conf.all.rp_filter=0")
         router.program("nft", "-f", "-", stdin=PROBE)
-        facts = network(router, router.call(Netlink))
-        yield Crossing(router, inside, outside, router.call(Iptables), facts)
+        facts = replace(network(router, router.call(Netlink)), serial=SERIAL, gadget_ports=place.ports)
+        yield Crossing(place, router, inside, outside, router.call(Iptables), facts)
