@@ -317,7 +317,7 @@ def reload(site: Site) -> None:
         ("sh", "-c", "iptables -F; ip6tables -F"),
         ("sh", "-c", "nft flush ruleset"),
         ("sh", "-c", "nft delete table ip6 filter"),
-        ("/usr/lib/ufw/ufw-init", "force-stop"),
+        ("sh", "-c", "/usr/lib/ufw/ufw-init force-stop; nft delete table inet appliance-shut"),  # which ends by itself
     ],
     ids=" ".join,
 )
