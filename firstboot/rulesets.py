@@ -15,7 +15,10 @@ HOOKS = (
     ("nat", "PREROUTING", "appliance-dnat"),
     ("nat", "POSTROUTING", "appliance-nat"),
 )
-"""The jumps into the chains of ours that ufw has no place for: (table, chain, target)."""
+"""The jumps into the chains of ours that ufw has no place for: (table, chain, target).
+
+Only where such a chain has a rule: a table that nothing jumps from is not asked about packets at all.
+"""
 
 _STAGES = ("before-logging", "before", "after", "after-logging", "reject", "track")
 """ufw's chains, in the order in which it hooks them into a built-in chain (ufw-init-functions, ufw_start)."""
@@ -165,7 +168,7 @@ def counts(text: str) -> Mapping[Place, Sequence[tuple[int, int]]]:
 
 
 def hooks(family: int) -> tuple[tuple[str, str, str], ...]:
-    """Every jump that must be there exactly once, in order: ufw's, the one to the user's rules, and ours."""
+    """Every jump that is not in a file, in order: ufw's, the one to the user's rules, and ours."""
     chain = "ufw" if family == 4 else "ufw6"
     found = []
     for builtin in ("INPUT", "OUTPUT", "FORWARD"):
@@ -173,6 +176,17 @@ def hooks(family: int) -> tuple[tuple[str, str, str], ...]:
         found += [("filter", builtin, f"{chain}-{stage}-{direction}") for stage in _STAGES]
         found.append(("filter", f"{chain}-before-{direction}", f"{chain}-user-{direction}"))
     return (*found, *HOOKS)
+
+
+@lru_cache(maxsize=4)
+def hooked(text: str, family: int) -> Mapping[tuple[str, str, str], int]:
+    """How often each of the `hooks` must be there with the rules of a text: once, or not at all.
+
+    Kept, as the same text is wanted in nearly every pass.
+    """
+    _, rules = _tables(text)
+    filled = {(table, _chain_in(line)) for table, lines in rules.items() for line in lines}
+    return {hook: int(hook not in HOOKS or (hook[0], hook[2]) in filled) for hook in hooks(family)}
 
 
 def framework(family: int) -> str:
@@ -211,21 +225,22 @@ def restoring(
 
     Each chain that `text` declares, but for those that are `intact`, is emptied and filled. So the jump to the user's
     rules, at the end of ufw's chains, has to be laid again. The jumps in the built-in chains are laid again only where
-    one of them is missing or doubled; other programs' rules there keep their place. So does what is `present` of
-    `in_built_in`.
+    one of them is missing, doubled or for nothing; other programs' rules there keep their place. So does what is
+    `present` of `in_built_in`.
     """
     declared, rules = _tables(text, without=intact)
     rules = {table: [line for line in lines if (table, line) not in present] for table, lines in rules.items()}
     filled = {(table, _chain_in(line)) for table, lines in rules.items() for line in lines}
-    for table, chain in dict.fromkeys((table, chain) for table, chain, _ in hooks(family)):
-        targets = [target for hooked, source, target in hooks(family) if (hooked, source) == (table, chain)]
-        jumps = [f"-A {chain} -j {target}" for target in targets]
+    wanted = hooked(text, family)
+    for table, chain in dict.fromkeys((table, chain) for table, chain, _ in wanted):
+        counts = {hook: count for hook, count in wanted.items() if hook[:2] == (table, chain)}
+        jumps = [f"-A {chain} -j {target}" for (_, _, target), count in counts.items() if count]
         lines = rules.setdefault(table, [])
         if (table, chain) in filled and chain not in BUILT_IN:
             lines += jumps
-        elif any(kernel.jumps[table, chain, target] != 1 for target in targets):
-            for target in targets:
-                lines += [f"-D {chain} -j {target}"] * kernel.jumps[table, chain, target]
+        elif any(kernel.jumps[hook] != count for hook, count in counts.items()):
+            for hook in counts:
+                lines += [f"-D {chain} -j {hook[2]}"] * kernel.jumps[hook]
             lines += jumps
     blocks = {table: [*declared.get(table, []), *lines] for table, lines in rules.items()}
     # After a step that removes rules, the next one waits until nobody uses those any more: none is made for nothing.

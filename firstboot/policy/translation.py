@@ -12,14 +12,15 @@ from firstboot.policy.rules import Action, Group, Policy, Rule
 def nat_lines(policy: Policy, family: int) -> Iterator[Line]:
     """Rules of one's own that say how, as far as they come before; then what is usual."""
     own = [(number, rule) for number, rule in enumerate(policy.rules) if leaves(rule) and rule.has(family)]
-    if any(rule.nat is not None for _, rule in own):
-        for number, rule in own:
-            for words in matches(policy, rule, family, FORWARD):
-                yield Line(TRANSLATED, f"{_without_entrance(words)} {_target(rule)}", number)
-    yield Line(TRANSLATED, f"-g {USUAL}")
-    for way in policy.zones.ways[family]:
-        if way.translated:
-            yield Line(USUAL, f"-s {way.network} -o {way.exit} -j MASQUERADE")
+    translated = [way for way in policy.zones.ways[family] if way.translated]
+    is_own = any(rule.nat is not None for _, rule in own)
+    for number, rule in own if is_own else ():
+        for words in matches(policy, rule, family, FORWARD):
+            yield Line(TRANSLATED, f"{_without_entrance(words)} {_target(rule)}", number)
+    if translated or is_own:
+        yield Line(TRANSLATED, f"-g {USUAL}")
+    for way in translated:
+        yield Line(USUAL, f"-s {way.network} -o {way.exit} -j MASQUERADE")
 
 
 def leaves(rule: Rule) -> bool:

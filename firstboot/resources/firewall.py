@@ -14,7 +14,7 @@ from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.policy.rules import FAMILIES
 from firstboot.rendered.ufw import rules_of
-from firstboot.rulesets import BUILT_IN, Ruleset, framework, hooks, mark_of, parse
+from firstboot.rulesets import BUILT_IN, Ruleset, framework, hooked, hooks, mark_of, parse
 from firstboot.topology import address_of, awaits_lease, uplink_of
 
 
@@ -22,9 +22,9 @@ from firstboot.topology import address_of, awaits_lease, uplink_of
 class Loaded:
     """One family's rules in the kernel.
 
-    `closed`: what no rule decides is dropped; `hooked`: ufw's chains, the user's rules and ours are reached,
-    each once; `rules`: the number of rules by (table, chain), of the chains that the file fills, jumps aside; `loaded`:
-    the mark of the text that is there rule for rule. A daemon that has just started loads it to know.
+    `closed`: what no rule decides is dropped; `hooked`: ufw's chains, the user's rules and ours are reached, each once
+    and none for nothing; `rules`: the number of rules by (table, chain), of the chains that the file fills, jumps
+    aside; `loaded`: the mark of the text that is there rule for rule. A daemon that has just started loads it to know.
     """
 
     family: int
@@ -69,8 +69,9 @@ class Firewall(Kind[Loaded]):
             kernel = machine.rules(want.family)
             chains = {(table, chain) for table, chain, _ in want.rules}
             rules = frozenset(rule for rule in _counts(kernel, want.family) if rule[:2] in chains)
-            hooked = all(kernel.jumps[hook] == 1 for hook in hooks(want.family))
-            found.append(Loaded(want.family, kernel.version, kernel.is_closed, hooked, rules, kernel.loaded))
+            jumps = hooked(want.text, want.family)
+            is_hooked = all(kernel.jumps[jump] == count for jump, count in jumps.items())
+            found.append(Loaded(want.family, kernel.version, kernel.is_closed, is_hooked, rules, kernel.loaded))
         return found
 
     def actions(self, change: Change[Loaded]) -> Sequence[Action]:
