@@ -12,14 +12,18 @@ from dataclasses import dataclass
 
 
 class ApplianceError(Exception):
-    """Base of every error that is reported to a person: one message and one hint, never a traceback."""
+    """Base of every error that is reported to a person: one message and one hint, never a traceback.
+
+    `setting`: the one of appliance.yaml that it is about, where whoever reports it knows only the section.
+    """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", setting: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.setting = setting
 
     def __str__(self) -> str:
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message

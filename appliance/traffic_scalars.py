@@ -21,12 +21,17 @@ _ADDRESS = re.compile(r"[0-9.]*|.*[:/].*")
 """What is meant as an address, or as a network, and no name."""
 
 
+def _name(text: str) -> str:
+    """That of a machine inside: in small letters, as those of leases are looked up."""
+    return names.hostname(text).lower()
+
+
 def _host(text: str) -> IPv4Address | IPv6Address | str:
-    return addresses.ip_address(text) if _ADDRESS.fullmatch(text) else names.hostname(text)
+    return addresses.ip_address(text) if _ADDRESS.fullmatch(text) else _name(text)
 
 
 def _host4(text: str) -> IPv4Address | str:
-    return addresses.ipv4_address(text) if _ADDRESS.fullmatch(text) else names.hostname(text)
+    return addresses.ipv4_address(text) if _ADDRESS.fullmatch(text) else _name(text)
 
 
 def _manager(text: str) -> Network | str:
@@ -36,7 +41,7 @@ def _manager(text: str) -> Network | str:
 def _endpoint(text: str) -> Network | str | None:
     if text == "any":
         return None
-    return addresses.network(text) if _ADDRESS.fullmatch(text) else names.hostname(text)
+    return addresses.network(text) if _ADDRESS.fullmatch(text) else _name(text)
 
 
 def _transport(text: str) -> Service:

@@ -14,6 +14,9 @@ from firstboot.facts import MAIN_TABLE, Address, Carrier, Route
 from firstboot.gadget.layout import Layout
 from firstboot.sources import EVERYTHING, FIREWALL, NETWORK, Source
 
+REPAIRED = ", repaired: "
+"""Between what was done and what somebody else had changed."""
+
 
 class Action:
     """Something that can be done, by what it is done to: its fields."""
@@ -245,15 +248,17 @@ class PutBackSysctl(Action):
 class WriteFile(Action):
     """Replace a file as a whole: it has either the old content or the new, also after a power cut.
 
-    `mode` None: it is somebody else's. Mode and owner stay, and what it is a link to is replaced.
+    `mode` None: it is somebody else's. Mode and owner stay, and what it is a link to is replaced. `drift`: what was
+    wrong in it, where that may be told.
     """
 
     path: Path
     content: bytes = field(repr=False)
     mode: int | None
+    drift: str = ""
 
     def __str__(self) -> str:
-        return f"write {self.path}"
+        return _because(f"write {self.path}", self.drift)
 
 
 @dataclass(frozen=True)
@@ -278,9 +283,10 @@ class SetHostname(Action):
 
 @dataclass(frozen=True)
 class ShutFirewall(Action):
-    """Have dropped what no rule of a family (4 or 6) decides; the rules stay as they are."""
+    """Have dropped what no rule of a family (4 or 6) decides; the rules stay as they are. `drift`: what was wrong."""
 
     family: int
+    drift: str = ""
 
     @property
     def changes(self) -> Source:
@@ -288,15 +294,19 @@ class ShutFirewall(Action):
         return FIREWALL[self.family]
 
     def __str__(self) -> str:
-        return f"shut the firewall for IPv{self.family}"
+        return _because(f"shut the firewall for IPv{self.family}", self.drift)
 
 
 @dataclass(frozen=True)
 class LoadRules(Action):
-    """Load one family's rules (4 or 6) into the kernel, without a moment in which the machine is open."""
+    """Load one family's rules (4 or 6) into the kernel, without a moment in which the machine is open.
+
+    `drift`: what somebody else had changed; "": nothing that is known.
+    """
 
     family: int
     text: str = field(repr=False)
+    drift: str = ""
 
     @property
     def changes(self) -> Source:
@@ -304,7 +314,7 @@ class LoadRules(Action):
         return FIREWALL[self.family]
 
     def __str__(self) -> str:
-        return f"load the firewall's IPv{self.family} rules"
+        return _because(f"load the firewall's IPv{self.family} rules", self.drift)
 
 
 @dataclass(frozen=True)
@@ -470,3 +480,7 @@ class RememberCarrying(Action):
 
     def __str__(self) -> str:
         return f"remember that {self.carrier.interface} carries {self.network}"
+
+
+def _because(deed: str, drift: str) -> str:
+    return f"{deed}{REPAIRED}{drift}" if drift else deed

@@ -22,7 +22,7 @@ from firstboot.bus import Bus
 from firstboot.events import DeviceEvents, Events, firewall_events, network_events, setting_events
 from firstboot.file_events import FileEvents
 from firstboot.history import History
-from firstboot.host import Host
+from firstboot.host import LEASES, Host
 from firstboot.kind import Kind
 from firstboot.kinds import KINDS
 from firstboot.neighbours import Neighbours
@@ -206,7 +206,7 @@ class Daemon:
             passed = await loop.run_in_executor(self._worker, self._pass, host, changed)
             if passed.judged:
                 self._wake()
-            self._files.watch({*host.paths_read(), self._passes.configurations.file})
+            self._files.watch({*host.paths_read(), self._passes.configurations.file}, LEASES)
             used_s = _processor_s() - used_s
             if bus is not None and bus.lost:
                 raise TemporaryError("the system bus is gone")

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import pyudev
 
+from firstboot.dumps import attributes
 from firstboot.removals import Removals
 from firstboot.route_filter import drop_foreign_routes
 from firstboot.sources import NETWORK, NOTHING, Source
@@ -17,7 +18,7 @@ from firstboot.sources import NETWORK, NOTHING, Source
 SOL_NETLINK = 270
 NETLINK_NETFILTER = 12
 NETLINK_ADD_MEMBERSHIP = 1
-NETWORK_GROUPS = {"link": 1, "ipv4 address": 5, "ipv4 route": 7, "ipv6 address": 9, "ipv6 route": 11}
+NETWORK_GROUPS = {"link": 1, "neighbour": 3, "ipv4 address": 5, "ipv4 route": 7, "ipv6 address": 9, "ipv6 route": 11}
 SETTING_GROUPS = {"ipv4 rule": 8, "ipv6 rule": 19, "ipv4 netconf": 24, "ipv6 netconf": 25}
 """rtnetlink's multicast groups (linux/rtnetlink.h, RTNLGRP_*)."""
 
@@ -28,6 +29,7 @@ NETWORK_MESSAGES = {
     21: Source.ADDRESSES | Source.ROUTES,
     24: Source.ROUTES,  # RTM_NEWROUTE
     25: Source.ROUTES,
+    28: Source.SURROUNDINGS,  # RTM_NEWNEIGH, of which most is no news
 }
 SETTING_MESSAGES = {
     32: Source.RULES,  # RTM_NEWRULE
@@ -35,6 +37,10 @@ SETTING_MESSAGES = {
     80: Source.SETTINGS,  # RTM_NEWNETCONF
     81: Source.SETTINGS,
 }
+
+_NEW_NEIGHBOUR, _NEIGHBOUR_BYTES, _NDA_DST, _NDA_LLADDR = 28, 12, 1, 2  # linux/neighbour.h
+_LOCAL = (b"\xfe\x80", b"\xff")  # link-local, multicast
+_SEEN = 4096
 
 NFTABLES_GROUP = 7
 """nfnetlink's group of changes of rules (linux/netfilter/nfnetlink.h, NFNLGRP_NFTABLES); iptables makes such too."""
@@ -146,11 +152,28 @@ class NetlinkEvents:
 
 
 class NetworkEvents(NetlinkEvents):
-    """rtnetlink's about links, addresses and routes. `removals`: who took some away."""
+    """rtnetlink's about links, addresses, routes and neighbours. `removals`: who took some away."""
 
     def __init__(self) -> None:
         super().__init__(socket.NETLINK_ROUTE, NETWORK_GROUPS.values(), NETWORK_MESSAGES, without_foreign_routes=True)
         self.removals = Removals()
+        self._seen: set[tuple[bytes, bytes]] = set()
+        """Of neighbours, hardware address and address: what was told of before, as each change of state is."""
+
+    def _meant_by(self, kind: int, body: bytes) -> Source:
+        return super()._meant_by(kind, body) if kind != _NEW_NEIGHBOUR or self._is_news(body) else NOTHING
+
+    def _is_news(self, body: bytes) -> bool:
+        """Whether a host on a link has a global address that it was not known by. Those of IPv4 dnsmasq gives out."""
+        known = attributes(body, _NEIGHBOUR_BYTES)
+        neighbour = known.get(_NDA_LLADDR, b""), known.get(_NDA_DST, b"")
+        is_global = body[0] == socket.AF_INET6 and not neighbour[1].startswith(_LOCAL)
+        if not is_global or not all(neighbour) or neighbour in self._seen:
+            return False
+        if len(self._seen) >= _SEEN:
+            self._seen.clear()
+        self._seen.add(neighbour)
+        return True
 
     def _heard(self, kind: int, flags: int, port: int, body: bytes) -> None:
         self.removals.note(kind, flags, port, body)

@@ -7,12 +7,12 @@ import errno
 import os
 import struct
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from firstboot.sources import NOTHING, Source
 
-_IN_ATTRIB, _IN_CLOSE_WRITE, _IN_MOVED_FROM, _IN_MOVED_TO, _IN_DELETE = 0x04, 0x08, 0x40, 0x80, 0x200
+_IN_MODIFY, _IN_ATTRIB, _IN_CLOSE_WRITE, _IN_MOVED_FROM, _IN_MOVED_TO, _IN_DELETE = 0x02, 0x04, 0x08, 0x40, 0x80, 0x200
 _IN_Q_OVERFLOW, _IN_IGNORED, _IN_ONLYDIR = 0x4000, 0x8000, 0x01000000
 _WHOLE = _IN_ATTRIB | _IN_CLOSE_WRITE | _IN_MOVED_FROM | _IN_MOVED_TO | _IN_DELETE
 """What leaves a file as it will be read: not each write of somebody who has it open."""
@@ -38,14 +38,18 @@ class FileEvents:
         """The descriptor to wait on."""
         return int(self._descriptor)
 
-    def watch(self, paths: Iterable[Path]) -> None:
-        """Tell of these from now on, and of no others."""
+    def watch(self, paths: Iterable[Path], open_ones: Collection[Path] = ()) -> None:
+        """Tell of these from now on, and of no others.
+
+        `open_ones`: those that their writer never closes. Each write is told of; all are in folders of their own.
+        """
         names: dict[Path, set[str]] = defaultdict(set)
         for path in paths:
             if not str(path).startswith(_SILENT):
                 names[path.parent].add(path.name)
         for folder in names.keys() - set(self._folders.values()):
-            watch = self._libc.inotify_add_watch(self._descriptor, os.fsencode(folder), _WHOLE | _IN_ONLYDIR)
+            mask = _WHOLE | (_IN_MODIFY if any(path.parent == folder for path in open_ones) else 0)
+            watch = self._libc.inotify_add_watch(self._descriptor, os.fsencode(folder), mask | _IN_ONLYDIR)
             if watch >= 0:
                 self._folders[watch] = folder
         self._names = {folder: frozenset(found) for folder, found in names.items()}

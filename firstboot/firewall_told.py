@@ -10,11 +10,12 @@ from appliance.services import service
 from firstboot.configuration import Configuration
 from firstboot.host import Host
 from firstboot.passes import Passes
+from firstboot.policy.counted import Counts
 from firstboot.policy.decision import Decision, Packet, decide
 from firstboot.policy.policy import policy_of
 from firstboot.policy.question import Question, packets
 from firstboot.policy.rules import FAMILIES, Policy
-from firstboot.policy.told import Counts, Row, rows
+from firstboot.policy.told import Row, rows
 from firstboot.rendered.ufw import rules_of
 
 _COUNTERS = ("packets", "bytes")

@@ -7,10 +7,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import zip_longest
 
+from firstboot.actions import REPAIRED
 from firstboot.reconcile import Outcome
 
 KEPT = 20
 """Entries of each kind."""
+
+REPAIRS_TOLD = 5
+_TIME = len("2026-01-01 00:00:00")
 
 
 class History:
@@ -45,3 +49,9 @@ class History:
         """The entries of a kind; `meant`: but for those that are about other specs than the ones with these keys."""
         entries = tuple(self._entries.get(kind, ()))
         return [entry for entry, keys in entries if meant is None or not keys or not set(meant).isdisjoint(keys)]
+
+    def repairs(self) -> Sequence[str]:
+        """The last entries that say what somebody else had changed, of all kinds, the oldest first."""
+        found = [(entry, kind) for kind, entries in tuple(self._entries.items()) for entry, _ in tuple(entries)]
+        told = sorted((entry[:_TIME], kind, entry[_TIME:]) for entry, kind in found if REPAIRED in entry)
+        return [f"{when} {kind}:{what}" for when, kind, what in told[-REPAIRS_TOLD:]]

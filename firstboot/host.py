@@ -45,7 +45,8 @@ from firstboot.wireless import Heard, Joining, Radio
 from firstboot.wlan import Wlan
 
 SYSCTL = Path("/proc/sys")
-LEASES = (dnsmasq.LAN_LEASES, dnsmasq.CABLE_LEASES)
+LEASES = (Path(dnsmasq.LAN_LEASES), Path(dnsmasq.CABLE_LEASES))
+"""dnsmasq keeps them open, and writes them anew from the beginning."""
 ANSWER_VALID_S = 30.0
 RUN_LIMIT_S = 600
 """A policy's command that takes longer is ended: none that hangs keeps it from being run again for good."""
@@ -102,7 +103,7 @@ class Host:
         )
 
     def _hosts(self) -> Mapping[str, tuple[Gateway, ...]]:
-        leases = [found for path in LEASES if (found := self.read(Path(path))) is not None]
+        leases = [found for path in LEASES if (found := self.read(path)) is not None]
         if not leases:
             return {}
         seen = by_hardware(self._netlink.tables.neighbours())

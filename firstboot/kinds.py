@@ -16,6 +16,7 @@ from firstboot.resources.gadget import Gadget
 from firstboot.resources.hostname import Hostname
 from firstboot.resources.links import Links
 from firstboot.resources.managed import ManagedInterfaces
+from firstboot.resources.names import Names
 from firstboot.resources.offer import Offer
 from firstboot.resources.overlap import Overlap
 from firstboot.resources.policy_sysctls import PolicySysctls
@@ -27,6 +28,7 @@ from firstboot.resources.route_tables import RouteTables
 from firstboot.resources.routes import Routes
 from firstboot.resources.sysctls import Sysctls, TunnelSysctls
 from firstboot.resources.tunnel import Tunnel
+from firstboot.resources.ufw_settings import UfwSettings
 from firstboot.resources.units import Units
 from firstboot.resources.uplink import Uplink
 from firstboot.resources.uplink_sysctls import UplinkSysctls
@@ -36,6 +38,7 @@ KINDS: tuple[Kind[Any], ...] = (
     Withdrawal(),  # a laptop without its Internet waits for nothing else
     Hostname(),
     Files(),
+    UfwSettings(),
     Firewall(),  # before anything is reachable
     Sysctls(),  # before a foreign router is heard
     ManagedInterfaces(),
@@ -58,6 +61,7 @@ KINDS: tuple[Kind[Any], ...] = (
     Reach(),
     Units(),
     Dhcpcd(),
+    Names(),
     Overlap(),
     Offer(),
     Cable(),  # once dnsmasq offers what the laptop is to ask for

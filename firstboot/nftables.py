@@ -49,7 +49,8 @@ _COUNTING = (b"counter\0", b"last\0", b"quota\0")
 """The expressions that hold what changes with every packet, and the attribute that begins with their name."""
 _NAME = 4
 
-_RULES_KEPT = 512
+_RULES_KEPT = 4096
+"""Those of a policy with a thousand services, of both families. A usual one has two hundred."""
 
 _COMMENT = b"comment\0"
 _USER_COMMENT = 0

@@ -172,14 +172,15 @@ class Passes:
             refused=configuration.refused,
             failure=failure,
             trial=self.configurations.trials.told(),
+            repairs=tuple(self._history.repairs()),
             marks=configuration.marks,
         )
 
     def _tell(self, told: status.Status, began: float) -> None:
         """The report first: who waits for status.json finds it written. A full disk stops none of the rest."""
-        text, content = status.to_text(told), status.to_json(told, began_s=began)
-        self.report.tell(text)
-        for path, data in ((STATUS_TEXT, text.replace("\r\n", "\n")), (STATUS, content)):
+        content = status.to_json(told, began_s=began)
+        self.report.tell(status.to_text(told))
+        for path, data in ((STATUS_TEXT, status.to_local_text(told)), (STATUS, content)):
             try:
                 files.replace(path, data.encode())
             except ApplianceError as error:

@@ -322,4 +322,5 @@ def _outcome(
     if problem is None:
         return Outcome(kind.name, State.FAILED, done, differs, "; ".join(differs), "", kind.setting, about=about)
     state = State.WAITING if isinstance(problem, TemporaryError) else State.FAILED
-    return Outcome(kind.name, state, done, differs, problem.message, problem.hint, kind.setting, about=about)
+    setting = problem.setting or kind.setting
+    return Outcome(kind.name, state, done, differs, problem.message, problem.hint, setting, about=about)

@@ -29,6 +29,9 @@ TABLES = ("filter", "nat", "mangle", "raw", "security")
 BUILT_IN = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 """The chains that belong to everybody: rules of ours are beside others' there, and no load empties them."""
 
+CLOSED = (("filter", "INPUT"), ("filter", "FORWARD"))
+"""The built-in chains that are to drop what no rule decides."""
+
 _VERSIONED = ("ufw-before-input", "ufw6-before-input")
 """The chains with a rule whose comment tells the version of all rules; anywhere else it is somebody's copy."""
 
@@ -64,7 +67,8 @@ class Ruleset:
     `dropping`: the built-in chains, as (table, chain), that drop what no rule decides; `counts`: (table, chain) →
     number of rules; `jumps`: (table, chain, target) → number of unconditional jumps to another chain; `digests`: of
     what the rules of a chain are, comparable only among those that were told in the same form; `loaded`: the mark of
-    the text that its chains hold, rule for rule, or "" where that is not known.
+    the text that its chains hold, rule for rule, or "" where that is not known; `remembered`: that of the text which
+    was loaded last, and `altered` its chains that are others since.
     """
 
     version: str = ""
@@ -73,11 +77,13 @@ class Ruleset:
     jumps: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     digests: Mapping[Place, str] = field(default_factory=dict, compare=False, repr=False)
     loaded: str = ""
+    remembered: str = field(default="", compare=False, repr=False)
+    altered: frozenset[Place] = field(default=frozenset(), compare=False, repr=False)
 
     @property
     def is_closed(self) -> bool:
         """Whether what no rule decides is dropped, on its way in or through."""
-        return self.dropping >= {("filter", "INPUT"), ("filter", "FORWARD")}
+        return self.dropping >= set(CLOSED)
 
 
 def ruleset(dropping: Iterable[tuple[str, str]], rules: Iterable[Rule]) -> Ruleset:
@@ -114,9 +120,11 @@ def known(text: str, kernel: Ruleset) -> Known:
 
 def compared(kernel: Ruleset, before: Known | None) -> Ruleset:
     """The same, with the mark of the text that was loaded, if nobody has altered anything of it since."""
-    if before is None or any(kernel.digests.get(place, "") != digest for place, digest in before.digests.items()):
+    if before is None:
         return kernel
-    return replace(kernel, loaded=before.mark)
+    altered = [place for place, digest in before.digests.items() if kernel.digests.get(place, "") != digest]
+    loaded = "" if altered else before.mark
+    return replace(kernel, loaded=loaded, remembered=before.mark, altered=frozenset(altered))
 
 
 def intact_chains(kernel: Ruleset, text: str, before: Known | None) -> frozenset[Place]:

@@ -57,6 +57,8 @@ class Status:
     """What the networks on the cable are for the laptop."""
     marks: Mapping[str, Mark] = field(default_factory=dict)
     """Where each setting of the configuration in force stands."""
+    repairs: tuple[str, ...] = ()
+    """What somebody else had changed lately, each with the time and what was done about it."""
     own_name: str = ""
     """The machine's, where it is not appliance.yaml that names it."""
 
@@ -108,6 +110,7 @@ def to_json(status: Status, *, began_s: float) -> str:
         "interfaces": {name: list(addresses) for name, addresses in _addresses(status.facts).items()},
         "wifi": status.wifi,
         "cable": [asdict(offered) for offered in status.cable],
+        "repairs": list(status.repairs),
         "kinds": [{**asdict(outcome), "line": status.line_of(outcome)} for outcome in status.outcomes],
     }
     return json.dumps(content, indent=2) + "\n"
@@ -118,6 +121,12 @@ def to_text(status: Status) -> str:
     return (
         "\r\n".join([*_headline(status), "", *_configuration(status), "", *_network(status), *_kinds(status)]) + "\r\n"
     )
+
+
+def to_local_text(status: Status) -> str:
+    """The same for whoever is logged in, who is also told what was repaired: the card would be written each time."""
+    repairs = ["", "Repaired lately (UTC):", *(f"  {line}" for line in status.repairs)] if status.repairs else []
+    return "\n".join([*to_text(status).splitlines(), *repairs]) + "\n"
 
 
 _HEADLINES = {

@@ -96,7 +96,7 @@ class View:
             facts = _with(facts, rules=tuple(self._tables.rules()))
         if Source.SURROUNDINGS in stale:
             found = self._surroundings()
-            facts = replace(facts, **{each.name: getattr(found, each.name) for each in fields(Surroundings)})
+            facts = _with(facts, **{each.name: getattr(found, each.name) for each in fields(Surroundings)})
         return _with(facts, lost_routes=self._lost.update(facts, monotonic()))
 
 

@@ -20,8 +20,8 @@ ALLOWED, LOGGED, DENIED, LOGGED_DENIED = (
 )
 REDIRECTED, TRANSLATED, USUAL = "appliance-dnat", "appliance-nat", "appliance-masquerade"
 
-IN_DISPATCH = (Group.INBOUND,)
-"""These may be thousands, and are looked up."""
+ELSEWHERE = (Group.INBOUND, Group.UFW)
+"""The first may be thousands, and are looked up; the others are written by ufw."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Line:
 
 def chains_of(rule: Rule) -> Sequence[str]:
     """Where packets that a rule is about come by. What connection tracking does not know, the box itself may send."""
+    if rule.chains is not None:
+        return rule.chains
     if rule.group is Group.LOOPBACK:
         return (INPUT, OUTPUT)
     found = [INPUT] if rule.from_ is not Zone.BOX and rule.to.covers(Zone.BOX) else []
@@ -51,7 +53,7 @@ def chains_of(rule: Rule) -> Sequence[str]:
 def filter_lines(policy: Policy, family: int) -> Iterator[Line]:
     """The lines of ufw's chains, by the direction that they are for in place of a name."""
     for number, rule in enumerate(policy.rules):
-        if not rule.has(family) or rule.group in IN_DISPATCH:
+        if not rule.has(family) or rule.group in ELSEWHERE:
             continue
         for direction in chains_of(rule):
             target = target_of(policy, rule)

@@ -28,8 +28,8 @@ def own(appliance: Appliance, hosts: Hosts) -> Iterator[Rule]:
             ACTIONS[rule.action],
             rule.from_,
             rule.to,
-            _meant(rule.source, hosts),
-            _meant(rule.destination, hosts),
+            _networks(rule.source, hosts) if rule.source is not None else None,
+            _networks(rule.destination, hosts) if rule.destination is not None else None,
             tuple(traffic for service in rule.port for traffic in _traffic(service)),
             _families(rule),
             nat=rule.nat,
@@ -99,15 +99,11 @@ def _families(rule: FilterRule) -> tuple[int, ...]:
     return (4,) if rule.nat is not None else (4, 6)
 
 
-def _meant(end: Network | str | None, hosts: Hosts) -> tuple[Network, ...] | None:
-    """None is anybody; () is a machine that has no address now."""
-    return None if end is None else _networks(end, hosts)
-
-
 def _networks(end: Network | IPv4Address | IPv6Address | str, hosts: Hosts) -> tuple[Network, ...]:
     if isinstance(end, IPv4Network | IPv6Network):
         return (end,)
-    return tuple(_alone(address) for address in (hosts.get(end, ()) if isinstance(end, str) else (end,)))
+    addresses = hosts.get(end, ()) if isinstance(end, str) else (end,)
+    return tuple(_alone(address) for address in addresses)
 
 
 def _alone(address: Gateway) -> Network:

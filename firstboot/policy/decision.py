@@ -101,7 +101,8 @@ def _fits(policy: Policy, rule: Rule, packet: Packet) -> bool:
         return "lo" in (packet.arriving, packet.leaving)
     return (
         rule.state in (State.ANY, packet.state)
-        and (not rule.interface or rule.interface == packet.arriving)
+        and rule.interface in ("", packet.arriving)
+        and rule.exit in ("", packet.leaving)
         and rule.from_.covers(_from(policy, packet))
         and rule.to.covers(_to(policy, packet))
         and _is_among(packet.source, rule.source)

@@ -10,6 +10,7 @@ from firstboot.facts import Facts
 from firstboot.forwarding import paths
 from firstboot.policy import configured, standard
 from firstboot.policy.rules import FAMILIES, Arm, ByFamily, Policy, Zones
+from firstboot.policy.ufw_rules import ufw_rules
 from firstboot.sharing import SERVING, exit_of, segments_in
 from firstboot.topology import own_ipv4
 
@@ -25,6 +26,7 @@ def policy_of(appliance: Appliance, facts: Facts) -> Policy:
         *standard.after_own(appliance, facts),
         *configured.inbound(appliance, facts.hosts),
         *configured.outbound(appliance),
+        *ufw_rules(facts.other_rules),
     )
     return Policy(rules, zones, firewall.deny, firewall.log, firewall.log_rate)
 

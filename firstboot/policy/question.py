@@ -52,8 +52,8 @@ def _addresses(end: str, policy: Policy, facts: Facts) -> list[Gateway]:
         return list(_somebody_inside(policy))
     if end == Zone.BOX:
         return list(_own(policy, facts))
-    if end in facts.hosts:
-        return list(facts.hosts[end])
+    if end.lower() in facts.hosts:
+        return list(facts.hosts[end.lower()])
     try:
         return [ip_address(end)]
     except ValueError:

@@ -32,6 +32,7 @@ class Group(StrEnum):
     SERVICES = "services of the box"
     INBOUND = "inbound"
     OUTBOUND = "outbound"
+    UFW = "ufw rules"
     REST = "the rest"
 
 
@@ -43,6 +44,10 @@ class Action(StrEnum):
     """Silently: it is nobody's fault, and there is much of it."""
     DENY = "deny"
     """As the policy denies, and logged as it logs."""
+    REJECT = "reject"
+    """With an answer that says so, however the policy denies."""
+    UNKNOWN = "unknown"
+    """It cannot be told: a rule of ufw's that may be about the packet is not understood."""
 
 
 class State(StrEnum):
@@ -76,9 +81,12 @@ class Traffic:
 class Rule:
     """One rule. Networks are those of which a packet's address must be in one; None: any.
 
-    `interface`: by which it must come in, where that is narrower than the zone. `redirected`: to whom it was sent: a
-    port of the box's own address, which stands for the destination. `nat`: whether it leaves with the box's address;
-    None: as usual. `setting`: which one of appliance.yaml wants it, or "".
+    `interface`, `exit`: by which it must come in and leave, where that is narrower than the zone. `redirected`: to whom
+    it was sent: a port of the box's own address, which stands for the destination. `nat`: whether it leaves with the
+    box's address; None: as usual. `setting`: which one of appliance.yaml wants it, or "".
+
+    Of ufw's own, `chains`: the directions in which it is asked, whatever the zones say; `lines`: where it is in the
+    kernel, as (family, chain, place).
     """
 
     group: Group
@@ -91,11 +99,14 @@ class Rule:
     families: tuple[int, ...] = FAMILIES
     state: State = State.ANY
     interface: str = ""
+    exit: str = ""
     redirected: PortRange | None = None
     nat: bool | None = None
     log: bool = False
     note: str = ""
     setting: str = ""
+    chains: tuple[str, ...] | None = None
+    lines: tuple[tuple[int, str, int], ...] = ()
 
     def has(self, family: int) -> bool:
         """Whether it is about packets of a family."""

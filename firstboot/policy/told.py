@@ -8,13 +8,11 @@ from dataclasses import asdict, dataclass
 from appliance.addresses import Network
 from appliance.errors import Mark
 from appliance.firewall import Zone
+from firstboot.policy.counted import Count, Counts, by_rule
 from firstboot.policy.rules import FAMILIES, Group, Policy, Rule, State, Traffic
-from firstboot.policy.text import tables
+from firstboot.policy.shadows import shadowing
 from firstboot.policy.translation import leaves
 from firstboot.status import line_of
-
-Counts = Mapping[tuple[str, str], Sequence[tuple[int, int]]]
-"""By (table, chain): the packets and bytes of each rule, in order."""
 
 TYPES = {
     4: {0: "echo-reply", 3: "unreachable", 8: "echo", 11: "time-exceeded", 12: "parameter-problem"},
@@ -27,7 +25,6 @@ TYPES = {
         129: "echo-reply",
     },
 }
-USERS = "rules made with `ufw allow`"
 
 
 @dataclass(frozen=True)
@@ -60,42 +57,25 @@ class Row:
 
 def rows(policy: Policy, marks: Mapping[str, Mark], counts: Mapping[int, Counts]) -> Sequence[Row]:
     """All rules, top down; `counts` by family, of those whose rules are in the kernel as they are here."""
-    counted = _counted(policy, counts)
+    counted = by_rule(policy, counts)
     found = [_row(number, rule, policy, marks, counted.get(number)) for number, rule in enumerate(policy.rules)]
-    rest = _rest(policy)
-    return (*found, rest)
+    return (*found, _rest(policy, counted.get(None)))
 
 
-def _counted(policy: Policy, counts: Mapping[int, Counts]) -> Mapping[int, tuple[int, int]]:
-    """By number of the rule."""
-    found: dict[int, tuple[int, int]] = {}
-    for family in FAMILIES:
-        for table in tables(policy, family):
-            seen = dict.fromkeys(table.chains, 0)
-            for line in table.lines:
-                at = seen[line.chain]
-                seen[line.chain] += 1
-                kernel = counts.get(family, {}).get((table.name, line.chain), ())
-                if line.rule is not None and table.name == "filter" and at < len(kernel):
-                    packets, size = found.get(line.rule, (0, 0))
-                    found[line.rule] = (packets + kernel[at][0], size + kernel[at][1])
-    return found
-
-
-def _row(number: int, rule: Rule, policy: Policy, marks: Mapping[str, Mark], counted: tuple[int, int] | None) -> Row:
-    packets, size = counted if counted is not None else (None, None)
+def _row(number: int, rule: Rule, policy: Policy, marks: Mapping[str, Mark], counted: Count | None) -> Row:
+    packets, size = counted or (None, None)
     return Row(
         number=number + 1,
         part=rule.group,
         from_=_from(rule),
         source=_hosts(rule.source),
-        to=rule.to,
+        to=f"{rule.to} by {rule.exit}" if rule.exit else rule.to,
         destination=_hosts(rule.destination),
         port=_traffic(rule),
         nat=_nat(rule, policy),
         action=rule.action,
         log=rule.log,
-        note=rule.note,
+        note=_note(number, rule, policy),
         setting=rule.setting,
         line=line_of(rule.setting, marks) if rule.setting else None,
         packets=packets,
@@ -103,9 +83,16 @@ def _row(number: int, rule: Rule, policy: Policy, marks: Mapping[str, Mark], cou
     )
 
 
-def _rest(policy: Policy) -> Row:
-    note = f"what no rule decides, after the {USERS}"
-    return Row(None, Group.REST, Zone.ANY, "any", Zone.ANY, "any", "any", "no", policy.deny, True, note, "", None)
+def _note(number: int, rule: Rule, policy: Policy) -> str:
+    """Of ufw's rules also that one never has a say: of one's own, that is said before they are in force."""
+    before = shadowing(policy.rules, number) if rule.group is Group.UFW else None
+    return f"{rule.note}; it never decides, rule {before + 1} does before it" if before is not None else rule.note
+
+
+def _rest(policy: Policy, counted: Count | None) -> Row:
+    note = "what no rule decides; the box itself may send it"
+    end = (Zone.ANY, "any", Zone.ANY, "any", "any", "no", policy.deny)
+    return Row(None, Group.REST, *end, True, note, "", None, *(counted or (None, None)))
 
 
 def _from(rule: Rule) -> str:

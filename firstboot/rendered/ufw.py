@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from firstboot.facts import Facts
 from firstboot.forwarding import paths
 from firstboot.paths import ETC
 from firstboot.policy.policy import policy_of
-from firstboot.policy.rules import FAMILIES
+from firstboot.policy.rules import FAMILIES, Policy
 from firstboot.policy.text import UFW, tables
 from firstboot.render import render
 from firstboot.rendered.file import File, kept, text
@@ -62,7 +63,12 @@ def other_paths(family: int) -> Sequence[Path]:
 
 def rules_of(appliance: Appliance, facts: Facts, family: int) -> Rules:
     """One family's rules. The version is a digest of all the rest."""
-    policy = policy_of(appliance, facts)
+    return _rules(policy_of(appliance, facts), family)
+
+
+@lru_cache(maxsize=4 * len(FAMILIES))
+def _rules(policy: Policy, family: int) -> Rules:
+    """Kept, as the same are asked for several times in each pass."""
 
     def rendered(version: str) -> str:
         return render(

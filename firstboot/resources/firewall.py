@@ -10,6 +10,7 @@ from functools import lru_cache
 from appliance.model import Appliance
 from firstboot.actions import Action, LoadRules, ShutFirewall
 from firstboot.facts import Facts
+from firstboot.firewall_drift import told
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.policy.rules import FAMILIES
@@ -35,6 +36,8 @@ class Loaded:
     loaded: str
     text: str = field(default="", compare=False, repr=False)
     """All rules as iptables-restore reads them."""
+    kernel: Ruleset | None = field(default=None, compare=False, repr=False)
+    """All that is known of those that were found."""
 
     @property
     def key(self) -> str:
@@ -71,7 +74,8 @@ class Firewall(Kind[Loaded]):
             rules = frozenset(rule for rule in _counts(kernel, want.family) if rule[:2] in chains)
             jumps = hooked(want.text, want.family)
             is_hooked = all(kernel.jumps[jump] == count for jump, count in jumps.items())
-            found.append(Loaded(want.family, kernel.version, kernel.is_closed, is_hooked, rules, kernel.loaded))
+            is_closed, loaded = kernel.is_closed, kernel.loaded
+            found.append(Loaded(want.family, kernel.version, is_closed, is_hooked, rules, loaded, kernel=kernel))
         return found
 
     def actions(self, change: Change[Loaded]) -> Sequence[Action]:
@@ -79,9 +83,11 @@ class Firewall(Kind[Loaded]):
         want, have = change.want, change.have
         if want is None:
             return []
+        kernel = have.kernel if have is not None else None
+        drift = told(kernel, want.rules, hooked(want.text, want.family), want.loaded) if kernel is not None else ""
         if have is not None and replace(have, closed=True) == want:
-            return [ShutFirewall(want.family)]
-        return [LoadRules(want.family, want.text)]
+            return [ShutFirewall(want.family, drift)]
+        return [LoadRules(want.family, want.text, drift)]
 
 
 @lru_cache(maxsize=2 * len(FAMILIES))

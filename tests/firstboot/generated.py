@@ -27,6 +27,7 @@ from firstboot.resources.routes import METRIC, METRIC_IPV6, is_ours
 from firstboot.resources.units import DNSMASQ, SSH
 from firstboot.wireless import Device, Joining, Radio, Reason
 from tests.firstboot.air import Air
+from tests.firstboot.firewalls import hosts
 from tests.firstboot.memory import MemoryMachine
 
 KINDS_OF_LINKS = {"he-ipv6": "sit", "br-usb": "bridge", "he-ipv7": "sit", "br0": "bridge"}
@@ -71,6 +72,8 @@ FILES = (
     ETC / "hostname",
     ETC / "hosts",
     ETC / "ufw/before.rules",
+    ETC / "ufw/ufw.conf",
+    ETC / "default/ufw",
     STATE / "gadget",
     dhcpcd.CONFIG,
     dhcpcd.LOADED,
@@ -86,6 +89,18 @@ FOREIGN_FILES = {
     ETC / "systemd/network/04-appliance.network": FileState(b"[Match]\n", 0o644),
 }
 """Of other programs, by names that only nearly are the daemon's."""
+
+USER_RULES = {
+    ETC / f"ufw/user{end}.rules": f"""\
+*filter
+:ufw{end}-user-input - [0:0]
+### tuple ### allow tcp 8443 {anywhere} any {anywhere} in
+-A ufw{end}-user-input -p tcp --dport 8443 -j ACCEPT
+COMMIT
+""".encode()
+    for end, anywhere in (("", "0.0.0.0/0"), ("6", "::/0"))
+}
+"""As ufw has them of who used it."""
 
 OFFER = """
 # --- br-usb
@@ -163,7 +178,8 @@ def files() -> st.SearchStrategy[dict[Path, FileState]]:
     """Any of those that the daemon writes, as they may be; and those of others."""
     offers = st.builds(FileState, st.sampled_from((b"", OFFER.encode())), st.just(0o644))
     ours = dict.fromkeys(FILES, JUNK) | dict.fromkeys(OFFERS, offers)
-    return st.fixed_dictionaries({}, optional=ours).map(lambda found: FOREIGN_FILES | found)
+    users = {path: st.just(FileState(rules, 0o640)) for path, rules in USER_RULES.items()}
+    return st.fixed_dictionaries({}, optional=ours | users).map(lambda found: FOREIGN_FILES | found)
 
 
 @st.composite
@@ -210,6 +226,7 @@ def machines(draw: st.DrawFn) -> MemoryMachine:
     made.kernel_name = draw(st.sampled_from(("raspberrypi", "appliance")))
     made.kernel_rules = {family: draw(st.sampled_from(("", "garbage"))) for family in FAMILIES}
     made.files = draw(files())
+    made.hosts = draw(hosts())
     made.active_units = draw(st.sets(st.sampled_from((SSH, DNSMASQ, DHCPCD))))
     made.air = draw(air(made.air))
     made.nm_config = f"unmanaged-devices+=interface-name:{draw(st.sampled_from(('', 'eth0', 'wlan0')))};\n"

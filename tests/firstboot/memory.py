@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import singledispatchmethod
 from ipaddress import IPv6Address, IPv6Interface
@@ -17,10 +17,12 @@ from firstboot.gadget.layout import Layout
 from firstboot.kind import FileState, Gadget, Reaction
 from firstboot.managers import ifupdown
 from firstboot.paths import ETC
+from firstboot.policy.rules import FAMILIES
 from firstboot.rendered import dhcpcd
 from firstboot.rendered.dnsmasq import CONFIG, IN_FORCE, LOADED
 from firstboot.rendered.networkmanager import CONFIG as NM_CONFIG
 from firstboot.rendered.networkmanager import PROFILES
+from firstboot.rendered.ufw import other_paths
 from firstboot.resources.dhcpcd import DHCPCD
 from firstboot.resources.hostname import hosts_with
 from firstboot.resources.units import DNSMASQ
@@ -60,6 +62,7 @@ class MemoryMachine:
         self.managers: tuple[str, ...] = ()
         self.carrying: dict[str, Carrier] = {}
         self.lost_routes: dict[str, bool] = {}
+        self.hosts: dict[str, tuple[Gateway, ...]] = {}
         self.looks = 0
         self.log: list[actions.Action] = []
 
@@ -79,7 +82,12 @@ class MemoryMachine:
             carrying=dict(self.carrying),
             changed_settings=tuple(self.changed_settings.values()),
             lost_routes=dict(self.lost_routes),
+            hosts=dict(self.hosts),
+            other_rules={family: self._text(other_paths(family)) for family in FAMILIES},
         )
+
+    def _text(self, paths: Iterable[Path]) -> str:
+        return "".join(self.files[path].content.decode() for path in paths if path in self.files)
 
     def gadget_ports(self) -> dict[str, str]:
         """The kernel names them in the order of binding, configuration by configuration."""

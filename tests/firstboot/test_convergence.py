@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Interface
 from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from appliance.firewall import Firewall
 from appliance.model import Appliance
 from appliance.parse import load
 from firstboot.actions import ReactSoon
@@ -18,6 +20,7 @@ from firstboot.kind import Reaction
 from firstboot.kinds import KINDS
 from firstboot.reconcile import Outcome, Reconciler, State
 from tests.firstboot.conftest import EXAMPLES
+from tests.firstboot.firewalls import firewalls
 from tests.firstboot.generated import (
     FOREIGN_FILES,
     KINDS_OF_LINKS,
@@ -36,7 +39,7 @@ EXAMPLES_EACH = 30
 ROUNDS = 4
 """At most: another one where chance had nothing for a kind to do."""
 
-SAID_ONLY = frozenset({"uplink", "reach", "overlap", "offer"})
+SAID_ONLY = frozenset({"uplink", "names", "reach", "overlap", "offer"})
 """Kinds that do nothing: what they look at, only a person can put right."""
 
 
@@ -49,13 +52,15 @@ class Site:
     """A configuration and machines in any state, on which these kinds have something to do.
 
     `passes`: after so many everything is right. Some kinds need facts that kinds after them make: that there are the
-    tunnel and the gadget's interfaces, and what dnsmasq has loaded.
+    tunnel and the gadget's interfaces, and what dnsmasq has loaded. `firewalls`: what the section of that name is;
+    None: as the configuration has it.
     """
 
     appliance: Appliance
     machines: st.SearchStrategy[MemoryMachine]
     kinds: frozenset[str]
     passes: int = 1
+    firewalls: st.SearchStrategy[Firewall] | None = None
 
 
 POLICIES = example("policies")
@@ -66,13 +71,23 @@ def by_dhcp(appliance: Appliance) -> Appliance:
     return replace(appliance, uplink=replace(appliance.uplink, address=None, gateway=None))
 
 
-IN_IMAGES = frozenset({"hostname", "files", "firewall", "sysctls", "units", "networkmanager"})
+def two_armed(appliance: Appliance) -> Appliance:
+    """With a LAN of its own, so that IPv4 passes through as well."""
+    assert appliance.lan is not None
+    lan = replace(appliance.lan, interface="eni1", address=IPv4Interface("192.168.2.1/24"), dhcp4=None)
+    return replace(appliance, lan=lan)
+
+
+IN_IMAGES = frozenset({"hostname", "files", "ufw", "firewall", "sysctls", "units", "networkmanager"})
 SITES = {
     "gateway": Site(
         example("gateway"),
         machines(),
         IN_IMAGES | {"links", "tunnel", "tunnel-sysctls", "addresses", "routes"},
         passes=2,
+    ),
+    "gateway with a firewall": Site(
+        two_armed(example("gateway")), machines(), IN_IMAGES | {"tunnel"}, passes=2, firewalls=firewalls()
     ),
     "gateway by DHCP": Site(by_dhcp(example("gateway")), leased(), IN_IMAGES | {"tunnel"}, passes=2),
     "gadget": Site(
@@ -81,6 +96,7 @@ SITES = {
         IN_IMAGES | {"radio", "wifi", "gadget", "bridge", "dhcpcd", "withdrawal"},
         passes=4,
     ),
+    "gadget with a firewall": Site(example("gadget"), machines(), IN_IMAGES, passes=4, firewalls=firewalls()),
     "gadget-offline": Site(
         example("gadget-offline"), machines(), IN_IMAGES | {"gadget", "bridge", "addresses", "cable"}, passes=3
     ),
@@ -104,13 +120,16 @@ def test_every_kind_has_a_site() -> None:
 def test_any_state_becomes_right_and_what_is_foreign_stays(name: str) -> None:
     site, acted = SITES[name], set[str]()
 
+    firewall = site.firewalls if site.firewalls is not None else st.just(site.appliance.firewall)
+
     @settings(max_examples=EXAMPLES_EACH, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(machine=site.machines)
-    def check(machine: MemoryMachine) -> None:
+    @given(machine=site.machines, firewall=firewall)
+    def check(machine: MemoryMachine, firewall: Firewall) -> None:
+        appliance = replace(site.appliance, firewall=firewall)
         before = foreign(machine)
         reconciler = Reconciler(KINDS, sleep=lambda _: None)
         for _ in range(site.passes):
-            outcomes = reconciler.reconcile(site.appliance, machine)
+            outcomes = reconciler.reconcile(appliance, machine)
             assert not [outcome.error for outcome in outcomes if "a bug in the appliance" in outcome.error]
             acted.update(outcome.kind for outcome in outcomes if outcome.done)
             react(machine)
@@ -118,7 +137,7 @@ def test_any_state_becomes_right_and_what_is_foreign_stays(name: str) -> None:
         assert foreign(machine) == before
 
         machine.log.clear()
-        again = Reconciler(KINDS, sleep=lambda _: None).reconcile(site.appliance, machine)
+        again = Reconciler(KINDS, sleep=lambda _: None).reconcile(appliance, machine)
         assert machine.log == [], machine.log
         assert wrong(again) == []
 

@@ -68,6 +68,20 @@ def test_others_are_not_nor_what_is_read_nor_what_is_being_written(events: FileE
     assert events.drain() == FILES
 
 
+def test_each_write_of_one_that_is_never_closed_is_told(events: FileEvents, tmp_path: Path) -> None:
+    """As dnsmasq does with its leases."""
+    path = tmp_path / "leases"
+    with path.open("a+") as file:
+        events.watch([path], open_ones=[path])
+        for text in ("one", "another"):
+            file.seek(0)
+            file.truncate()
+            file.write(text)
+            file.flush()
+            assert events.drain() == FILES
+        assert events.drain() == NOTHING
+
+
 def test_what_is_not_watched_any_more_is_not_told(events: FileEvents, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     events.watch([first])

@@ -109,12 +109,16 @@ def test_what_may_leave_can_be_listed() -> None:
     assert asked(appliance, "inside", "outside", "icmp") == ["allow", "allow"]
 
 
-def test_a_rule_of_ones_own_that_names_no_hosts_is_about_all_of_them() -> None:
-    rules = "[{to: outside, port: tcp/25, action: deny}, {from: outside, to: nas, port: tcp/25, action: allow}]"
-    appliance = parsed(f"firewall: {{rules: {rules.replace('to: nas', 'to: inside, destination: nas')}}}\n").appliance
-    assert asked(appliance, "inside", "outside", "tcp/25") == ["deny", "deny"]
-    assert asked(appliance, "inside", "outside", "tcp/443") == ["allow", "allow"]
-    assert asked(appliance, "outside", "nas", "tcp/25") == ["allow", "allow"]
+@pytest.mark.parametrize("ends", ["", "source: any, ", "source: any, destination: any, "])
+def test_a_rule_of_ones_own_about_any_host_is_about_every_one(ends: str) -> None:
+    text = f"firewall:\n  rules: [{{from: inside, {ends}to: outside, port: tcp/25, action: deny}}]\n"
+    assert asked(parsed(text).appliance, "inside", "outside", "tcp/25") == ["deny", "deny"]
+    assert asked(parsed(text).appliance, "inside", "outside", "tcp/26") == ["allow", "allow"]
+
+
+def test_a_rule_of_ones_own_about_a_machine_without_an_address_is_about_none() -> None:
+    text = "firewall:\n  rules: [{from: inside, source: fridge, to: outside, action: deny}]\n"
+    assert asked(parsed(text).appliance, "inside", "outside", "tcp/25") == ["allow", "allow"]
 
 
 def test_what_is_for_everybody_leads_to_no_machine_inside() -> None:

@@ -13,7 +13,7 @@ from appliance.parse import load
 from firstboot.facts import Address, Facts
 from firstboot.reconcile import Outcome, State
 from firstboot.sharing import Mode, Offered
-from firstboot.status import Overall, Source, Status, to_json, to_text
+from firstboot.status import Overall, Source, Status, to_json, to_local_text, to_text
 
 EXAMPLE = Path(__file__).parent.parent / "appliance" / "examples" / "gateway.yaml"
 FACTS = Facts(
@@ -128,3 +128,12 @@ def test_programs_get_the_same_as_json() -> None:
     assert told["problems"][0]["line"] == 16
     assert told["kinds"][0]["error"] == "eth0 has no IPv4 address yet"
     assert told["interfaces"]["eth0"] == ["192.168.1.252/24", "2001:db8:123d:abc::1/64"]
+
+
+def test_who_is_logged_in_is_told_what_was_repaired() -> None:
+    """The card is not: it would be written each time."""
+    repair = "2026-01-01 00:00:00 firewall: shut the firewall for IPv4, repaired: the policy of INPUT was ACCEPT"
+    found = replace(status(Outcome("firewall", State.OK)), repairs=(repair,))
+    assert to_local_text(found).splitlines()[-2:] == ["Repaired lately (UTC):", f"  {repair}"]
+    assert "repaired" not in to_text(found)
+    assert json.loads(to_json(found, began_s=0))["repairs"] == [repair]

@@ -153,7 +153,8 @@ class Crossing:
     def load(self, appliance: Appliance) -> None:
         """Put its rules in force."""
         for family in FAMILIES:
-            self.router.call(self._load, family, framework(family) + rules_of(appliance, self.facts, family).text)
+            text = framework(family) + rules_of(appliance, self.facts, family).text
+            self.router.call(self._load, family, text + self.facts.other_rules.get(family, ""))
 
     def _load(self, family: int, text: str) -> None:
         self.iptables.load(family, text, self.iptables.rules(family))

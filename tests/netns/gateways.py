@@ -10,7 +10,7 @@ from tests.netns.namespace import Namespace
 NOT_HERE = ("hostname", "tunnel", "tunnel-sysctls", "reach", "units", "dhcpcd", "withdrawal", "cable")
 """Kinds that need systemd, or a module that not every kernel has: they are tried in the image."""
 
-UFW = Path(__file__).parents[2] / "overlays" / "base" / "etc" / "ufw"
+ETC = Path(__file__).parents[2] / "overlays" / "base" / "etc"
 
 
 def lay_wires(namespace: Namespace) -> None:
@@ -23,4 +23,5 @@ def lay_wires(namespace: Namespace) -> None:
 
 def give_ufw_files(namespace: Namespace) -> None:
     """Those of the image over the package's, in an /etc that is the namespace's own."""
-    namespace.call(shutil.copytree, UFW, "/etc/ufw", dirs_exist_ok=True)
+    namespace.call(shutil.copytree, ETC / "ufw", "/etc/ufw", dirs_exist_ok=True)
+    namespace.call(shutil.copy, ETC / "default" / "ufw", "/etc/default/ufw")

@@ -19,6 +19,8 @@ OURS = 1
 _PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1, "icmpv6": 58}
 _ETHERTYPES = {4: 0x0800, 6: 0x86DD}
 _SYN, _RST, _ACK = 0x02, 0x04, 0x10
+_MSS = struct.pack("!BBH", 2, 4, 1460)
+"""The option with which every real connection is opened (RFC 9293, 3.7.1)."""
 _ROUTING, _FRAGMENT, _OPTIONS = 43, 44, 60
 """Headers of IPv6 that come before the packet's own (RFC 8200, 4.1)."""
 
@@ -97,8 +99,10 @@ def _transport(packet: Packet, number: int) -> bytes:
     source_port = packet.source_port or number
     carried = bytes(packet.size if isinstance(packet, Crafted) else 0)
     if packet.protocol == "tcp":
-        header = struct.pack("!HHIIBBHHH", source_port, packet.port, 1, 0, 5 << 4, _flags(packet), 1024, 0, 0)
-        return _summed(packet, header + carried, 16)
+        options = _MSS if packet.opening else b""
+        words = (20 + len(options)) // 4
+        header = struct.pack("!HHIIBBHHH", source_port, packet.port, 1, 0, words << 4, _flags(packet), 1024, 0, 0)
+        return _summed(packet, header + options + carried, 16)
     if packet.protocol == "udp":
         return _summed(packet, struct.pack("!HHHH", source_port, packet.port, 8 + len(carried), 0) + carried, 6)
     if packet.protocol == "icmp":

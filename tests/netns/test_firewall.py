@@ -334,6 +334,39 @@ def test_drift_is_seen_and_repaired(site: Site, disturbance: tuple[str, ...]) ->
     assert tcp(site.inside, site.outside, OUTSIDE, 443)
 
 
+@pytest.mark.parametrize(
+    ("disturbance", "told"),
+    [
+        ("iptables -P INPUT ACCEPT", "the policy of INPUT was ACCEPT"),
+        ("ip6tables -P FORWARD ACCEPT", "the policy of FORWARD was ACCEPT"),
+        ("ip6tables -F INPUT", "INPUT did not lead to ufw6-before-logging-input and 5 more"),
+        ("iptables -D INPUT -j ufw-before-input", "INPUT did not lead to ufw-before-input"),
+        ("ip6tables -t mangle -A FORWARD -j appliance-mss", "FORWARD led to appliance-mss more than once"),
+        ("ip6tables -t mangle -F; ip6tables -t mangle -X", "the table mangle was flushed"),
+        ("iptables -F ufw-user-input", "ufw-user-input had no rules"),
+        ("ip6tables -F ufw6-reject-input; ip6tables -X ufw6-reject-input; true", "ufw6-reject-input had no rules"),
+        ("iptables -I ufw-before-input -j ACCEPT", "ufw-before-input had other rules"),
+        ("nft delete table ip6 filter", "the policy of INPUT was ACCEPT, the policy of FORWARD was ACCEPT, "),
+        ("/usr/lib/ufw/ufw-init force-stop", "the policy of INPUT was ACCEPT, the policy of FORWARD was ACCEPT, "),
+    ],
+)
+def test_what_was_changed_is_said(site: Site, disturbance: str, told: str) -> None:
+    site.router.program("ufw", "allow", "8080/tcp")
+    site.router.call(site.host.look)
+    site.load(site.appliance)
+    site.router.program("sh", "-c", disturbance)
+    site.router.call(site.host.look)
+    deeds = [str(deed) for change in site.differences(Firewall()) for deed in Firewall().actions(change)]
+    assert any(f", repaired: {told}" in deed for deed in deeds), deeds
+
+
+def test_what_is_loaded_because_others_are_wanted_is_no_repair(site: Site) -> None:
+    site.router.program("ufw", "allow", "8080/tcp")
+    site.router.call(site.host.look)
+    deeds = [str(deed) for change in site.differences(Firewall()) for deed in Firewall().actions(change)]
+    assert deeds == ["load the firewall's IPv4 rules", "load the firewall's IPv6 rules"]
+
+
 def place_of(site: Site, program: str, chain: str, words: str) -> str:
     """The number of a chain's first rule with these words."""
     rules = [line for line in site.router.program(program, "-S", chain).splitlines() if line.startswith("-A")]

@@ -204,7 +204,7 @@ def test_an_overrun_wakes_and_does_no_harm(namespace: Namespace, netlink: Netlin
     routes = "".join(f"route add 10.{a}.{b}.0/24 dev far proto 97\n" for a in range(100) for b in range(100))
     namespace.program("ip", "-batch", "-", stdin=routes)
     assert select.select([events], [], [], 2)[0]
-    assert events.drain() == NETWORK
+    assert events.drain() == NETWORK | Source.SURROUNDINGS, "a neighbour may be among what is lost"
     assert not select.select([events], [], [], 0.2)[0]
     events.close()
 

@@ -1,0 +1,62 @@
+"""Rules that can never decide, because one before them always does. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from appliance.addresses import Network
+from appliance.ranges import PortRange
+from firstboot.policy.compiled import chains_of
+from firstboot.policy.rules import Action, Group, Rule, State, Traffic
+
+Networks = tuple[Network, ...]
+
+
+def shadowing(rules: Sequence[Rule], number: int) -> int | None:
+    """The number of a rule that decides about everything that a later one is about; None where none does alone."""
+    later = rules[number]
+    return next((before for before in range(number) if _covers(rules[before], later)), None)
+
+
+def _covers(earlier: Rule, later: Rule) -> bool:
+    """What most rules fail at comes first: of thousands each is asked."""
+    return (
+        earlier.from_.covers(later.from_)
+        and earlier.to.covers(later.to)
+        and all(any(_includes(wide, each) for wide in earlier.traffic) for each in later.traffic)
+        and earlier.interface in ("", later.interface)
+        and earlier.exit in ("", later.exit)
+        and _are_among(later.source, earlier.source)
+        and _are_among(later.destination, earlier.destination)
+        and all(earlier.has(family) for family in later.families if later.has(family))
+        and set(chains_of(earlier)) >= set(chains_of(later))
+        and earlier.state is State.ANY
+        and earlier.group is not Group.LOOPBACK
+        and Action.UNKNOWN not in (earlier.action, later.action)
+    )
+
+
+def _are_among(networks: Networks | None, wide: Networks | None) -> bool:
+    if wide is None or networks is None:
+        return wide is None
+    return all(any(_is_in(network, other) for other in wide) for network in networks)
+
+
+def _is_in(network: Network, other: Network) -> bool:
+    return (
+        network.version == other.version and network.network_address in other and network.prefixlen >= other.prefixlen
+    )
+
+
+def _includes(wide: Traffic, traffic: Traffic) -> bool:
+    if wide.types or wide.hops is not None or wide.routing is not None or wide.opening is not None:
+        return False
+    return (
+        wide.protocol in ("", traffic.protocol)
+        and _has_all(wide.ports, traffic.ports)
+        and _has_all(wide.source_ports, traffic.source_ports)
+    )
+
+
+def _has_all(wide: PortRange | None, ports: PortRange | None) -> bool:
+    return wide is None or (ports is not None and wide.covers(ports))
