@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from firstboot.policy.decision import Packet
 from firstboot.policy.rules import FAMILIES, State
+from tests.netns.packets import Crafted
 
 FIREWALL = """
 firewall:
@@ -15,6 +15,12 @@ firewall:
     - {to: 192.168.2.20, tcp: 443, udp: 443}
     - {to: "2001:db8:123d:abc::20", tcp: 443, udp: 443}
 """
+BROKER = "198.51.100.100"
+NEIGHBOURS = {
+    4: {"outside": "203.0.113.10", "inside": "192.168.2.21", "box": "192.168.2.1"},
+    6: {"outside": "2001:db8:eeee::7", "inside": "2001:db8:123d:abc::21", "box": "2001:db8:123d:abc::1"},
+}
+"""Who is sent something by somebody of the same zone."""
 LIES = {
     4: {"outside": "192.168.2.66", "inside": "198.51.100.66"},
     6: {"outside": "2001:db8:123d:abc::66", "inside": "2001:db8:9::66"},
@@ -29,62 +35,126 @@ outside  box      tcp/8080                no     no
 outside  box      udp/53                  no     no
 outside  box      udp/443                 yes    no
 outside  box      echo                    yes    yes
+outside  box      echo-reply              no     no
 outside  box      unreachable             no     no
+outside  box      time-exceeded           no     no
+outside  box      redirect                no     no
+outside  box      timestamp               no     -
+outside  box      router-advertisement    no     no
 outside  box      lying tcp/22            no     no
 outside  box      lying udp/443           no     no
+outside  box      lying echo              no     no
 outside  box      amid tcp/22             no     no
+outside  box      amid tcp/443            no     no
+outside  box      accepting tcp/50000     no     no
+outside  box      resetting tcp/443       no     no
+outside  box      null tcp/443            no     no
+outside  box      all-flags tcp/443       no     no
+outside  box      syn-fin tcp/443         no     no
+outside  box      answering udp/50000     no     no
+outside  box      corrupt udp/443         no     no
+outside  box      fragmented udp/443      yes    no
+outside  box      fragmented udp/53       no     no
+outside  box      fragmented tcp/443      yes    no
+outside  box      fragmented tcp/22       no     no
+outside  box      fragmented echo         yes    yes
+outside  box      optional tcp/22         -      no
+outside  box      41                      no     no
+outside  box      47                      no     no
+outside  box      50                      no     no
 outside  inside   tcp/443                 yes    yes
 outside  inside   tcp/22                  no     no
 outside  inside   udp/443                 yes    yes
 outside  inside   udp/53                  no     no
 outside  inside   echo                    no     yes
+outside  inside   echo-reply              no     no
 outside  inside   unreachable             no     no
+outside  inside   time-exceeded           no     no
+outside  inside   redirect                no     no
+outside  inside   timestamp               no     -
 outside  inside   lying tcp/443           no     no
 outside  inside   amid tcp/443            no     no
+outside  inside   accepting tcp/50000     no     no
+outside  inside   resetting tcp/443       no     no
+outside  inside   answering udp/50000     no     no
+outside  inside   fragmented udp/443      yes    yes
+outside  inside   fragmented udp/53       no     no
+outside  inside   fragmented tcp/443      yes    yes
+outside  inside   fragmented tcp/22       no     no
+outside  inside   optional tcp/443        -      yes
+outside  inside   optional tcp/22         -      no
+outside  inside   41                      no     no
+outside  inside   50                      no     no
+outside  outside  tcp/443                 no     no
+outside  outside  echo                    no     no
+broker   box      41                      yes    -
+broker   box      fragmented 41           yes    -
+broker   box      tcp/22                  no     -
+broker   box      47                      no     -
+broker   inside   41                      no     -
 inside   box      tcp/22                  yes    yes
 inside   box      tcp/53                  yes    yes
 inside   box      tcp/8080                no     no
 inside   box      udp/53                  yes    yes
 inside   box      udp/514                 no     no
 inside   box      echo                    yes    yes
+inside   box      unreachable             no     no
+inside   box      timestamp               no     -
 inside   box      lying tcp/22            no     no
+inside   box      amid tcp/8080           no     no
+inside   box      resetting tcp/22        no     no
+inside   box      fragmented udp/53       yes    yes
+inside   box      fragmented udp/514      no     no
+inside   box      41                      no     no
+inside   box      as-broker 41            no     -
+inside   inside   tcp/443                 no     no
 inside   outside  tcp/443                 yes    yes
 inside   outside  udp/53                  yes    yes
 inside   outside  echo                    yes    yes
+inside   outside  unreachable             no     no
 inside   outside  amid tcp/443            yes    yes
+inside   outside  accepting tcp/443       no     no
+inside   outside  resetting tcp/443       no     no
+inside   outside  answering udp/50000     yes    yes
+inside   outside  fragmented udp/443      yes    yes
+inside   outside  41                      yes    yes
 inside   outside  lying tcp/443           no     no
 inside   outside  lying udp/53            no     no
+inside   outside  lying echo              no     no
+inside   outside  lying 41                no     no
 box      outside  tcp/443                 yes    yes
 box      outside  udp/123                 yes    yes
 box      outside  echo                    yes    yes
+box      outside  unreachable             yes    yes
+box      outside  amid tcp/443            yes    yes
+box      outside  resetting tcp/443       yes    yes
+box      outside  fragmented udp/443      yes    yes
+box      broker   41                      yes    -
 box      inside   tcp/80                  yes    yes
 box      inside   udp/68                  yes    yes
+box      inside   echo                    yes    yes
+box      box      tcp/22                  yes    yes
+box      box      udp/53                  yes    yes
+box      box      echo                    yes    yes
 """
-"""`lying`: from an address that is elsewhere; `amid`: of a TCP connection that nobody knows. The port 443 of the box's
-IPv4 address is the machine's inside. An answer about no connection is none.
+"""`lying`: from an address that is elsewhere, `as-broker`: from the broker's; the manners of TCP are about a connection
+that nobody knows. Port 443 of the box's IPv4 address is the machine's inside. An answer about no connection is none.
 """
-PROBE = """
-table inet probe {
-  set came { type inet_service; size 65535; flags dynamic; }
-  set came_ids { typeof @th,32,16; size 65535; flags dynamic; }
-  set passed { type inet_service; size 65535; flags dynamic; }
-  set passed_ids { typeof @th,32,16; size 65535; flags dynamic; }
-  chain note_came {
-    meta l4proto { tcp, udp } add @came { th sport }
-    meta l4proto { icmp, icmpv6 } add @came_ids { @th,32,16 }
-  }
-  chain note_passed {
-    meta l4proto { tcp, udp } add @passed { th sport }
-    meta l4proto { icmp, icmpv6 } add @passed_ids { @th,32,16 }
-  }
-  chain prerouting { type filter hook prerouting priority -350; jump note_came; }
-  chain own { type filter hook output priority -350; jump note_came; }
-  chain input { type filter hook input priority 200; jump note_passed; }
-  chain output { type filter hook output priority 200; jump note_passed; }
-  chain forward { type filter hook forward priority 200; jump note_passed; }
+TYPES = {
+    "echo": (8, 128),
+    "echo-reply": (0, 129),
+    "unreachable": (3, 1),
+    "time-exceeded": (11, 3),
+    "redirect": (5, 137),
+    "timestamp": (13, 0),
+    "router-advertisement": (9, 134),
 }
-"""
-"""What comes by before the firewall has had its say, and after it: each packet by its number (`packets.frame`)."""
+FLAGS = {"accepting": 0x12, "resetting": 0x04, "null": 0x00, "all-flags": 0xFF, "syn-fin": 0x03}
+"""Of TCP; no connection begins like that."""
+UNASKED: dict[int, tuple[str, ...]] = {6: ("echo-reply", "unreachable", "time-exceeded")}
+UNASKED[4] = (*UNASKED[6], "redirect", "router-advertisement")
+INVALID = {*FLAGS, "corrupt", *((name, family) for family, names in UNASKED.items() for name in names)}
+"""What connection tracking takes for that: the manner in which it is sent, or what it is, and of which family."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +167,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table; `verdicts` by family."""
+    """A line of the table; `verdicts` by family, of those in which there is such a packet."""
 
     source: str
     destination: str
@@ -114,25 +184,40 @@ def rows() -> Sequence[Row]:
     for line in TABLE.strip().splitlines()[1:]:
         source, destination, rest = line.split(maxsplit=2)
         what, *verdicts = rest.rsplit(maxsplit=2)
-        told = {family: verdict == "yes" for family, verdict in zip(FAMILIES, verdicts, strict=True)}
-        found.append(Row(source, destination, what.strip(), told))
+        told = dict(zip(FAMILIES, verdicts, strict=True))
+        is_yes = {family: verdict == "yes" for family, verdict in told.items() if verdict != "-"}
+        found.append(Row(source, destination, what.strip(), is_yes))
     return found
 
 
-def packet(places: Places, source: str, destination: str, what: str, family: int) -> Packet:
+def asked() -> Sequence[tuple[Row, int]]:
+    """Each row with each family that it is about."""
+    return [(row, family) for row in rows() for family in row.verdicts]
+
+
+def packet(places: Places, source: str, destination: str, what: str, family: int) -> Crafted:
     """The packet that a row is about."""
     *manner, name = what.split()
+    [how] = manner or [""]
     hosts, wires = places.hosts[family], places.wires[family]
+    there = NEIGHBOURS[family] if source == destination else hosts
     protocol, _, port = name.partition("/")
-    types = {"echo": {4: 8, 6: 128}, "unreachable": {4: 3, 6: 1}}.get(name)
-    return Packet(
-        source=ip_address(LIES[family][source] if "lying" in manner else hosts[source]),
-        destination=ip_address(hosts[destination]),
-        protocol="icmp" if types else protocol,
+    kind = TYPES[name][FAMILIES.index(family)] if name in TYPES else 0
+    sources = {"lying": LIES[family].get(source), "as-broker": BROKER}
+    return Crafted(
+        source=ip_address(sources.get(how) or hosts[source]),
+        destination=ip_address(there[destination]),
+        protocol="icmp" if name in TYPES else protocol,
         arriving=wires[source],
-        leaving=wires[destination],
+        leaving=wires[destination] or ("lo" if source == "box" else ""),
         port=int(port or 0),
-        type=types[family] if types else 0,
-        state=State.INVALID if name == "unreachable" else State.ANY,
-        opening="amid" not in manner,
+        source_port=443 if how == "answering" else 0,
+        type=kind,
+        state=State.INVALID if how in INVALID or (name, family) in INVALID else State.ANY,
+        opening=how not in ("amid", *FLAGS),
+        flags=FLAGS.get(how),
+        pieces=((0, 24), (24, 100)) if how == "fragmented" else (),
+        optional=how == "optional",
+        corrupt=how == "corrupt",
+        size=56,
     )

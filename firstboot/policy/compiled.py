@@ -156,6 +156,7 @@ def packet(traffic: Traffic, family: int) -> str:
     words += [f"--{protocol}-type {each}" for each in traffic.types]
     words += [f"-m hl --hl-eq {traffic.hops}"] if traffic.hops is not None else []
     words += [f"-m rt --rt-type {traffic.routing}"] if traffic.routing is not None else []
+    words += ["-m addrtype --dst-type BROADCAST"] if traffic.broadcast else []
     return " ".join(words)
 
 

@@ -33,6 +33,7 @@ class Packet:
     state: State = State.ANY
     opening: bool = True
     routing: int | None = None
+    broadcast: bool = False
 
     @property
     def family(self) -> int:
@@ -75,6 +76,8 @@ def direction_of(packet: Packet) -> str:
 def _redirected(policy: Policy, packet: Packet) -> Packet | None:
     """The packet as it is for the machine inside; None where it stays what it is."""
     if packet.family == 6 or packet.arriving != policy.zones.outside[4] or packet.leaving or not packet.arriving:
+        return None
+    if packet.broadcast or packet.destination.is_multicast:  # what is for all is not the box's own
         return None
     for rule in policy.rules:
         if rule.group is not Group.INBOUND or rule.redirected is None or not rule.has(4):
@@ -154,4 +157,5 @@ def _is(traffic: Traffic, packet: Packet) -> bool:
         and traffic.hops in (None, packet.hops)
         and traffic.routing in (None, packet.routing)
         and traffic.opening in (None, packet.opening)
+        and (packet.broadcast or not traffic.broadcast)
     )

@@ -17,6 +17,7 @@ SOMEBODY: dict[int, Gateway] = {4: IPv4Address("192.0.2.1"), 6: IPv6Address("200
 """Of the Internet, whoever that is (RFC 5737, RFC 3849)."""
 
 ECHO = {4: 8, 6: 128}
+EVERYBODY = IPv4Address("255.255.255.255")
 EPHEMERAL = 50000
 
 
@@ -81,16 +82,23 @@ def _own(policy: Policy, facts: Facts) -> Iterator[Gateway]:
 def _packet(source: Gateway, destination: Gateway, service: Service, policy: Policy, facts: Facts) -> Packet:
     family = destination.version
     ports = service.ports
+    is_broadcast = _is_broadcast(destination, facts)
     return Packet(
         source=source,
         destination=destination,
         protocol="" if service.protocol is Protocol.ANY else str(service.protocol),
         arriving=_interface(source, policy, facts),
-        leaving=_interface(destination, policy, facts),
+        leaving="" if is_broadcast or destination.is_multicast else _interface(destination, policy, facts),
         port=ports.first if ports is not None else 0,
         source_port=EPHEMERAL,
         type=ECHO[family],
+        broadcast=is_broadcast,
     )
+
+
+def _is_broadcast(address: Gateway, facts: Facts) -> bool:
+    networks = (found.address.network for found in facts.addresses if found.address.network.num_addresses > 2)
+    return address in (EVERYBODY, *(each.broadcast_address for each in networks if each.version == 4))
 
 
 def _interface(address: Gateway, policy: Policy, facts: Facts) -> str:

@@ -64,7 +64,7 @@ class Traffic:
 
     `protocol`: tcp, udp, icmp (of the family), or a number. `types`: of control messages, as the kernel numbers them.
     `hops`: the hop limit that it must have arrived with. `routing`: the type of its routing header. `opening`: whether
-    it asks for a connection (TCP's SYN).
+    it asks for a connection (TCP's SYN). `broadcast`: only what is for everybody on one of the box's IPv4 networks.
     """
 
     protocol: str = ""
@@ -74,6 +74,7 @@ class Traffic:
     hops: int | None = None
     routing: int | None = None
     opening: bool | None = None
+    broadcast: bool = False
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,8 @@ def _is_in(network: Network, other: Network) -> bool:
 
 
 def _includes(wide: Traffic, traffic: Traffic) -> bool:
-    if wide.types or wide.hops is not None or wide.routing is not None or wide.opening is not None:
+    is_narrow = (wide.hops, wide.routing, wide.opening) != (None, None, None)
+    if wide.types or wide.broadcast or is_narrow:
         return False
     return (
         wide.protocol in ("", traffic.protocol)

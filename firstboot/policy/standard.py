@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from appliance.addresses import PRIVATE, Network
+from appliance.addresses import PRIVATE
 from appliance.firewall import Zone
 from appliance.model import Appliance
 from appliance.ranges import PortRange
@@ -21,7 +21,6 @@ UNROUTED = (*PRIVATE, IPv4Network("169.254.0.0/16"), LINK_LOCAL)
 """Addresses that no router forwards from the Internet (RFC 1918, RFC 3927, RFC 4291)."""
 
 MULTICAST = (IPv4Network("224.0.0.0/4"), IPv6Network("ff00::/8"))
-BROADCAST = IPv4Network("255.255.255.255/32")
 NOBODY = (IPv4Network("0.0.0.0/32"),)
 """Who has no address yet."""
 
@@ -29,10 +28,11 @@ ERRORS = {4: (3, 11, 12), 6: (1, 2, 3, 4)}
 """Destination unreachable, packet too big, time exceeded, parameter problem (RFC 792, RFC 4443)."""
 ECHO = {4: (8,), 6: (128,)}
 ECHOES = {4: (8, 0), 6: (128, 129)}
-NEIGHBOURS = (133, 134, 135, 136, 141, 142)
-"""Router and neighbour discovery, inverse too: of one link, so the hop limit is 255 (RFC 4890, 4.4.1)."""
-LISTENERS = (130, 131, 132, 143)
-"""Multicast listeners (RFC 3810): query, report, done, report version 2. A host without an address sends from ::."""
+NEIGHBOURS = (133, 134, 135, 136, 141, 142, 148, 149)
+"""Router and neighbour discovery, inverse and secured too: of one link, so the hop limit is 255 (RFC 4861, 3971)."""
+LISTENERS = (130, 131, 132, 143, 151, 152, 153)
+"""Multicast listeners (RFC 3810): query, report, done, report version 2; and multicast routers (RFC 4286). A host
+without an address sends from ::."""
 
 IPV6_IN_IPV4 = "41"
 
@@ -56,10 +56,13 @@ def before_own(appliance: Appliance, facts: Facts, zones: Zones) -> Iterator[Rul
     """What comes before the rules of one's own."""
     yield Rule(Group.LOOPBACK, Action.ALLOW, Zone.BOX, Zone.BOX, note="the machine itself")
     yield Rule(Group.ESTABLISHED, Action.ALLOW, state=State.KNOWN, note="whatever answers what was asked")
-    yield from _malformed()
+    note = "routing headers of type 0 amplify traffic (RFC 5095)"
+    yield Rule(Group.NOISE, Action.DROP, traffic=(Traffic(routing=0),), families=(6,), note=note)
     yield from _pretended(zones)
+    yield _discovery()
+    yield from _unknown()
     yield from _links(appliance, facts)
-    yield from _noise(zones)
+    yield from _noise()
     yield from _management(appliance, facts)
     yield from _control(appliance)
 
@@ -76,9 +79,15 @@ def _pretended(zones: Zones) -> Iterator[Rule]:
             )  # fmt: skip
 
 
-def _malformed() -> Iterator[Rule]:
-    note = "routing headers of type 0 amplify traffic (RFC 5095)"
-    yield Rule(Group.NOISE, Action.DROP, traffic=(Traffic(routing=0),), families=(6,), note=note)
+def _discovery() -> Rule:
+    """Connection tracking does not know all of these, and takes what it does not know for invalid."""
+    neighbours = tuple(Traffic("icmp", types=(each,), hops=255) for each in NEIGHBOURS)
+    listeners = tuple(Traffic("icmp", types=(each,), hops=1) for each in LISTENERS)
+    note = "who is on the link (RFC 4890, 4.4.1)"
+    return Rule(Group.LINKS, Action.ALLOW, to=Zone.BOX, traffic=neighbours + listeners, families=(6,), note=note)
+
+
+def _unknown() -> Iterator[Rule]:
     yield Rule(Group.NOISE, Action.DROP, state=State.INVALID, note="what belongs to no connection")
     # What the inside has open goes on after the Pi was off: its next packet makes the connection known again.
     unknown = (Traffic("tcp", opening=False),)
@@ -87,10 +96,6 @@ def _malformed() -> Iterator[Rule]:
 
 def _links(appliance: Appliance, facts: Facts) -> Iterator[Rule]:
     """What configures the networks themselves: some of it is sent to everybody, and would be noise."""
-    discovery = tuple(Traffic("icmp", types=(each,), hops=255) for each in NEIGHBOURS)
-    listeners = tuple(Traffic("icmp", types=(each,), hops=1) for each in LISTENERS)
-    note = "who is on the link (RFC 4890, 4.4)"
-    yield Rule(Group.LINKS, Action.ALLOW, to=Zone.BOX, traffic=discovery + listeners, families=(6,), note=note)
     for interface in _dhcp_clients(appliance, facts, 4):
         yield Rule(
             Group.LINKS, Action.ALLOW, to=Zone.BOX, traffic=(udp(68, 67),), families=(4,), interface=interface,
@@ -117,11 +122,10 @@ def _links(appliance: Appliance, facts: Facts) -> Iterator[Rule]:
         )  # fmt: skip
 
 
-def _noise(zones: Zones) -> Iterator[Rule]:
-    own = {network for family in FAMILIES for arm in zones.inside[family] for network in arm.networks}
-    broadcasts = {IPv4Network(network.broadcast_address) for network in own if isinstance(network, IPv4Network)}
-    destination: tuple[Network, ...] = (*MULTICAST, BROADCAST, *sorted(broadcasts))
-    yield Rule(Group.NOISE, Action.DROP, to=Zone.BOX, destination=destination, note="sent to everybody")
+def _noise() -> Iterator[Rule]:
+    note = "sent to everybody"
+    yield Rule(Group.NOISE, Action.DROP, to=Zone.BOX, destination=MULTICAST, note=note)
+    yield Rule(Group.NOISE, Action.DROP, to=Zone.BOX, traffic=(Traffic(broadcast=True),), families=(4,), note=note)
 
 
 def _management(appliance: Appliance, facts: Facts) -> Iterator[Rule]:
@@ -164,8 +168,9 @@ def _control(appliance: Appliance) -> Iterator[Rule]:
     if appliance.gadget is None or tunnel is not None:
         yield Rule(Group.CONTROL, Action.ALLOW, to=Zone.BOX, traffic=control(8), families=(4,), note="the broker asks")
     if appliance.gadget is None:
-        note = "echoes (RFC 4890, 4.3.1)"
-        yield Rule(Group.CONTROL, Action.ALLOW, traffic=control(*ECHOES[6]), families=(6,), note=note)
+        for from_, to in ((Zone.ANY, Zone.BOX), (Zone.OUTSIDE, Zone.INSIDE)):
+            note = "echoes (RFC 4890, 4.3.1 and 4.4.1)"
+            yield Rule(Group.CONTROL, Action.ALLOW, from_, to, traffic=control(*ECHOES[6]), families=(6,), note=note)
     if tunnel is not None and uplink is not None:
         yield Rule(
             Group.CONTROL, Action.ALLOW, to=Zone.BOX, source=(IPv4Network(tunnel.server),),

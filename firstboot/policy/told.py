@@ -11,6 +11,7 @@ from appliance.firewall import Zone
 from firstboot.policy.counted import Count, Counts, by_rule
 from firstboot.policy.rules import FAMILIES, Group, Policy, Rule, State, Traffic
 from firstboot.policy.shadows import shadowing
+from firstboot.policy.translation import leaves
 from firstboot.status import line_of
 
 TYPES = {
@@ -120,6 +121,8 @@ def _told(traffic: Traffic, rule: Rule) -> str:
         return f"icmp/{next((name for name in names if name), kind)}"
     if traffic.routing is not None:
         return f"routing header {traffic.routing}"
+    if traffic.broadcast:
+        return "broadcast"
     if traffic.opening is False:
         return f"{traffic.protocol}, not opening"
     protocol = f"protocol {traffic.protocol}" if traffic.protocol.isdigit() else traffic.protocol or "any"
@@ -132,7 +135,7 @@ def _nat(rule: Rule, policy: Policy) -> str:
         return f"from port {rule.redirected} of the Pi's IPv4 address"
     if rule.nat is not None:
         return "yes" if rule.nat else "no"
-    leaves = rule.group is Group.OUTBOUND
-    ways = (way for family in FAMILIES for way in policy.zones.ways[family])
+    is_leaving = rule.group is Group.OUTBOUND or leaves(rule)
+    ways = (way for family in FAMILIES if rule.has(family) for way in policy.zones.ways[family])
     translated = sorted({way.network.version for way in ways if way.translated})
-    return " and ".join(f"IPv{version}" for version in translated) if leaves and translated else "no"
+    return " and ".join(f"IPv{version}" for version in translated) if is_leaving and translated else "no"

@@ -11,7 +11,7 @@ from firstboot.policy.rules import Action, Group, Policy, Rule
 
 def nat_lines(policy: Policy, family: int) -> Iterator[Line]:
     """Rules of one's own that say how, as far as they come before; then what is usual."""
-    own = [(number, rule) for number, rule in enumerate(policy.rules) if _leaves(rule) and rule.has(family)]
+    own = [(number, rule) for number, rule in enumerate(policy.rules) if leaves(rule) and rule.has(family)]
     translated = [way for way in policy.zones.ways[family] if way.translated]
     is_own = any(rule.nat is not None for _, rule in own)
     for number, rule in own if is_own else ():
@@ -23,8 +23,10 @@ def nat_lines(policy: Policy, family: int) -> Iterator[Line]:
         yield Line(USUAL, f"-s {way.network} -o {way.exit} -j MASQUERADE")
 
 
-def _leaves(rule: Rule) -> bool:
-    return rule.group is Group.OWN and rule.action is Action.ALLOW and rule.to.covers(Zone.OUTSIDE)
+def leaves(rule: Rule) -> bool:
+    """Whether it is one of one's own that lets the inside out."""
+    is_allowed = rule.group is Group.OWN and rule.action is Action.ALLOW
+    return is_allowed and rule.from_.covers(Zone.INSIDE) and rule.to.covers(Zone.OUTSIDE)
 
 
 def _target(rule: Rule) -> str:

@@ -15,7 +15,7 @@ from firstboot.policy.decision import decide
 from firstboot.policy.dispatch import LEAF
 from firstboot.policy.policy import policy_of
 from firstboot.policy.question import Question, packets
-from firstboot.policy.rules import Group
+from firstboot.policy.rules import Action, Group
 from firstboot.policy.text import tables
 from firstboot.policy.told import rows
 from firstboot.rendered.ufw import rules_of
@@ -119,6 +119,32 @@ def test_a_rule_of_ones_own_about_any_host_is_about_every_one(ends: str) -> None
 def test_a_rule_of_ones_own_about_a_machine_without_an_address_is_about_none() -> None:
     text = "firewall:\n  rules: [{from: inside, source: fridge, to: outside, action: deny}]\n"
     assert asked(parsed(text).appliance, "inside", "outside", "tcp/25") == ["allow", "allow"]
+
+
+def test_what_is_for_everybody_leads_to_no_machine_inside() -> None:
+    appliance = parsed("firewall: {port_forwards: [{port: udp/137, to: 192.168.2.20}]}\n").appliance
+    policy = policy_of(appliance, FACTS)
+    for everybody in ("203.0.113.255", "192.168.2.255", "255.255.255.255", "224.0.0.1"):
+        [packet] = packets(Question("203.0.113.9", everybody, service("udp/137")), policy, FACTS)
+        decision = decide(policy, packet)
+        assert (decision.action, decision.passed_on) == (Action.DROP, None)
+    [packet] = packets(Question("203.0.113.9", "203.0.113.5", service("udp/137")), policy, FACTS)
+    assert decide(policy, packet).passed_on
+
+
+def test_what_comes_from_outside_says_nothing_about_how_the_inside_leaves() -> None:
+    let_in = "{from: outside, to: any, port: tcp/8080, action: allow}"
+    as_it_is = "{from: inside, to: outside, port: tcp/8080, nat: no, action: allow}"
+    policy = policy_of(parsed(f"firewall: {{rules: [{let_in}, {as_it_is}]}}\n").appliance, FACTS)
+    nat = tables(policy, 4)[1]
+    assert [line.words.split()[-1] for line in nat.lines if line.rule is not None] == ["RETURN"]
+
+
+def test_a_rule_of_ones_own_says_how_it_leaves() -> None:
+    rule = "{from: inside, to: outside, port: tcp/25, action: allow}"
+    found = parsed(f"firewall: {{rules: [{rule}]}}\n")
+    [row] = [row for row in rows(policy_of(found.appliance, FACTS), found.marks, {}) if row.part == Group.OWN]
+    assert row.nat == "IPv4"
 
 
 def test_a_machine_that_has_no_address_now_is_let_in_by_nothing() -> None:

@@ -11,6 +11,9 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
+OURS = 1
+"""The mark of what is sent as the machine's own: it tells it from its answers."""
+
 NONE, ALL = 0, 3
 """Which frames are heard: ETH_P_ALL in linux/if_ether.h."""
 
@@ -35,6 +38,7 @@ def send_from_here(datagrams: Sequence[bytes]) -> None:
         family = socket.AF_INET if each[0] >> 4 == 4 else socket.AF_INET6
         target = socket.inet_ntop(family, each[16:20] if family == socket.AF_INET else each[24:40])
         with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW) as wire, suppress(PermissionError):
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, OURS)
             wire.sendto(each, (target, 0))  # what the firewall denies, the sender is told
 
 

@@ -66,7 +66,7 @@ def knocking(lab: Lab, inside: IPv6Address, name: str) -> Iterator[Knocking]:
         for target in targets
         for protocol, port in ASKED
     ]
-    frames = [outer(lab, packet, NUMBER).hex() for packet in packets]
+    frames = [each.hex() for packet in packets for each in outer(lab, packet, NUMBER)]
     strangers = ",".join(str(stranger) for stranger in STRANGERS.values())
     log = lab.world.log(name)
     argv = [sys.executable, "-m", "tests.lab.knocking", CARD, strangers, *frames]

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from firstboot.policy.rules import FAMILIES
 from image.lab.cables import NIC
 from image.lab.card import Card
 from image.lab.faults import Fault, fault
 from image.lab.machine import VIRT
 from image.lab.waiting import until
 from tests.lab import checks
-from tests.verdicts import packet, rows
+from tests.verdicts import asked, packet
 from tests.vm import on_the_pi
 from tests.vm.conftest import EXAMPLE, Booted, booting, booting_again
 from tests.vm.kept import kept_connection
@@ -424,8 +423,7 @@ class TestVerdicts:
 
     def test_who_may_send_what_to_whom(self, again: Booted) -> None:
         give_second_arm(again.guest, again.config)
-        asked = [(row, family) for row in rows() for family in FAMILIES]
-        sent = [packet(PLACES, row.source, row.destination, row.what, family) for row, family in asked]
+        sent = [packet(PLACES, row.source, row.destination, row.what, family) for row, family in asked()]
         passed = crossed(again.guest, again.lab, sent)
-        found = {(str(row), family): has for (row, family), has in zip(asked, passed, strict=True)}
-        assert found == {(str(row), family): row.verdicts[family] for row, family in asked}
+        found = {(str(row), family): has for (row, family), has in zip(asked(), passed, strict=True)}
+        assert found == {(str(row), family): row.verdicts[family] for row, family in asked()}

@@ -19,8 +19,9 @@ from image.lab.guest import Guest
 from image.lab.home import CARD_MAC
 from image.lab.waiting import until
 from tests.lab import wire
-from tests.netns.packets import datagram, framed, tunnelled
-from tests.verdicts import FIREWALL, PROBE, Places
+from tests.netns.packets import datagrams, framed, frames, tunnelled
+from tests.netns.probe import ARRIVED, PROBE
+from tests.verdicts import BROKER, FIREWALL, Places
 from tests.vm import on_the_pi
 
 INSIDE, LAN = "inside", "lan0"
@@ -30,10 +31,13 @@ OUTSIDE, TUNNEL = "eth0", "he-ipv6"
 FIRST_NUMBER = 1025
 PLACES = Places(
     hosts={
-        4: {"outside": "203.0.113.9", "inside": "192.168.2.20", "box": "192.168.1.252"},
+        4: {"outside": "203.0.113.9", "inside": "192.168.2.20", "box": "192.168.1.252", "broker": BROKER},
         6: {"outside": "2001:db8:ffff::80", "inside": "2001:db8:123d:abc::20", "box": "2001:db8:123c:abd::2"},
     },
-    wires={4: {"outside": OUTSIDE, "inside": LAN, "box": ""}, 6: {"outside": TUNNEL, "inside": LAN, "box": ""}},
+    wires={
+        4: {"outside": OUTSIDE, "inside": LAN, "box": "", "broker": OUTSIDE},
+        6: {"outside": TUNNEL, "inside": LAN, "box": ""},
+    },
 )
 
 
@@ -61,24 +65,24 @@ def _has_rules_for_both(guest: Guest) -> bool:
 def crossed(guest: Guest, lab: Lab, sent: Sequence[Packet]) -> list[bool]:
     """Which of these the firewall lets in, out or through; TimeoutError if one does not get as far as the firewall."""
     numbered = list(enumerate(sent, FIRST_NUMBER))
-    answer = guest.ask(["nft", "-f", "-"], stdin=PROBE)
+    answer = guest.ask(["nft", "-f", "-"], stdin=PROBE + ARRIVED)
     assert answer.code == 0, answer.output
-    inside = [framed(datagram(one, at), _mac(LAN_MAC)) for at, one in numbered if one.arriving == LAN]
+    inside = [each for at, one in numbered if one.arriving == LAN for each in frames(one, at, _mac(LAN_MAC))]
     _in_guest(guest, [f"--net=/run/netns/{INSIDE}"], LAN, inside)
-    _in_guest(guest, [], "-", [datagram(one, at) for at, one in numbered if not one.arriving])
-    frames = [outer(lab, one, at) for at, one in numbered if one.arriving in (OUTSIDE, TUNNEL)]
-    lab.world.run(WIRES, [sys.executable, "-m", "tests.lab.wire", CARD, *(each.hex() for each in frames)])
-    numbers = {at for at, _ in numbered}
+    _in_guest(guest, [], "-", [each for at, one in numbered if not one.arriving for each in datagrams(one, at)])
+    outside = [each for at, one in numbered if one.arriving in (OUTSIDE, TUNNEL) for each in outer(lab, one, at)]
+    lab.world.run(WIRES, [sys.executable, "-m", "tests.lab.wire", CARD, *(each.hex() for each in outside)])
+    numbers = {(one.family, at) for at, one in numbered}
     seen = until(lambda: _seen(guest, numbers), "all packets are at the firewall", timeout_s=10)
-    return [at in seen for at, _ in numbered]
+    return [(one.family, at) in seen for at, one in numbered]
 
 
-def outer(lab: Lab, one: Packet, number: int) -> bytes:
-    """The frame that the Pi's network card gets: what comes by the tunnel is in the tunnel server's packets."""
-    inner = datagram(one, number)
+def outer(lab: Lab, one: Packet, number: int) -> Sequence[bytes]:
+    """The frames that the Pi's network card gets: what comes by the tunnel is in the tunnel server's packets."""
+    inner = datagrams(one, number)
     if one.family == 6:
-        inner = tunnelled(inner, lab.site.tunnel_server, lab.site.pi_uplink.ip)
-    return framed(inner, _mac(CARD_MAC))
+        inner = [tunnelled(each, lab.site.tunnel_server, lab.site.pi_uplink.ip) for each in inner]
+    return [framed(each, _mac(CARD_MAC)) for each in inner]
 
 
 def _mac(text: str) -> bytes:
@@ -91,8 +95,13 @@ def _in_guest(guest: Guest, spaces: Sequence[str], place: str, packets: Sequence
     assert answer.code == 0, answer.output
 
 
-def _seen(guest: Guest, numbers: Set[int]) -> Set[int] | None:
-    """What has passed, once all of these have come."""
-    listed = json.loads(guest.run("nft", "-j", "list", "table", "inet", "probe"))["nftables"]
-    sets = {each["set"]["name"]: set(each["set"].get("elem", ())) for each in listed if "set" in each}
-    return sets["passed"] | sets["passed_ids"] if sets["came"] | sets["came_ids"] >= numbers else None
+def _seen(guest: Guest, numbers: Set[tuple[int, int]]) -> Set[tuple[int, int]] | None:
+    """What has passed, by family and number, once all of these have come."""
+    came, passed = _numbers(guest, "arrived", "came"), _numbers(guest, "probe", "passed")
+    return passed if came >= numbers else None
+
+
+def _numbers(guest: Guest, table: str, name: str) -> Set[tuple[int, int]]:
+    listed = json.loads(guest.run("nft", "-j", "list", "table", "inet", table))["nftables"]
+    sets = {each["set"]["name"]: each["set"].get("elem", ()) for each in listed if "set" in each}
+    return {(family, number) for family in FAMILIES for number in sets[f"{name}{family}"]}
