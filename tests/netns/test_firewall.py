@@ -328,7 +328,7 @@ def test_drift_is_seen_and_repaired(site: Site, disturbance: tuple[str, ...]) ->
     [
         ("iptables -P INPUT ACCEPT", "the policy of INPUT was ACCEPT"),
         ("ip6tables -P FORWARD ACCEPT", "the policy of FORWARD was ACCEPT"),
-        ("ip6tables -F INPUT", "INPUT did not lead to ufw6-before-logging-input and 5 more"),
+        ("ip6tables -F INPUT", "INPUT did not lead to ufw6-before-logging-input and 6 more"),
         ("iptables -D INPUT -j ufw-before-input", "INPUT did not lead to ufw-before-input"),
         ("ip6tables -t mangle -A FORWARD -j appliance-mss", "FORWARD led to appliance-mss more than once"),
         ("ip6tables -t mangle -F; ip6tables -t mangle -X", "the table mangle was flushed"),

@@ -60,7 +60,7 @@ def test_a_rule_of_the_users_is_no_repair(gateway: Living) -> None:
     [
         ("iptables -P INPUT ACCEPT", "firewall: shut the firewall for IPv4, repaired: the policy of INPUT was ACCEPT"),
         ("ip6tables -F ufw6-before-input", "ufw6-before-input had no rules"),
-        ("iptables -F INPUT", "INPUT did not lead to ufw-before-logging-input and 5 more"),
+        ("iptables -F INPUT", "INPUT did not lead to ufw-before-logging-input and 6 more"),
         ("nft flush ruleset", "the policy of FORWARD was ACCEPT, the table filter was flushed"),
         ("ufw disable", "ufw: write /etc/ufw/ufw.conf, repaired: ENABLED was no"),
         ("ufw default allow incoming", 'ufw: write /etc/default/ufw, repaired: DEFAULT_INPUT_POLICY was "ACCEPT"'),
