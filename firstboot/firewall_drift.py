@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from firstboot.rulesets import CLOSED, Ruleset
 
+_USERS = ("ufw-user-", "ufw6-user-")
+"""The chains that ufw empties and fills again by itself, for `ufw allow`, and maybe while the daemon looks on."""
+
 TOLD = 4
 """So much is said of one repair; of a flushed table everything would be wrong."""
 
@@ -51,6 +54,6 @@ def _jumps(kernel: Ruleset, jumps: Mapping[tuple[str, str, str], int], flushed: 
 
 def _chains(kernel: Ruleset, flushed: Sequence[str]) -> Iterator[str]:
     for table, chain in sorted(kernel.altered):
-        if table not in flushed:
+        if table not in flushed and not chain.startswith(_USERS):
             what = "had other rules" if kernel.counts[table, chain] else "had no rules"
             yield f"{chain} {what}"
