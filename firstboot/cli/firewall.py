@@ -18,7 +18,7 @@ from firstboot.command import run as run_program
 from firstboot.paths import CONFIG_NAME
 
 DROPS = 10
-COLUMNS = ("from", "to", "port", "nat", "action", "packets", "line", "note")
+COLUMNS = ("IP", "from", "to", "port", "nat", "action", "packets", "line", "note")
 _FIELD = re.compile(r"\b([A-Z]+)=(\S+)")
 BELOW = " " * 6
 ENDS = {"from": "source", "to": "destination"}
@@ -87,7 +87,7 @@ def _lines(rules: list[Mapping[str, Any]], columns: Sequence[str], width: int | 
 
 
 def _cells(rule: Mapping[str, Any], columns: Sequence[str]) -> tuple[str, ...]:
-    told = {**rule, "action": f"{rule['action']}, log" if rule["log"] else rule["action"]}
+    told = {**rule, "IP": rule["families"], "action": f"{rule['action']}, log" if rule["log"] else rule["action"]}
     told |= {end: f"{rule[end]} {rule[hosts]}" for end, hosts in ENDS.items() if rule[hosts] != "any"}
     return tuple("-" if told[name] is None else str(told[name]) for name in ("number", *columns))
 

@@ -23,19 +23,29 @@ TYPES = {
         4: "parameter-problem",
         128: "echo",
         129: "echo-reply",
+        130: "listener-query",
+        131: "listener-report",
+        132: "listener-done",
+        133: "router-solicitation",
+        134: "router-advertisement",
+        135: "neighbour-solicitation",
+        136: "neighbour-advertisement",
+        143: "listener-report-2",
     },
 }
 
 
 @dataclass(frozen=True)
 class Row:
-    """One rule in words. `packets`, `bytes`: what it has decided, of both families; None: not known.
+    """One rule in words. `families`: "4", "6" or "4, 6", of IP. `packets`, `bytes`: what it has decided, of both
+    families; None: not known.
 
     `number`: its place among the rules, from 1; None: it is no rule of the policy's.
     """
 
     number: int | None
     part: str
+    families: str
     from_: str
     source: str
     to: str
@@ -67,6 +77,7 @@ def _row(number: int, rule: Rule, policy: Policy, marks: Mapping[str, Mark], cou
     return Row(
         number=number + 1,
         part=rule.group,
+        families=_families(rule),
         from_=_from(rule),
         source=_hosts(rule.source),
         to=f"{rule.to} by {rule.exit}" if rule.exit else rule.to,
@@ -92,7 +103,12 @@ def _note(number: int, rule: Rule, policy: Policy) -> str:
 def _rest(policy: Policy, counted: Count | None) -> Row:
     note = "what no rule decides; the box itself may send it"
     end = (Zone.ANY, "any", Zone.ANY, "any", "any", "no", policy.deny)
-    return Row(None, Group.REST, *end, True, note, "", None, *(counted or (None, None)))
+    return Row(None, Group.REST, ", ".join(map(str, FAMILIES)), *end, True, note, "", None, *(counted or (None, None)))
+
+
+def _families(rule: Rule) -> str:
+    """Those that it can be about; a rule about a machine that has no address now is about neither."""
+    return ", ".join(str(family) for family in FAMILIES if rule.has(family)) or "none now"
 
 
 def _from(rule: Rule) -> str:

@@ -192,7 +192,7 @@ def test_the_firewall_is_told_as_a_table(
     monkeypatch.setattr(firewall, "run_program", lambda _: LOGGED)
     assert main(["firewall", "explain"]) == 0
     told = capsys.readouterr().out.splitlines()
-    assert told[0].split() == ["from", "to", "port", "action", "packets", "line", "note"]
+    assert told[0].split() == ["IP", "from", "to", "port", "action", "packets", "line", "note"]
     [allowed] = [line for line in told if " inside 2001:db8:123d:abc::2 " in line and "tcp/80" in line]
     assert re.search(rf" allow +7 +{shell.asked.line('    - to:')} *$", allowed), allowed
     assert told[-4:] == [
