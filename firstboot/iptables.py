@@ -24,6 +24,7 @@ from firstboot.rulesets import (
     parse,
     restoring,
 )
+from firstboot.ufw_lock import UfwLock
 
 PROGRAMS = Path("/usr/sbin")
 _NAMES = {4: "iptables", 6: "ip6tables"}
@@ -43,6 +44,7 @@ class Iptables:
 
     def __init__(self) -> None:
         self._nftables = Nftables()
+        self._ufw = UfwLock()
         self._known: dict[int, Known] = {}
         """By family: what was loaded, and by nobody else."""
         self._seen: dict[int, Known] = {}
@@ -75,11 +77,16 @@ class Iptables:
 
         Those that are as they were when the same text was loaded stay, with what they have counted.
         It is over once the rules are in force: to end, iptables-restore waits until nobody uses the old ones any more.
+        Raises `TemporaryError` while ufw is at work; what is open is shut all the same.
         """
         # `ufw reload` stops before it starts, and in between everything is accepted. iptables-restore
         # exchanges the chains that a file declares in one step, and ufw reads the same files at boot.
         if not kernel.is_closed:
             self.shut(family)
+        with self._ufw.taken():
+            return self._load(family, text, kernel)
+
+    def _load(self, family: int, text: str, kernel: Ruleset) -> Ruleset:
         present = [(table, rule) for table, rule in in_built_in(text) if _is_there(family, table, rule)]
         before = self._known.get(family)
         intact = intact_chains(kernel, text, before)

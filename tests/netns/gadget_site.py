@@ -46,6 +46,7 @@ from firstboot.resources.units import DNSMASQ, Units
 from firstboot.resources.uplink import Uplink
 from firstboot.sharing import questions
 from tests.netns.namespace import Namespace
+from tests.netns.ufw_files import own_lock
 
 ROOT = Path(__file__).parent.parent.parent
 UNITS = tuple(ROOT.glob("overlays/*/usr/lib/systemd/system/*.service"))
@@ -300,6 +301,7 @@ def gadget_site(folder: Path) -> Iterator[GadgetSite]:
         for namespace, name in ((laptop, "laptop"), (pi, "pi"), (internet, "internet")):
             _own_files(namespace, folder / name)
             namespace.program("sysctl", "-q", "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.all.accept_dad=0")
+        own_lock(pi)
         pi.program("cp", "-r", f"{ROOT}/overlays/base/etc/ufw", f"{ROOT}/overlays/base/etc/default", "/etc/")
         pi.program("cp", "-rn", "/usr/share/ufw/iptables/.", "/etc/ufw/")
         for number in (0, 1):

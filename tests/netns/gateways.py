@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from tests.netns.namespace import Namespace
+from tests.netns.ufw_files import own_lock
 
 NOT_HERE = ("hostname", "tunnel", "tunnel-sysctls", "reach", "units", "dhcpcd", "withdrawal", "cable")
 """Kinds that need systemd, or a module that not every kernel has: they are tried in the image."""
@@ -23,5 +24,6 @@ def lay_wires(namespace: Namespace) -> None:
 
 def give_ufw_files(namespace: Namespace) -> None:
     """Those of the image over the package's, in an /etc that is the namespace's own."""
+    own_lock(namespace)
     namespace.call(shutil.copytree, ETC / "ufw", "/etc/ufw", dirs_exist_ok=True)
     namespace.call(shutil.copy, ETC / "default" / "ufw", "/etc/default/ufw")

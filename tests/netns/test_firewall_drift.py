@@ -55,6 +55,13 @@ def test_a_rule_of_the_users_is_no_repair(gateway: Living) -> None:
     assert repairs(gateway) == before
 
 
+def test_ufw_can_be_reloaded_while_the_daemon_puts_things_right(gateway: Living) -> None:
+    """Neither fills what the other one empties: ufw would end with an error."""
+    for _ in range(3):
+        gateway.namespace.program("ufw", "reload")
+        assert soon(lambda: is_closed(gateway, "iptables") and is_closed(gateway, "ip6tables"), within_s=SOON_S)
+
+
 @pytest.mark.parametrize(
     ("disturbance", "said"),
     [

@@ -20,6 +20,7 @@ from firstboot.policy.told import rows
 from firstboot.rendered.ufw import other_paths
 from tests.netns.crossing import OUTSIDE, TUNNEL, Crossing, appliance_with, crossing
 from tests.netns.test_policy import batches
+from tests.netns.ufw_files import own_lock
 
 pytestmark = pytest.mark.netns
 
@@ -66,6 +67,7 @@ def _give_ufw(site: Crossing, etc: Path) -> None:
         shutil.copy(PACKAGED / name, etc / name)
     (etc / "applications.d").mkdir(exist_ok=True)
     (etc / "applications.d" / "web").write_text(PROFILE)
+    own_lock(site.router)
     site.router.program("mount", "--bind", str(etc), "/etc/ufw")
     site.router.program("mount", "--bind", str(OVERLAY / "default" / "ufw"), "/etc/default/ufw")
 

@@ -1,4 +1,4 @@
-"""ufw's files as they are in the image, for the ufw of a namespace."""
+"""ufw's files as they are in the image, and its lock, for the ufw of a namespace."""
 
 from __future__ import annotations
 
@@ -10,11 +10,18 @@ from tests.netns.namespace import Namespace
 ROOT = Path(__file__).parent.parent.parent
 
 
+def own_lock(namespace: Namespace) -> None:
+    """Its ufw waits for nobody else's, nor does its daemon."""
+    made = "lock=$(mktemp); touch /run/ufw.lock; mount --bind $lock /run/ufw.lock; rm $lock"
+    namespace.program("sh", "-ec", made)
+
+
 def own_ufw_files(router: Namespace, folder: Path) -> None:
     """The package's, with the overlay's over them; whatever is written there, stays in the folder."""
     (folder / "ufw" / "applications.d").mkdir(parents=True)
     for name in ("before.rules", "before6.rules", "after.rules", "after6.rules"):
         shutil.copy(Path("/usr/share/ufw/iptables") / name, folder / "ufw" / name)
     shutil.copytree(ROOT / "overlays" / "base" / "etc" / "ufw", folder / "ufw", dirs_exist_ok=True)
+    own_lock(router)
     router.program("mount", "--bind", str(folder / "ufw"), "/etc/ufw")
     router.program("mount", "--bind", str(ROOT / "overlays" / "base" / "etc" / "default" / "ufw"), "/etc/default/ufw")
