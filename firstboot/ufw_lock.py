@@ -20,6 +20,9 @@ PATH = Path("/run/ufw.lock")
 SOON_S, EVERY_S = 2.0, 0.05
 """Most of what ufw does has ended by then."""
 
+FORGOTTEN_S = 45.0
+"""Longer than the longest time from one try to the next: by then it is another one that works."""
+
 PATIENCE_S = 90.0
 """A reload takes a Zero half of that. One that asks its user something has the lock for as long as he thinks."""
 
@@ -34,7 +37,7 @@ class UfwLock:
         rest: Callable[[float], None] = time.sleep,
     ) -> None:
         self._path, self._clock, self._rest = path, clock, rest
-        self._busy_since_s = math.inf
+        self._busy_since_s, self._tried_s = math.inf, -math.inf
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -50,8 +53,11 @@ class UfwLock:
 
     def _take(self, descriptor: int) -> None:
         began_s = self._clock()
+        if began_s > self._tried_s + FORGOTTEN_S:
+            self._busy_since_s = math.inf
         while not _is_taken(descriptor):
             self._busy_since_s = min(self._busy_since_s, self._clock())
+            self._tried_s = self._clock()
             if self._clock() >= self._busy_since_s + PATIENCE_S:
                 return
             if self._clock() >= began_s + SOON_S:
