@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from firstboot.rulesets import CLOSED, Ruleset
+from firstboot.rulesets import CLOSED, OPEN, Ruleset
 
 _USERS = ("ufw-user-", "ufw6-user-")
 """The chains that ufw empties and fills again by itself, for `ufw allow`, and maybe while the daemon looks on."""
@@ -32,6 +32,8 @@ def told(
 
 def _policies(kernel: Ruleset) -> Iterator[str]:
     yield from (f"the policy of {chain} was ACCEPT" for table, chain in CLOSED if (table, chain) not in kernel.dropping)
+    if OPEN in kernel.dropping:
+        yield f"the policy of {OPEN[1]} was DROP"
 
 
 def _flushed(kernel: Ruleset, wanted: frozenset[tuple[str, str, int]]) -> Sequence[str]:

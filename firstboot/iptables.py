@@ -81,7 +81,7 @@ class Iptables:
         """
         # `ufw reload` stops before it starts, and in between everything is accepted. iptables-restore
         # exchanges the chains that a file declares in one step, and ufw reads the same files at boot.
-        if not kernel.is_closed:
+        if not kernel.has_our_policies:
             self.shut(family)
         with self._ufw.taken():
             return self._load(family, text, kernel)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from firstboot.dumps import ACK, HEADER, TRIES, Dumps, aligned, attribute, attributes, elements
-from firstboot.rulesets import TABLES, Rule, Ruleset, ruleset
+from firstboot.rulesets import CLOSED, TABLES, Rule, Ruleset, ruleset
 
 NETLINK_NETFILTER = 12
 FAMILIES = {4: 2, 6: 10}
@@ -41,9 +41,10 @@ _MATCH_NAME, _MATCH_INFO = 1, 3
 _IMMEDIATE_DATA, _DATA_VERDICT, _VERDICT_CODE, _VERDICT_CHAIN = 2, 2, 1, 2
 _JUMP = struct.pack(">i", -3)
 
-_DROP = bytes(4)
-_CLOSED = {"INPUT": 1, "FORWARD": 2}
-"""The hooks' numbers (linux/netfilter.h, NF_INET_*)."""
+_DROP, _ACCEPT = struct.pack(">I", 0), struct.pack(">I", 1)
+"""What netfilter calls them (linux/netfilter.h)."""
+_HOOKS = {"INPUT": 1, "FORWARD": 2, "OUTPUT": 3}
+"""Their numbers (linux/netfilter.h, NF_INET_*)."""
 
 _COUNTING = (b"counter\0", b"last\0", b"quota\0")
 """The expressions that hold what changes with every packet, and the attribute that begins with their name."""
@@ -92,11 +93,13 @@ class Nftables:
         return [body[_FAMILY.size :] for body in bodies], whole
 
     def shut(self, family: int) -> None:
-        """Have dropped what no rule decides, on its way in or through; at once, and whatever else may be there."""
+        """Have dropped what no rule decides, on its way in or through, but not on its way out; at once, and whatever
+        else may be there.
+        """
         header = _FAMILY.pack(FAMILIES[family], 0, 0)
         table = header + _text(_TABLE_NAME, "filter") + attribute(_TABLE_FLAGS, bytes(4))
         batch = _FAMILY.pack(0, 0, _SUBSYSTEM)
-        chains = [(_NEWCHAIN, _CREATE | ACK, header + _closed(name, hook)) for name, hook in _CLOSED.items()]
+        chains = [(_NEWCHAIN, _CREATE | ACK, header + _built_in(name, hook)) for name, hook in _HOOKS.items()]
         self._dumps.carry_out(
             [(_BATCH_BEGIN, 0, batch), (_NEWTABLE, _CREATE | ACK, table), *chains, (_BATCH_END, 0, batch)]
         )
@@ -143,15 +146,16 @@ def _generation_in(body: bytes) -> int:
     return int(_U32.unpack(attributes(body, _FAMILY.size)[_GENERATION])[0])
 
 
-def _closed(name: str, hook: int) -> bytes:
-    """A built-in chain as iptables makes it, with the policy DROP."""
+def _built_in(name: str, hook: int) -> bytes:
+    """A built-in chain as iptables makes it, with the policy that it is to have."""
+    policy = _DROP if ("filter", name) in CLOSED else _ACCEPT
     place = attribute(_HOOK_NUMBER, _U32.pack(hook)) + attribute(_HOOK_PRIORITY, bytes(4))
     return b"".join(
         [
             _text(_CHAIN_TABLE, "filter"),
             _text(_CHAIN_NAME, name),
             attribute(_CHAIN_HOOK, place),
-            attribute(_CHAIN_POLICY, _DROP),
+            attribute(_CHAIN_POLICY, policy),
             _text(_CHAIN_TYPE, "filter"),
         ]
     )

@@ -34,6 +34,9 @@ BUILT_IN = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 CLOSED = (("filter", "INPUT"), ("filter", "FORWARD"))
 """The built-in chains that are to drop what no rule decides."""
 
+OPEN = ("filter", "OUTPUT")
+"""The one that is not to."""
+
 _VERSIONED = ("ufw-before-input", "ufw6-before-input")
 """The chains with a rule whose comment tells the version of all rules; anywhere else it is somebody's copy."""
 
@@ -86,6 +89,11 @@ class Ruleset:
     def is_closed(self) -> bool:
         """Whether what no rule decides is dropped, on its way in or through."""
         return self.dropping >= set(CLOSED)
+
+    @property
+    def has_our_policies(self) -> bool:
+        """The same, and not on its way out."""
+        return self.is_closed and OPEN not in self.dropping
 
 
 def ruleset(dropping: Iterable[tuple[str, str]], rules: Iterable[Rule]) -> Ruleset:
@@ -199,6 +207,18 @@ def hooked(text: str, family: int) -> Mapping[tuple[str, str, str], int]:
     return {hook: int(hook not in HOOKS or (hook[0], hook[2]) in filled) for hook in hooks(family)}
 
 
+def others_in(kernel: Ruleset, family: int) -> Mapping[str, int]:
+    """The rules in the filter table's built-in chains that are neither ufw's nor ours, by chain: how many, if any."""
+    own = Counter(
+        chain
+        for table, chain, target in hooks(family)
+        if table == "filter"
+        for _ in range(kernel.jumps[table, chain, target])
+    )
+    counts = {chain: kernel.counts["filter", chain] - own[chain] for chain in BUILT_IN}
+    return {chain: count for chain, count in counts.items() if count > 0}
+
+
 def framework(family: int) -> str:
     """The chains that ufw makes by itself when it starts, for the defaults: deny in, allow out, deny through."""
     chain = "ufw" if family == 4 else "ufw6"
@@ -213,7 +233,7 @@ def framework(family: int) -> str:
     return "\n".join(["*filter", *lines, "COMMIT\n"])
 
 
-CLOSING = "*filter\n:INPUT DROP\n:FORWARD DROP\nCOMMIT\n"
+CLOSING = "*filter\n:INPUT DROP\n:FORWARD DROP\n:OUTPUT ACCEPT\nCOMMIT\n"
 """What shuts the machine, whatever else may be wrong; of itself it cannot fail."""
 
 

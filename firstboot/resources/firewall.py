@@ -23,9 +23,10 @@ from firstboot.topology import address_of, awaits_lease, uplink_of
 class Loaded:
     """One family's rules in the kernel.
 
-    `closed`: what no rule decides is dropped; `hooked`: ufw's chains, the user's rules and ours are reached, each once
-    and none for nothing; `rules`: the number of rules by (table, chain), of the chains that the file fills, jumps
-    aside; `loaded`: the mark of the text that is there rule for rule. A daemon that has just started loads it to know.
+    `closed`: what no rule decides is dropped, but for what the machine itself sends; `hooked`: ufw's chains, the user's
+    rules and ours are reached, each once and none for nothing; `rules`: the number of rules by (table, chain), of the
+    chains that the file fills, jumps aside; `loaded`: the mark of the text that is there rule for rule. A daemon that
+    has just started loads it to know.
     """
 
     family: int
@@ -74,7 +75,7 @@ class Firewall(Kind[Loaded]):
             rules = frozenset(rule for rule in _counts(kernel, want.family) if rule[:2] in chains)
             jumps = hooked(want.text, want.family)
             is_hooked = all(kernel.jumps[jump] == count for jump, count in jumps.items())
-            is_closed, loaded = kernel.is_closed, kernel.loaded
+            is_closed, loaded = kernel.has_our_policies, kernel.loaded
             found.append(Loaded(want.family, kernel.version, is_closed, is_hooked, rules, loaded, kernel=kernel))
         return found
 

@@ -20,6 +20,7 @@ WANTED = {
         "IPV6": "yes",
         "DEFAULT_INPUT_POLICY": '"DROP"',
         "DEFAULT_FORWARD_POLICY": '"DROP"',
+        "DEFAULT_OUTPUT_POLICY": '"ACCEPT"',
     },
 }
 """By file; whatever else is in one is the user's."""

@@ -354,7 +354,7 @@ class MemoryMachine:
     def _(self, action: actions.ShutFirewall) -> None:
         self.log.append(action)
         rules, shut = self.kernel_rules.get(action.family, ""), CLOSING.splitlines()[1:-1]
-        kept = [line for line in rules.splitlines() if not line.startswith((":INPUT ", ":FORWARD "))]
+        kept = [line for line in rules.splitlines() if not line.startswith((":INPUT ", ":FORWARD ", ":OUTPUT "))]
         at = kept.index("*filter") + 1 if "*filter" in kept else 0
         self.kernel_rules[action.family] = "\n".join([*kept[:at], *shut, *kept[at:], ""])
 

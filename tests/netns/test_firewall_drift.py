@@ -66,6 +66,7 @@ def test_ufw_can_be_reloaded_while_the_daemon_puts_things_right(gateway: Living)
     ("disturbance", "said"),
     [
         ("iptables -P INPUT ACCEPT", "firewall: shut the firewall for IPv4, repaired: the policy of INPUT was ACCEPT"),
+        ("ip6tables -P OUTPUT DROP", "firewall: shut the firewall for IPv6, repaired: the policy of OUTPUT was DROP"),
         ("ip6tables -F ufw6-before-input", "ufw6-before-input had no rules"),
         ("iptables -F INPUT", "INPUT did not lead to ufw-before-logging-input and 6 more"),
         ("nft flush ruleset", "the policy of FORWARD was ACCEPT, the table filter was flushed"),
