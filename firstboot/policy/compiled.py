@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from itertools import product
+from typing import Any
 
 from appliance.addresses import Network
 from appliance.firewall import Logged, Zone
 from appliance.ranges import PortRange
-from firstboot.policy.rules import ICMP, Action, Arm, Group, Policy, Rule, State, Traffic
+from firstboot.policy.rules import ICMP, Action, Group, Policy, Rule, State, Traffic
 
 INPUT, OUTPUT, FORWARD = "input", "output", "forward"
 ALLOWED, LOGGED, DENIED, LOGGED_DENIED = (
@@ -22,6 +24,9 @@ REDIRECTED, TRANSLATED, USUAL = "appliance-dnat", "appliance-nat", "appliance-ma
 
 ELSEWHERE = (Group.INBOUND, Group.UFW)
 """The first may be thousands, and are looked up; the others are written by ufw."""
+
+
+EVERYBODY: Mapping[int, Network] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,16 @@ def target_of(policy: Policy, rule: Rule) -> str:
         return f"-j {LOGGED_DENIED if rule.log else DENIED}"
     if rule.log:
         return f"-j {LOGGED}"
-    is_worth_it = policy.log is Logged.ALL and rule.group not in (Group.LOOPBACK, Group.ESTABLISHED, Group.LINKS)
-    return f"-j {ALLOWED}" if is_worth_it else "-j ACCEPT"
+    return f"-j {ALLOWED}" if is_logged(policy, rule) else "-j ACCEPT"
+
+
+def is_logged(policy: Policy, rule: Rule) -> bool:
+    """Whether what it decides about is logged, by its own wish or the policy's."""
+    if rule.log or rule.action in (Action.DROP, Action.UNKNOWN):
+        return rule.log
+    if rule.action is Action.DENY:
+        return policy.log is not Logged.NONE
+    return policy.log is Logged.ALL and rule.group not in (Group.LOOPBACK, Group.ESTABLISHED, Group.LINKS, Group.UFW)
 
 
 def matches(policy: Policy, rule: Rule, family: int, direction: str) -> Iterator[str]:
@@ -80,70 +93,102 @@ def matches(policy: Policy, rule: Rule, family: int, direction: str) -> Iterator
         yield "-i lo" if direction == INPUT else "-o lo"
         return
     state = f"-m conntrack --ctstate {rule.state}" if rule.state is not State.ANY else ""
-    ways = tuple(_ways(policy, rule, family, direction))
-    for way, destination, traffic in product(ways, _of(rule.destination, family), rule.traffic):
-        words = (way, f"-d {destination}" if destination is not None else "", packet(traffic, family), state)
-        yield " ".join(word for word in words if word)
+    sources, destinations = _sources(policy, rule, family, direction), _destinations(policy, rule, family, direction)
+    for source, destination, traffic in product(tuple(sources), tuple(destinations), rule.traffic):
+        yield " ".join(word for word in (source, destination, packet(traffic, family), state) if word)
 
 
-def _ways(policy: Policy, rule: Rule, family: int, direction: str) -> Iterator[str]:
-    """By which interfaces, and from which addresses."""
-    if direction == OUTPUT:
-        leaving = policy.zones.outside[family] if rule.to is Zone.OUTSIDE else ""
-        interfaces = [arm.interface for arm in policy.zones.inside[family]] if rule.to is Zone.INSIDE else [leaving]
-        for interface, source in product(dict.fromkeys(interfaces), _of(rule.source, family)):
-            yield _joined(f"-o {interface}" if interface else "", source)
-        return
-    for (arm, excluded), leaving in product(
-        _arms(policy, rule, family, direction), _leaving(policy, rule, family, direction)
-    ):
-        for source in _common(arm, rule.source, family):
-            words = _joined(f"-i {arm.interface}" if arm.interface else "", source)
-            words = f"{words} ! -s {excluded}".strip() if excluded is not None and source is None else words
-            yield f"{words} {leaving}".strip()
+@dataclass(frozen=True)
+class _End:
+    """An interface ("": any); the networks that are believed there, (): all; and those that are not meant."""
+
+    interface: str = ""
+    believed: tuple[Network, ...] = ()
+    excluded: tuple[Network, ...] = ()
 
 
-def _arms(policy: Policy, rule: Rule, family: int, direction: str) -> Iterator[tuple[Arm, Network | None]]:
-    """Where a packet may come from: an interface with addresses, and what is none of the zone's there."""
+def _sources(policy: Policy, rule: Rule, family: int, direction: str) -> Iterator[str]:
+    """By which interfaces a packet comes, and from which addresses."""
+    ends = (_End(),) if direction == OUTPUT else _coming(policy, rule, family, direction)
+    for end in ends:
+        yield from _worded("-i", "-s", end, rule.source, family)
+
+
+def _destinations(policy: Policy, rule: Rule, family: int, direction: str) -> Iterator[str]:
+    """By which interfaces it leaves, and to which addresses."""
+    for end in _going(policy, rule, family, direction):
+        yield from _worded("-o", "-d", end, rule.destination, family)
+
+
+def _coming(policy: Policy, rule: Rule, family: int, direction: str) -> Iterator[_End]:
     zones = policy.zones
     if rule.interface:
-        yield Arm(rule.interface), None
+        yield _End(rule.interface)
     elif rule.from_ is Zone.INSIDE and direction == INPUT:
-        yield from ((arm, None) for arm in zones.inside[family])
+        yield from (_End(arm.interface, arm.networks) for arm in zones.inside[family])
     elif rule.from_ is Zone.INSIDE:
-        yield from ((Arm(way.interface, (way.network,)), None) for way in zones.ways[family])
+        yield from (_End(way.interface, (way.network,)) for way in zones.ways[family])
     elif rule.from_ is Zone.OUTSIDE and zones.outside[family]:
-        interface = zones.outside[family]
-        inside = [net for arm in zones.inside[family] if arm.interface == interface for net in arm.networks]
-        yield Arm(interface), next(iter(inside), None)
+        yield _End(zones.outside[family], excluded=_inside_by(policy, zones.outside[family], family))
     elif rule.from_ is Zone.ANY:
-        yield Arm(""), None
+        yield _End()
 
 
-def _leaving(policy: Policy, rule: Rule, family: int, direction: str) -> Sequence[str]:
+def _going(policy: Policy, rule: Rule, family: int, direction: str) -> Iterator[_End]:
     zones = policy.zones
     if direction == INPUT or rule.to is Zone.ANY:
-        return ("",)
-    if rule.to is Zone.OUTSIDE:
-        return (f"-o {zones.outside[family]}",) if zones.outside[family] else ()
-    return tuple(dict.fromkeys(f"-o {way.interface}" for way in zones.ways[family]))
+        yield _End(rule.exit) if rule.exit else _End()
+    elif rule.to is Zone.OUTSIDE:
+        excluded = _inside_by(policy, zones.outside[family], family) if direction == OUTPUT else ()
+        yield from (_End(interface, excluded=excluded) for interface in (zones.outside[family],) if interface)
+    elif direction == OUTPUT:
+        yield from (_End(arm.interface, arm.networks) for arm in zones.inside[family])
+    else:
+        yield from (_End(interface) for interface in dict.fromkeys(way.interface for way in zones.ways[family]))
 
 
-def _common(arm: Arm, source: Sequence[Network] | None, family: int) -> Iterator[Network | None]:
-    """The addresses that are both believed there and meant."""
-    for believed, meant in product(arm.networks or (None,), _of(source, family)):
-        if believed is None or meant is None:
-            yield meant if believed is None else believed
-        elif believed.overlaps(meant):
-            yield max(believed, meant, key=lambda network: network.prefixlen)
+def _inside_by(policy: Policy, interface: str, family: int) -> tuple[Network, ...]:
+    """Of a box with one arm: the networks of the inside that are reached by the same interface as the outside."""
+    arms = (arm for arm in policy.zones.inside[family] if arm.interface == interface)
+    return tuple(network for arm in arms for network in arm.networks)
 
 
-def _of(networks: Sequence[Network] | None, family: int) -> Sequence[Network | None]:
-    return (None,) if networks is None else [network for network in networks if network.version == family]
+def _worded(by: str, flag: str, end: _End, meant: Sequence[Network] | None, family: int) -> Iterator[str]:
+    """As a line asks for it, once for each network."""
+    for addresses in _addresses(flag, end, meant, family):
+        yield " ".join(word for word in (f"{by} {end.interface}" if end.interface else "", addresses) if word)
 
 
-def _joined(interface: str, source: Network | None) -> str:
-    return f"{interface} -s {source}".strip() if source is not None else interface
+def _addresses(flag: str, end: _End, meant: Sequence[Network] | None, family: int) -> Iterator[str]:
+    """Those that are both believed there and meant, without what is excluded."""
+    wanted = (None,) if meant is None else [network for network in meant if network.version == family]
+    for network in (each for pair in product(end.believed or (None,), wanted) for each in _common(*pair)):
+        if network is None and len(end.excluded) <= 1:
+            yield "".join(f"! {flag} {excluded}" for excluded in end.excluded)
+        else:
+            yield from (f"{flag} {each}" for each in _without(network or EVERYBODY[family], end.excluded))
+
+
+def _common(believed: Network | None, meant: Network | None) -> Iterator[Network | None]:
+    """None: any."""
+    if believed is None or meant is None:
+        yield meant if believed is None else believed
+    elif believed.overlaps(meant):
+        yield max(believed, meant, key=lambda network: network.prefixlen)
+
+
+def _without(network: Network, excluded: Sequence[Any]) -> Iterable[Network]:
+    """What is left of it: several smaller ones."""
+    found: list[Any] = [network]
+    for other in excluded:
+        found = [left for each in found for left in _less(each, other)]
+    return found
+
+
+def _less(network: Any, other: Any) -> Iterable[Network]:
+    if not network.overlaps(other):
+        return (network,)
+    return sorted(network.address_exclude(other)) if other.subnet_of(network) else ()
 
 
 def packet(traffic: Traffic, family: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 
@@ -131,17 +130,19 @@ def _from(policy: Policy, packet: Packet) -> Zone:
 
 
 def _to(policy: Policy, packet: Packet) -> Zone:
+    """Of a box with one arm, the inside is behind the same interface as the outside."""
     if not packet.leaving:
         return Zone.BOX
-    if packet.leaving == policy.zones.outside[packet.family]:
-        return Zone.OUTSIDE
-    return Zone.INSIDE if packet.leaving in set(_inside(policy, packet)) else Zone.ANY
+    if _is_inside(policy, packet):
+        return Zone.INSIDE
+    return Zone.OUTSIDE if packet.leaving == policy.zones.outside[packet.family] else Zone.ANY
 
 
-def _inside(policy: Policy, packet: Packet) -> Iterator[str]:
-    yield from (way.interface for way in policy.zones.ways[packet.family])
-    if direction_of(packet) == OUTPUT:
-        yield from (arm.interface for arm in policy.zones.inside[packet.family])
+def _is_inside(policy: Policy, packet: Packet) -> bool:
+    if direction_of(packet) == FORWARD:
+        return any(way.interface == packet.leaving for way in policy.zones.ways[packet.family])
+    arms = (arm for arm in policy.zones.inside[packet.family] if arm.interface == packet.leaving)
+    return any(not arm.networks or _is_among(packet.destination, arm.networks) for arm in arms)
 
 
 def _is_among(address: Address, networks: object) -> bool:

@@ -135,7 +135,8 @@ class ByFamily(Generic[T]):
 
 @dataclass(frozen=True)
 class Zones:
-    """Where the zones are, by family. Whatever is not inside, and not the box itself, is outside.
+    """Where the zones are, by family. What comes by any other interface, as IPv6 beside a tunnel does, is of no zone:
+    only rules from `any` are about it.
 
     `inside`: for packets to the box; `ways`: of what passes through from inside; `outside`: the interface that leads
     out, or "" where nothing passes.
