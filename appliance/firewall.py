@@ -62,7 +62,7 @@ class Management:
         traffic.MANAGER, "hosts and networks that may use ssh", default=(INSIDE,)
     )
     syslog_to: IPv4Address | IPv6Address | None = setting(
-        scalar.IP_ADDRESS, "the host that the Pi sends its log to", default=None
+        scalar.IP_ADDRESS, "the host that the Pi may send its log to", default=None
     )
 
 

@@ -113,6 +113,7 @@ def covers(one: FilterRule, other: FilterRule) -> bool:
         and one.to.covers(other.to)
         and _has(one.source, other.source)
         and _has(one.destination, other.destination)
+        and (one.nat is None or other.nat is not None)  # which is about IPv4 alone
         and all(any(service.covers(wanted) for service in one.port) for wanted in other.port)
     )
 

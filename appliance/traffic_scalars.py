@@ -17,6 +17,9 @@ INSIDE = "inside"
 """In a list of hosts: all that are on the networks which are served."""
 
 _RATE = r"^[1-9][0-9]{0,5}/(s|min|h)$"
+_SECONDS = {"s": 1, "min": 60, "h": 3600}
+_FASTEST_PER_S = 1000
+"""The kernel's limit knows no more than 10,000 (xt_limit.c, XT_LIMIT_SCALE)."""
 _ADDRESS = re.compile(r"[0-9.]*|.*[:/].*")
 """What is meant as an address, or as a network, and no name."""
 
@@ -59,6 +62,8 @@ def _rate(text: str) -> Rate:
     if not re.fullmatch(_RATE, text):
         raise ValueError(f"{quoted(text)} is not a rate")
     count, _, unit = text.partition("/")
+    if int(count) > _FASTEST_PER_S * _SECONDS[unit]:
+        raise ValueError(f"{quoted(text)} is faster than {_FASTEST_PER_S}/s, which nobody could read")
     return Rate(int(count), unit)
 
 

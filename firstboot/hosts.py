@@ -16,7 +16,8 @@ def hosts(leases: Iterable[str], seen: Mapping[str, Iterable[IPv6Address]]) -> M
     """By name: the address that dnsmasq gave it, and those of IPv6 that its network card was seen with.
 
     `leases`: the lines of dnsmasq's file (time, hardware address, address, name, id); `seen`: global IPv6 addresses by
-    hardware address. A name that two machines have is the one's that got its address first.
+    hardware address. A name that two machines have is the one's that stands first in the file. Whoever asks for an
+    address says what it is called: a name is no identity.
     """
     found: dict[str, tuple[Gateway, ...]] = {}
     for line in leases:

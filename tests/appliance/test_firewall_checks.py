@@ -1,0 +1,143 @@
+"""The firewall's rules: those that cannot match, that hide others, and that open what is protected."""
+
+# ruff: noqa: E501 - messages are shown as they are printed
+
+from __future__ import annotations
+
+import pytest
+
+from tests.appliance.conftest import EXAMPLES, problems, warnings
+
+GATEWAY = (EXAMPLES / "gateway.yaml").read_text().partition("firewall:")[0]
+TWO_ARMED = (
+    GATEWAY.replace("lan:\n  interface: eth0", "lan:\n  interface: eth1")
+    .replace("  domain: localnet", "  domain: localnet\n  address: 192.168.2.1/24")
+    .replace("range: 192.168.1.10-192.168.1.210", "range: 192.168.2.10-192.168.2.99")
+)
+FIRST = TWO_ARMED.count("\n") + 1
+"""The line of `firewall:`."""
+
+CASES = {
+    "a rule that others come before": (
+        """\
+  rules:
+    - {from: inside, to: outside, port: tcp/25, action: deny}
+    - {from: inside, to: outside, port: tcp/20-30, action: allow}
+    - {from: inside, source: 192.168.2.0/25, to: outside, port: tcp/25, action: allow}
+""",
+        [
+            "+4:7: firewall.rules[2] can never match: firewall.rules[0] comes before it, and decides all of that (line +2) (put it before the other, or take it out)",
+        ],
+    ),
+    "a rule that who looks after the Pi comes before": (
+        """\
+  rules:
+    - {from: any, to: box, port: tcp/22, action: deny}
+    - {from: inside, to: box, port: tcp/22, action: deny}
+""",
+        [
+            "+3:7: firewall.rules[1] can never match: firewall.management.ssh_from comes before it, and decides all of that (put it before the other, or take it out)",
+        ],
+    ),
+    "what is opened to the outside": (
+        """\
+  rules:
+    - {from: outside, to: box, port: tcp, action: allow}
+    - {from: outside, to: box, port: udp/53, action: allow}
+    - {from: any, to: any, port: udp/68, action: allow}
+    - {from: outside, to: box, port: tcp/8080, action: allow}
+""",
+        [
+            "+2:7: firewall.rules[0] opens ssh of the Pi to the outside (ssh from listed hosts: firewall.management.ssh_from)",
+            "+3:7: firewall.rules[1] opens DNS of the Pi to the outside (from: inside)",
+            "+4:7: firewall.rules[2] opens DHCP of the Pi to the outside (from: inside)",
+            "+5:7: firewall.rules[3] can never match: firewall.rules[0] comes before it, and decides all of that (line +2) (put it before the other, or take it out)",
+        ],
+    ),
+    "what no packet can be": (
+        """\
+  rules:
+    - {from: inside, source: 192.168.2.5, to: outside, destination: "2001:db8::1", action: deny}
+    - {from: box, to: box, action: deny}
+    - {from: inside, source: 10.0.0.1, to: outside, action: deny}
+    - {from: outside, source: 192.168.2.7, to: inside, action: deny}
+    - {from: outside, to: inside, nat: no, action: allow}
+    - {from: inside, to: outside, destination: "2001:db8::/32", nat: no, action: allow}
+    - {from: inside, to: outside, port: tcp/1, nat: no, action: deny}
+""",
+        [
+            "+2:69: firewall.rules[0] can never match: source and destination are of different families (both of IPv4, or both of IPv6)",
+            "+3:23: firewall.rules[1] can never match: what goes from box to box does not pass here (from box to inside)",
+            "+4:30: firewall.rules[2] can never match: 10.0.0.1/32 is not inside, where 192.168.2.0/24 is (an address in 192.168.2.0/24)",
+            "+5:31: firewall.rules[3] can never match: 192.168.2.7/32 is inside (source in zone inside)",
+            "+6:40: firewall.rules[4].nat: the Pi's address stands in only for what goes from inside to outside (from: inside and to: outside)",
+            "+7:70: firewall.rules[5].nat: IPv6 needs none (leave it out)",
+            "+8:53: firewall.rules[6].nat: what is denied does not leave (leave it out)",
+        ],
+    ),
+    "of IPv4 alone, so the next one has a say about IPv6": (
+        """\
+  rules:
+    - {from: inside, to: outside, port: tcp/1, nat: no, action: allow}
+    - {from: inside, to: outside, port: tcp/1, action: deny}
+""",
+        [],
+    ),
+    "one port for two machines": (
+        """\
+  port_forwards:
+    - {port: tcp/443, to: 192.168.2.5}
+    - {port: tcp/440-450, to: 192.168.2.6}
+  allow_in:
+    - {to: 192.168.2.7, tcp: 443}
+""",
+        [
+            "+3:7: firewall.port_forwards[1]: tcp/440-450 of the Pi's IPv4 address leads to 192.168.2.5 already, by firewall.port_forwards[0] (line +2) (another port, or nat_port)",
+            "+5:7: firewall.allow_in[0]: tcp/443 of the Pi's IPv4 address leads to 192.168.2.5 already, by firewall.port_forwards[0] (line +2) (another port, or nat_port)",
+        ],
+    ),
+    "ssh from everywhere": (
+        """\
+  management: {ssh_from: [0.0.0.0/0]}
+""",
+        [
+            "+1:27: firewall.management.ssh_from: 0.0.0.0/0 is the whole Internet (the hosts that you look after it from)",
+        ],
+    ),
+    "ssh from nowhere is a warning": (
+        """\
+  management: {ssh_from: []}
+""",
+        [],
+    ),
+    "more than anybody reads": (
+        """\
+  log_rate: 999999/s
+""",
+        [
+            '+1:13: firewall.log_rate: "999999/s" is faster than 1000/s, which nobody could read (a number a second, minute or hour, e.g. 3/min)',
+        ],
+    ),
+}
+"""What is said about each, with lines counted from `firewall:`."""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_said_about_a_rule(name: str) -> None:
+    section, expected = CASES[name]
+    found = problems(f"{TWO_ARMED}firewall:\n{section}")
+    assert found == [f"a.yaml:{counted(line)}" for line in expected]
+
+
+def counted(line: str) -> str:
+    """With lines from the file's beginning."""
+    place, _, message = line.partition(":")
+    before, marked, after = message.partition("(line +")
+    number, _, rest = after.partition(")")
+    lined = f"{before}(line {FIRST + int(number)}){rest}" if marked else message
+    return f"{FIRST + int(place)}:{lined}"
+
+
+def test_nobody_who_looks_after_it_is_a_warning() -> None:
+    [found] = warnings(f"{TWO_ARMED}firewall:\n  management: {{ssh_from: []}}\n")
+    assert "nobody can log in over the network" in found
