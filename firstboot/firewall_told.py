@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from appliance.errors import InputError, TemporaryError
@@ -17,6 +17,7 @@ from firstboot.policy.question import Question, packets
 from firstboot.policy.rules import FAMILIES, Policy
 from firstboot.policy.told import Row, rows
 from firstboot.rendered.ufw import rules_of
+from firstboot.rulesets import others_in
 
 _COUNTERS = ("packets", "bytes")
 
@@ -27,7 +28,20 @@ def explained(passes: Passes, host: Host) -> Mapping[str, Any]:
     policy = policy_of(configuration.appliance, host.facts())
     counts = {family: found for family in FAMILIES if (found := _counts(host, configuration, family)) is not None}
     told = [row.as_json() for row in rows(policy, configuration.marks, counts)]
-    return {"rules": told, "deny": policy.deny, "log": policy.log, "counted": sorted(counts)}
+    return {
+        "rules": told,
+        "deny": policy.deny,
+        "log": policy.log,
+        "counted": sorted(counts),
+        "others": list(_others(host)),
+    }
+
+
+def _others(host: Host) -> Iterator[str]:
+    """Rules of other programs that packets meet as well, maybe before all these: they are left alone."""
+    for family in FAMILIES:
+        for chain, count in others_in(host.rules(family), family).items():
+            yield f"IPv{family} {chain}: {count}"
 
 
 def tested(source: str, destination: str, port: str, passes: Passes, host: Host) -> Mapping[str, Any]:

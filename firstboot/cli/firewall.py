@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     ends = "outside, inside, box, an address, or the name of a machine inside"
     test.add_argument("--from", dest="source", required=True, metavar="WHO", help=ends)
     test.add_argument("--to", dest="destination", required=True, metavar="WHOM", help=ends)
-    test.add_argument("--port", default="any", help="tcp/443, udp/53, icmp (an echo request), any")
+    test.add_argument("--port", required=True, help="tcp/443, udp/53, icmp (an echo request), any")
     for command in (explain, test):
         command.add_argument("--json", action="store_true", help="for programs: one JSON object")
 
@@ -61,6 +61,9 @@ def _explained(found: Mapping[str, Any]) -> Iterator[str]:
     missing = [f"IPv{family}" for family in (4, 6) if family not in found["counted"]]
     if missing:
         yield f"The counters leave out {' and '.join(missing)}: the rules in the kernel are others just now."
+    if found["others"]:
+        others = ", ".join(found["others"])
+        yield f"Other programs' rules may decide before these ({others}); `iptables -S` and `ip6tables -S` show them."
     yield ""
     drops = _drops()
     yield "last drops:" if drops else "last drops: none, or not for you to see (sudo shows them)"

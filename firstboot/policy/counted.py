@@ -46,8 +46,8 @@ def _ufws(policy: Policy, family: int) -> Iterator[tuple[int, str, int]]:
 
 
 def _rest(policy: Policy, family: int, kernel: Counts) -> Iterator[tuple[None, str, int]]:
-    """Where everything ends: after a line that logs, if any; and where ufw skips to, which is silent."""
-    for stage, first in (("reject", int(policy.log is not Logged.NONE)), ("skip-to-policy", 0)):
+    """Where everything ends: after a line for what is known, and one that logs, if any; and where ufw skips to."""
+    for stage, first in (("reject", 1 + int(policy.log is not Logged.NONE)), ("skip-to-policy", 0)):
         for way in (INPUT, FORWARD):
             chain = f"{UFW[family]}-{stage}-{way}"
             yield from ((None, chain, at) for at in range(first, len(kernel.get(("filter", chain), ()))))

@@ -47,7 +47,10 @@ def packets(question: Question, policy: Policy, facts: Facts) -> Iterator[Packet
 
 def _addresses(end: str, policy: Policy, facts: Facts) -> list[Gateway]:
     if end == Zone.OUTSIDE:
-        return list(SOMEBODY.values())
+        found = [SOMEBODY[family] for family in FAMILIES if policy.zones.outside[family]]
+        if not found:
+            raise InputError("there is no outside", hint="appliance.yaml has no uplink that packets leave by")
+        return found
     if end == Zone.INSIDE:
         return list(_somebody_inside(policy))
     if end == Zone.BOX:
@@ -108,4 +111,6 @@ def _interface(address: Gateway, policy: Policy, facts: Facts) -> str:
     for arm in policy.zones.inside[address.version]:
         if any(address in network for network in arm.networks):
             return arm.interface
+    if not policy.zones.outside[address.version]:
+        raise InputError(f"{address} is neither the Pi nor inside, and there is no outside in IPv{address.version}")
     return policy.zones.outside[address.version]

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 
 from appliance.addresses import Network
 from appliance.errors import Mark
-from appliance.firewall import Zone
+from appliance.firewall import Logged, Zone
+from firstboot.policy.compiled import is_logged
 from firstboot.policy.counted import Count, Counts, by_rule
 from firstboot.policy.rules import FAMILIES, Group, Policy, Rule, State, Traffic
 from firstboot.policy.shadows import shadowing
@@ -85,7 +86,7 @@ def _row(number: int, rule: Rule, policy: Policy, marks: Mapping[str, Mark], cou
         port=_traffic(rule),
         nat=_nat(rule, policy),
         action=rule.action,
-        log=rule.log,
+        log=is_logged(policy, rule),
         note=_note(number, rule, policy),
         setting=rule.setting,
         line=line_of(rule.setting, marks) if rule.setting else None,
@@ -102,8 +103,8 @@ def _note(number: int, rule: Rule, policy: Policy) -> str:
 
 def _rest(policy: Policy, counted: Count | None) -> Row:
     note = "what no rule decides; the box itself may send it"
-    end = (Zone.ANY, "any", Zone.ANY, "any", "any", "no", policy.deny)
-    return Row(None, Group.REST, ", ".join(map(str, FAMILIES)), *end, True, note, "", None, *(counted or (None, None)))
+    end = (Zone.ANY, "any", Zone.ANY, "any", "any", "no", policy.deny, policy.log is not Logged.NONE)
+    return Row(None, Group.REST, ", ".join(map(str, FAMILIES)), *end, note, "", None, *(counted or (None, None)))
 
 
 def _families(rule: Rule) -> str:

@@ -243,9 +243,12 @@ def test_the_rule_that_decides_is_named_with_its_line(shell: Shell, capsys: pyte
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--from", "fridge", "--to", "box"), "'fridge' is no zone, no address, and no machine inside"),
+        (
+            ("--from", "fridge", "--to", "box", "--port", "icmp"),
+            "'fridge' is no zone, no address, and no machine inside",
+        ),
         (("--from", "outside", "--to", "box", "--port", "443"), "does not say whether it is tcp or udp"),
-        (("--from", "192.0.2.1", "--to", "2001:db8::1"), "no addresses of one family"),
+        (("--from", "192.0.2.1", "--to", "2001:db8::1", "--port", "icmp"), "no addresses of one family"),
     ],
 )
 def test_a_question_that_cannot_be_understood(

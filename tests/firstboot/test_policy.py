@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from pathlib import Path
 
 import pytest
 
 from appliance.errors import InputError
 from appliance.model import Appliance
-from appliance.parse import Parsed, parse_text
+from appliance.parse import Parsed, load, parse_text
 from appliance.services import service
 from firstboot.facts import Address, Facts, Link
 from firstboot.policy.decision import decide
@@ -200,3 +201,26 @@ def test_rejecting_and_logging_are_as_they_are_said() -> None:
     denied = [line for line in text.splitlines() if line.startswith("-A appliance-deny ")]
     assert denied == ["-A appliance-deny -p tcp -j REJECT --reject-with tcp-reset", "-A appliance-deny -j REJECT"]
     assert "--limit 9/s" in text
+
+
+OFFLINE = Path(__file__).parent.parent / "appliance" / "examples" / "gadget-offline.yaml"
+
+
+def test_without_an_uplink_there_is_no_outside() -> None:
+    """Nobody is told then that the outside gets in, as if it were the Pi itself."""
+    appliance = load(OFFLINE).appliance
+    facts = Facts(serial="10000000deadbeef", gadget_ports={"ecm": "usb0", "rndis": "usb1"})
+    for ends in (("outside", "box"), ("inside", "192.0.2.1"), ("inside", "2001:db8:9::9")):
+        with pytest.raises(InputError, match="no outside"):
+            list(packets(Question(*ends, service("tcp/22")), policy_of(appliance, facts), facts))
+
+
+def test_what_is_logged_is_told_so() -> None:
+    for log, expected in (("drops", (False, True, True)), ("none", (False, False, False)), ("all", (True, True, True))):
+        appliance = parsed(
+            f"firewall: {{log: {log}, rules: [{{to: outside, port: tcp/25, action: deny}}]}}\n"
+        ).appliance
+        found = rows(policy_of(appliance, FACTS), {}, {})
+        [dns] = [row for row in found if row.note == "DNS"]
+        [own] = [row for row in found if row.part == Group.OWN]
+        assert (dns.log, own.log, found[-1].log) == expected, log

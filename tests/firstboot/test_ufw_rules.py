@@ -263,7 +263,7 @@ def test_what_the_kernel_counted_of_each() -> None:
         4: {("filter", "ufw-user-input"): [(1, 10), (2, 20), (9, 90), (9, 90), (9, 90), (4, 40)]},
         6: {
             ("filter", "ufw6-user-input"): [(5, 50), (6, 60)],
-            ("filter", "ufw6-reject-input"): [(3, 3), (7, 70)],
+            ("filter", "ufw6-reject-input"): [(9, 90), (3, 3), (7, 70)],
             ("filter", "ufw6-skip-to-policy-forward"): [(1, 10)],
         },
     }

@@ -31,6 +31,15 @@ DENIED = (
     ("inside", "box", "tcp/8080"),
     ("inside", "outside", "lying tcp/443"),
 )
+FIREWALL = """
+firewall:
+  port_forwards:
+    - {port: tcp/8443, to: 192.168.2.21, to_port: 443}
+  rules:
+    - {from: inside, destination: 198.51.100.0/24, to: outside, port: tcp, nat: no, action: allow}
+"""
+RELOADS = int(os.environ.get("APPLIANCE_RELOADS", "3"))
+"""A hundred take five minutes."""
 SERVER = "2001:db8:ffff::80"
 COUNTERS = """
 table ip6 lived {
@@ -56,9 +65,26 @@ def site(tmp_path: Path) -> Iterator[Crossing]:
         own_ufw_files(made.router, tmp_path)
         for family in FAMILIES:
             path = tmp_path / "ufw" / path_of(family).name
-            path.write_text(rules_of(appliance_with(""), made.facts, family).text)
+            path.write_text(rules_of(appliance_with(FIREWALL), made.facts, family).text)
         made.router.program("/usr/lib/ufw/ufw-init", "start")
         yield made
+
+
+def saved(site: Crossing) -> list[str]:
+    """All rules of both families, without what they have counted."""
+    texts = (site.router.program(f"{name}-save") for name in ("iptables", "ip6tables"))
+    return [re.sub(r"\[\d+:\d+\]|^#.*$", "", text, flags=re.MULTILINE) for text in texts]
+
+
+def test_reloads_change_nothing(site: Crossing) -> None:
+    """What is translated neither: ufw adds a rule that stands in its files to a built-in chain at each load."""
+    site.router.program("ufw", "reload")  # which makes the chains in which ufw would log
+    before = saved(site)
+    assert "-j DNAT --to-destination 192.168.2.21:443" in before[0]
+    assert before[0].count("-j MASQUERADE") == before[0].count("-A POSTROUTING -j appliance-nat") == 1
+    for _ in range(RELOADS):
+        site.router.program("ufw", "reload")
+        assert saved(site) == before
 
 
 @dataclass
