@@ -116,8 +116,19 @@ def network(text: str) -> Network:
     """Read a network of either family; an address alone is the network of one host."""
     if "/" in text:
         return ipv6_network(text) if ":" in text else ipv4_network(text)
-    address = ip_address(text)
+    return host_network(ip_address(text))
+
+
+def host_network(address: IPv4Address | IPv6Address) -> Network:
+    """The network of one host."""
     return IPv4Network(address) if isinstance(address, IPv4Address) else IPv6Network(address)
+
+
+def is_within(network: Network, other: Network) -> bool:
+    """Whether all of a network is in another one, of the same family."""
+    return (
+        network.version == other.version and network.network_address in other and network.prefixlen >= other.prefixlen
+    )
 
 
 def ipv4_range(text: str) -> AddressRange:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.addresses import Network
+from appliance.addresses import Network, is_within
 from appliance.finding import Check, Finding
 from appliance.firewall import FilterRule, Verdict, Zone
 from appliance.firewall_checks import hides_ipv4, inside_ipv4
@@ -71,7 +71,7 @@ def _places(appliance: Appliance, rule: FilterRule, path: str) -> Iterator[Findi
         if zone is Zone.INSIDE and inside and not any(_overlap(end, network) for network in inside):
             message = f"{path} can never match: {end} is not inside, where {', '.join(map(str, inside))} is"
             yield Finding(where, message, f"an address in {inside[0]}")
-        elif zone is Zone.OUTSIDE and any(_within(end, network) for network in inside):
+        elif zone is Zone.OUTSIDE and any(is_within(end, network) for network in inside):
             yield Finding(where, f"{path} can never match: {end} is inside", f"{name} in zone inside")
 
 
@@ -149,11 +149,7 @@ def _inside(appliance: Appliance, family: int) -> Iterator[Network]:
 def _has(one: Network | str | None, other: Network | str | None) -> bool:
     if one is None or one == other:
         return True
-    return not (isinstance(one, str) or isinstance(other, str) or other is None) and _within(other, one)
-
-
-def _within(one: Network, other: Any) -> bool:
-    return one.version == other.version and one.subnet_of(other)
+    return not (isinstance(one, str) or isinstance(other, str) or other is None) and is_within(other, one)
 
 
 def _overlap(one: Network, other: Any) -> bool:

@@ -209,13 +209,10 @@ def hooked(text: str, family: int) -> Mapping[tuple[str, str, str], int]:
 
 def others_in(kernel: Ruleset, family: int) -> Mapping[str, int]:
     """The rules in the filter table's built-in chains that are neither ufw's nor ours, by chain: how many, if any."""
-    own = Counter(
-        chain
-        for table, chain, target in hooks(family)
-        if table == "filter"
-        for _ in range(kernel.jumps[table, chain, target])
-    )
-    counts = {chain: kernel.counts["filter", chain] - own[chain] for chain in BUILT_IN}
+    counts = {chain: kernel.counts["filter", chain] for chain in BUILT_IN}
+    for table, chain, target in hooks(family):
+        if table == "filter" and chain in counts:
+            counts[chain] -= kernel.jumps[table, chain, target]
     return {chain: count for chain, count in counts.items() if count > 0}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from firstboot.policy.rules import FAMILIES, State
@@ -16,17 +16,6 @@ firewall:
     - {to: "2001:db8:123d:abc::20", tcp: 443, udp: 443}
 """
 BROKER = "198.51.100.100"
-NEIGHBOURS = {
-    4: {"outside": "203.0.113.10", "inside": "192.168.2.21", "box": "192.168.2.1"},
-    6: {"outside": "2001:db8:eeee::7", "inside": "2001:db8:123d:abc::21", "box": "2001:db8:123d:abc::1"},
-}
-"""Who is sent something by somebody of the same zone."""
-LIES = {
-    4: {"outside": "192.168.2.66", "inside": "198.51.100.66"},
-    6: {"outside": "2001:db8:123d:abc::66", "inside": "2001:db8:9::66"},
-}
-"""Addresses that nobody has there."""
-
 TABLE = """
 from     to       what                    IPv4   IPv6
 outside  box      tcp/22                  no     no
@@ -157,12 +146,27 @@ INVALID = {*FLAGS, "corrupt", *((name, family) for family, names in UNASKED.item
 """What connection tracking takes for that: the manner in which it is sent, or what it is, and of which family."""
 
 
+NEIGHBOURS = {
+    4: {"outside": "203.0.113.10", "inside": "192.168.2.21", "box": "192.168.2.1"},
+    6: {"outside": "2001:db8:eeee::7", "inside": "2001:db8:123d:abc::21", "box": "2001:db8:123d:abc::1"},
+}
+LIES = {
+    4: {"outside": "192.168.2.66", "inside": "198.51.100.66"},
+    6: {"outside": "2001:db8:123d:abc::66", "inside": "2001:db8:9::66"},
+}
+
+
 @dataclass(frozen=True)
 class Places:
-    """Where the ends are: by family, an address of each, and the box's interface toward it ("": itself)."""
+    """Where the ends are: by family, an address of each, and the box's interface toward it ("": itself).
+
+    `neighbours`: who is sent something by somebody of the same zone; `lies`: addresses that nobody has there.
+    """
 
     hosts: Mapping[int, Mapping[str, str]]
     wires: Mapping[int, Mapping[str, str]]
+    neighbours: Mapping[int, Mapping[str, str]] = field(default_factory=lambda: NEIGHBOURS)
+    lies: Mapping[int, Mapping[str, str]] = field(default_factory=lambda: LIES)
 
 
 @dataclass(frozen=True)
@@ -178,10 +182,10 @@ class Row:
         return f"{self.source} {self.destination} {self.what}"
 
 
-def rows() -> Sequence[Row]:
-    """The table."""
+def rows(table: str = TABLE) -> Sequence[Row]:
+    """Those of a table."""
     found = []
-    for line in TABLE.strip().splitlines()[1:]:
+    for line in table.strip().splitlines()[1:]:
         source, destination, rest = line.split(maxsplit=2)
         what, *verdicts = rest.rsplit(maxsplit=2)
         told = dict(zip(FAMILIES, verdicts, strict=True))
@@ -190,9 +194,9 @@ def rows() -> Sequence[Row]:
     return found
 
 
-def asked() -> Sequence[tuple[Row, int]]:
+def asked(table: str = TABLE) -> Sequence[tuple[Row, int]]:
     """Each row with each family that it is about."""
-    return [(row, family) for row in rows() for family in row.verdicts]
+    return [(row, family) for row in rows(table) for family in row.verdicts]
 
 
 def packet(places: Places, source: str, destination: str, what: str, family: int) -> Crafted:
@@ -200,10 +204,10 @@ def packet(places: Places, source: str, destination: str, what: str, family: int
     *manner, name = what.split()
     [how] = manner or [""]
     hosts, wires = places.hosts[family], places.wires[family]
-    there = NEIGHBOURS[family] if source == destination else hosts
+    there = places.neighbours[family] if source == destination else hosts
     protocol, _, port = name.partition("/")
     kind = TYPES[name][FAMILIES.index(family)] if name in TYPES else 0
-    sources = {"lying": LIES[family].get(source), "as-broker": BROKER}
+    sources = {"lying": places.lies[family].get(source), "as-broker": BROKER}
     return Crafted(
         source=ip_address(sources.get(how) or hosts[source]),
         destination=ip_address(there[destination]),

@@ -25,8 +25,8 @@ REDIRECTED, TRANSLATED, USUAL = "appliance-dnat", "appliance-nat", "appliance-ma
 ELSEWHERE = (Group.INBOUND, Group.UFW)
 """The first may be thousands, and are looked up; the others are written by ufw."""
 
-
 EVERYBODY: Mapping[int, Network] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
+"""All addresses of a family."""
 
 
 @dataclass(frozen=True)
@@ -137,10 +137,11 @@ def _coming(policy: Policy, rule: Rule, family: int, direction: str) -> Iterator
 def _going(policy: Policy, rule: Rule, family: int, direction: str) -> Iterator[_End]:
     zones = policy.zones
     if direction == INPUT or rule.to is Zone.ANY:
-        yield _End(rule.exit) if rule.exit else _End()
+        yield _End(rule.exit)
     elif rule.to is Zone.OUTSIDE:
         excluded = _inside_by(policy, zones.outside[family], family) if direction == OUTPUT else ()
-        yield from (_End(interface, excluded=excluded) for interface in (zones.outside[family],) if interface)
+        if zones.outside[family]:
+            yield _End(zones.outside[family], excluded=excluded)
     elif direction == OUTPUT:
         yield from (_End(arm.interface, arm.networks) for arm in zones.inside[family])
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from appliance.addresses import Network
+from appliance.addresses import Network, host_network
 from appliance.firewall import AllowIn, FilterRule, Verdict, Zone
 from appliance.firewall_checks import services_of
 from appliance.model import Appliance
@@ -103,8 +103,4 @@ def _networks(end: Network | IPv4Address | IPv6Address | str, hosts: Hosts) -> t
     if isinstance(end, IPv4Network | IPv6Network):
         return (end,)
     addresses = hosts.get(end, ()) if isinstance(end, str) else (end,)
-    return tuple(_alone(address) for address in addresses)
-
-
-def _alone(address: Gateway) -> Network:
-    return IPv4Network(address) if isinstance(address, IPv4Address) else IPv6Network(address)
+    return tuple(host_network(address) for address in addresses)

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
 
-from appliance.addresses import Network
+from appliance.addresses import Network, is_within
 from appliance.ranges import PortRange
 from firstboot.policy.compiled import Line
 
@@ -51,7 +50,7 @@ def _divided(chain: str, entries: Sequence[ByAddress], names: Iterator[str]) -> 
     if node is None or any(network.prefixlen <= node.prefixlen for network in networks):
         yield from (Line(chain, entry.words, entry.rule) for entry in entries)
         return
-    halves = [[entry for entry in entries if _is_in(entry.destination, half)] for half in node.subnets(1)]
+    halves = [[entry for entry in entries if is_within(entry.destination, half)] for half in node.subnets(1)]
     parts = [(next(names), half) for half in halves]
     for name, part in parts:
         yield Line(chain, f"-d {_around([entry.destination for entry in part])} -g {name}")
@@ -90,10 +89,6 @@ def _clusters(entries: Sequence[ByPort]) -> list[list[ByPort]]:
             found.append([entry])
         last = max(last, entry.ports.last)
     return [sorted(cluster, key=lambda entry: order[id(entry)]) for cluster in found]
-
-
-def _is_in(network: Network, other: Any) -> bool:
-    return network.subnet_of(other)
 
 
 def _around(networks: Sequence[Network]) -> Network:

@@ -12,11 +12,11 @@ from appliance.services import Protocol, Service
 from firstboot.facts import Facts, Gateway
 from firstboot.policy.decision import Packet
 from firstboot.policy.rules import FAMILIES, Policy
+from firstboot.policy.standard import ECHO
 
 SOMEBODY: dict[int, Gateway] = {4: IPv4Address("192.0.2.1"), 6: IPv6Address("2001:db8:ffff::1")}
 """Of the Internet, whoever that is (RFC 5737, RFC 3849)."""
 
-ECHO = {4: 8, 6: 128}
 EVERYBODY = IPv4Address("255.255.255.255")
 EPHEMERAL = 50000
 
@@ -94,7 +94,7 @@ def _packet(source: Gateway, destination: Gateway, service: Service, policy: Pol
         leaving="" if is_broadcast or destination.is_multicast else _interface(destination, policy, facts),
         port=ports.first if ports is not None else 0,
         source_port=EPHEMERAL,
-        type=ECHO[family],
+        type=ECHO[family][0],
         broadcast=is_broadcast,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from appliance.addresses import Network
+from appliance.addresses import Network, is_within
 from appliance.ranges import PortRange
 from firstboot.policy.compiled import chains_of
 from firstboot.policy.rules import Action, Group, Rule, State, Traffic
@@ -39,13 +39,7 @@ def _covers(earlier: Rule, later: Rule) -> bool:
 def _are_among(networks: Networks | None, wide: Networks | None) -> bool:
     if wide is None or networks is None:
         return wide is None
-    return all(any(_is_in(network, other) for other in wide) for network in networks)
-
-
-def _is_in(network: Network, other: Network) -> bool:
-    return (
-        network.version == other.version and network.network_address in other and network.prefixlen >= other.prefixlen
-    )
+    return all(any(is_within(network, other) for other in wide) for network in networks)
 
 
 def _includes(wide: Traffic, traffic: Traffic) -> bool:

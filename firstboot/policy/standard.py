@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Network, IPv6Network
 
-from appliance.addresses import PRIVATE
+from appliance.addresses import PRIVATE, host_network
 from appliance.firewall import Zone
 from appliance.model import Appliance
 from appliance.ranges import PortRange
@@ -153,7 +153,7 @@ def _management(appliance: Appliance, facts: Facts) -> Iterator[Rule]:
             )
     if management.syslog_to is not None:
         yield Rule(
-            Group.MANAGEMENT, Action.ALLOW, Zone.BOX, Zone.ANY, destination=(_alone(management.syslog_to),),
+            Group.MANAGEMENT, Action.ALLOW, Zone.BOX, Zone.ANY, destination=(host_network(management.syslog_to),),
             traffic=(udp(514), tcp(6514)), note="the log", setting="firewall.management.syslog_to",
         )  # fmt: skip
 
@@ -220,7 +220,3 @@ def _dhcp_clients(appliance: Appliance, facts: Facts, family: int) -> Iterator[s
     if appliance.uplink is not None and not (appliance.uplink.address and is_fixed):
         yield appliance.uplink.interface
     yield from (segment.interface for segment in segments_in(appliance, facts, Mode.HOST))
-
-
-def _alone(address: IPv4Address | IPv6Address) -> IPv4Network | IPv6Network:
-    return IPv4Network(address) if isinstance(address, IPv4Address) else IPv6Network(address)

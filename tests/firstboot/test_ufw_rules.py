@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
 from appliance.parse import parse_text
 from appliance.services import service
-from firstboot.facts import Address, Facts, Link
+from firstboot.facts import Facts
 from firstboot.policy.decision import Packet, decide
 from firstboot.policy.policy import policy_of
 from firstboot.policy.question import Question, packets
@@ -17,22 +17,8 @@ from firstboot.policy.rules import Group, Policy
 from firstboot.policy.told import Row, rows
 from firstboot.policy.ufw_rules import UNREAD, ufw_rules
 from firstboot.policy.ufw_words import words_of
+from tests.firstboot.test_policy import CONFIG, FACTS
 
-CONFIG = """\
-profile: gateway
-ssh: {authorized_keys: []}
-uplink: {interface: eth0, address: 203.0.113.5/24, gateway: 203.0.113.1}
-tunnel: {server: 198.51.100.100, address: "2001:db8:123c:abd::2/64", routed: "2001:db8:123d:abc::/64"}
-lan: {interface: eth1, address: 192.168.2.1/24}
-"""
-FACTS = Facts(
-    links={name: Link(name) for name in ("eth0", "eth1", "he-ipv6")},
-    addresses=(
-        Address("eth0", IPv4Interface("203.0.113.5/24")),
-        Address("eth1", IPv4Interface("192.168.2.1/24")),
-        Address("he-ipv6", IPv6Interface("2001:db8:123c:abd::2/64")),
-    ),
-)
 AFTER = """\
 *filter
 :ufw-after-input - [0:0]

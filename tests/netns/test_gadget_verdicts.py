@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from ipaddress import ip_address
 
 import pytest
 
 from firstboot.policy.decision import decide
 from firstboot.policy.policy import policy_of
-from firstboot.policy.rules import Action, State
+from firstboot.policy.rules import Action
 from tests.netns.crossing import CABLE, GADGET, OUTSIDE, UNIQUE, Crossing, appliance_with, crossing
-from tests.netns.packets import Crafted
+from tests.verdicts import Places, Row, asked, packet
 
 pytestmark = pytest.mark.netns
 
-HOSTS = {
-    4: {"outside": "198.51.100.7", "link": "203.0.113.9", "laptop": "10.55.0.2", "box": "203.0.113.5"},
-    6: {"outside": "2001:db8:ffff::80", "link": "2001:db8:1::9", "laptop": str(UNIQUE[0x20]), "box": "2001:db8:1::5"},
-}
 WIRES = {"outside": OUTSIDE, "link": OUTSIDE, "laptop": CABLE, "box": ""}
-LIES = {
-    4: {"outside": "10.55.0.3", "laptop": "10.55.0.66"},
-    6: {"outside": str(UNIQUE[0x66]), "laptop": "2001:db8:9::66"},
-}
-"""Addresses that nobody has there."""
+PLACES = Places(
+    hosts={
+        4: {"outside": "198.51.100.7", "link": "203.0.113.9", "laptop": "10.55.0.2", "box": "203.0.113.5"},
+        6: {
+            "outside": "2001:db8:ffff::80",
+            "link": "2001:db8:1::9",
+            "laptop": str(UNIQUE[0x20]),
+            "box": "2001:db8:1::5",
+        },
+    },
+    wires={4: WIRES, 6: WIRES},
+    neighbours={4: {"box": "203.0.113.5"}, 6: {"box": "2001:db8:1::5"}},
+    lies={
+        4: {"outside": "10.55.0.3", "laptop": "10.55.0.66"},
+        6: {"outside": str(UNIQUE[0x66]), "laptop": "2001:db8:9::66"},
+    },
+)
 
 TABLE = """
 from     to       what                    IPv4   IPv6
@@ -77,8 +84,6 @@ box      laptop   tcp/443                 yes    yes
 box      laptop   echo                    yes    yes
 box      box      tcp/22                  yes    yes
 """
-ROWS = [line.split(maxsplit=2) for line in TABLE.splitlines()[2:]]
-TYPES = {"echo": {4: 8, 6: 128}, "unreachable": {4: 3, 6: 1}}
 
 
 @pytest.fixture(scope="module")
@@ -90,37 +95,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crossing]:
         yield made
 
 
-def packet(source: str, destination: str, what: str, family: int) -> Crafted:
-    *manner, name = what.split()
-    protocol, _, port = name.partition("/")
-    return Crafted(
-        source=ip_address((LIES if "lying" in manner else HOSTS)[family][source]),
-        destination=ip_address(HOSTS[family][destination]),
-        protocol="icmp" if name in TYPES else protocol,
-        arriving=WIRES[source],
-        leaving=WIRES[destination] or ("lo" if source == "box" else ""),
-        port=int(port or 0),
-        type=TYPES[name][family] if name in TYPES else 0,
-        state=State.INVALID if name == "unreachable" else State.ANY,
-        opening="amid" not in manner,
-        pieces=((0, 24), (24, 100)) if "fragmented" in manner else (),
-        size=56,
-    )
-
-
-@pytest.mark.parametrize("family", [4, 6])
-@pytest.mark.parametrize("row", ROWS, ids=[" ".join(row) for row in ROWS])
-def test_who_may_send_what_to_whom(site: Crossing, row: list[str], family: int) -> None:
-    source, destination, rest = row
-    what, *verdicts = rest.rsplit(maxsplit=2)
-    sent = packet(source, destination, what.strip(), family)
-    expected = verdicts[(4, 6).index(family)] == "yes"
+@pytest.mark.parametrize(("row", "family"), asked(TABLE), ids=str)
+def test_who_may_send_what_to_whom(site: Crossing, row: Row, family: int) -> None:
+    sent = packet(PLACES, row.source, row.destination, row.what, family)
     policy = policy_of(appliance_with("", GADGET), site.facts)
-    assert (decide(policy, sent).action is Action.ALLOW) == expected
-    assert site.passing([sent]) == [expected]
+    assert (decide(policy, sent).action is Action.ALLOW) == row.verdicts[family]
+    assert site.passing([sent]) == [row.verdicts[family]]
 
 
 def test_the_laptop_goes_out_under_the_boxs_address(site: Crossing) -> None:
-    [passed] = site.passed([packet("laptop", "outside", "tcp/443", 4)])
+    [passed] = site.passed([packet(PLACES, "laptop", "outside", "tcp/443", 4)])
     assert passed is not None
-    assert passed.source == HOSTS[4]["box"]
+    assert passed.source == PLACES.hosts[4]["box"]
