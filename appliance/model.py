@@ -119,6 +119,9 @@ class Tunnel:
     mtu: int | None = setting(
         scalar.TUNNEL_MTU, "largest packet in bytes; left out: the uplink's less 20", default=None
     )
+    ipv4_only: tuple[str, ...] = values(
+        scalar.DOMAIN, "domains that refuse tunnels, e.g. of streaming services: their names lead to IPv4 alone"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

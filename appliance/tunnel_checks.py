@@ -109,6 +109,17 @@ def _interface(appliance: Appliance) -> Iterator[Finding]:
             return
 
 
+def _ipv4_only(appliance: Appliance) -> Iterator[Finding]:
+    tunnel, lan = appliance.tunnel, appliance.lan
+    if tunnel is None or lan is None:
+        return
+    for number, domain in enumerate(tunnel.ipv4_only):
+        if f".{domain}".lower().endswith(f".{lan.domain}".lower()):
+            path = f"tunnel.ipv4_only[{number}]"
+            message = f"{path}: {domain} is of the LAN itself, which is not behind the tunnel"
+            yield Finding(path, message, "domains on the Internet")
+
+
 CHECKS: tuple[Check, ...] = (
     _server,
     _address,
@@ -117,4 +128,5 @@ CHECKS: tuple[Check, ...] = (
     _mtu,
     _carrier_nat,
     _interface,
+    _ipv4_only,
 )

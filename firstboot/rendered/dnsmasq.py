@@ -12,6 +12,7 @@ from firstboot.cable import foreseen
 from firstboot.facts import Facts
 from firstboot.paths import ETC, RUN
 from firstboot.render import render
+from firstboot.rendered import ipv4_only
 from firstboot.rendered.file import File, kept, text
 from firstboot.served import Served, served, served_at_boot
 from firstboot.topology import awaits_lease
@@ -61,6 +62,8 @@ def _rendered(appliance: Appliance, networks: Sequence[Served]) -> str:
         upstream=upstream,
         # Who the DNS servers are that DHCP tells of, nobody knows: a home's own may name the home's own.
         upstream_is_public=bool(upstream) and all(server.is_global for server in upstream),
+        ipv4_only=ipv4_only.domains(appliance),
+        ipv4_server=ipv4_only.SERVER,
         leases=LAN_LEASES if appliance.lan is not None else CABLE_LEASES,
     )
 

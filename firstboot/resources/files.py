@@ -10,10 +10,10 @@ from firstboot.actions import Action, RemoveFile, WriteFile
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
-from firstboot.rendered import dhcpcd, dnsmasq, gadget, networkmanager, resolver, ssh, ufw
+from firstboot.rendered import dhcpcd, dnsmasq, gadget, ipv4_only, networkmanager, resolver, ssh, ufw
 from firstboot.rendered.file import File
 
-RENDERED: tuple[ModuleType, ...] = (dhcpcd, dnsmasq, gadget, networkmanager, resolver, ssh, ufw)
+RENDERED: tuple[ModuleType, ...] = (dhcpcd, dnsmasq, gadget, ipv4_only, networkmanager, resolver, ssh, ufw)
 """Every program that reads a file of ours."""
 
 

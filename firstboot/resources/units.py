@@ -11,10 +11,17 @@ from firstboot.actions import Action, RestartUnit, StopUnit
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
-from firstboot.rendered import dnsmasq
+from firstboot.rendered import dnsmasq, ipv4_only
 
 DNSMASQ = "appliance-dnsmasq.service"
+IPV4_ONLY = "appliance-dnsmasq-ipv4-only.service"
 SSH = "ssh.service"
+
+READ_BY = {
+    DNSMASQ: (dnsmasq.IN_FORCE, dnsmasq.LOADED),
+    IPV4_ONLY: (ipv4_only.CONFIG, ipv4_only.LOADED),
+}
+"""By unit: the file that was written for it, and the copy that its process read."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +46,10 @@ class Units(Kind[Unit]):
     setting = "lan"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Unit]:
-        """dnsmasq where there is a network to serve, as it is served now; sshd where somebody may log in."""
-        wanted = list(_dnsmasq(appliance, facts))
+        """dnsmasq where there is a network to serve, as it is served now; the one for domains that shall have no IPv6
+        addresses; sshd where somebody may log in.
+        """
+        wanted = [_ipv4_only(appliance), *_dnsmasq(appliance, facts)]
         if appliance.ssh.authorized_keys:
             wanted.append(Unit(SSH, active=True))
         return tuple(wanted)
@@ -49,7 +58,7 @@ class Units(Kind[Unit]):
         """The wanted units as they are."""
         found = []
         for name in (want.name for want in wanted):
-            current = is_current(machine, dnsmasq.IN_FORCE, dnsmasq.LOADED) if name == DNSMASQ else None
+            current = is_current(machine, *READ_BY[name]) if name in READ_BY else None
             found.append(Unit(name, machine.unit_is_active(name), current))
         return found
 
@@ -58,6 +67,11 @@ class Units(Kind[Unit]):
         if change.want is None:
             return []
         return [RestartUnit(change.key) if change.want.active else StopUnit(change.key)]
+
+
+def _ipv4_only(appliance: Appliance) -> Unit:
+    """First, as the other asks it."""
+    return Unit(IPV4_ONLY, active=True, current=True) if ipv4_only.domains(appliance) else Unit(IPV4_ONLY, active=False)
 
 
 def _dnsmasq(appliance: Appliance, facts: Facts) -> Iterator[Unit]:

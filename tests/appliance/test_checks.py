@@ -275,6 +275,14 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
         [("tunnel:", "tunnel:\n  interface: eth0")],
         ["16:14: tunnel.interface: eth0 is uplink.interface (a name of its own, e.g. he-ipv6)"],
     ),
+    (
+        "gateway",
+        [("tunnel:", "tunnel:\n  ipv4_only: [film.example, tv.LocalNet, notlocalnet]")],
+        [
+            "16:29: tunnel.ipv4_only[1]: tv.LocalNet is of the LAN itself, which is not behind the tunnel "
+            "(domains on the Internet)"
+        ],
+    ),
     # The firewall.
     (
         "gateway",

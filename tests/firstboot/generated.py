@@ -24,7 +24,7 @@ from firstboot.resources.cable import TOLD
 from firstboot.resources.dhcpcd import DHCPCD
 from firstboot.resources.reactions import Reactions
 from firstboot.resources.routes import METRIC, METRIC_IPV6, is_ours
-from firstboot.resources.units import DNSMASQ, SSH
+from firstboot.resources.units import DNSMASQ, IPV4_ONLY, SSH
 from firstboot.wireless import Device, Joining, Radio, Reason
 from tests.firstboot.air import Air
 from tests.firstboot.firewalls import hosts
@@ -227,7 +227,7 @@ def machines(draw: st.DrawFn) -> MemoryMachine:
     made.kernel_rules = {family: draw(st.sampled_from(("", "garbage"))) for family in FAMILIES}
     made.files = draw(files())
     made.hosts = draw(hosts())
-    made.active_units = draw(st.sets(st.sampled_from((SSH, DNSMASQ, DHCPCD))))
+    made.active_units = draw(st.sets(st.sampled_from((SSH, DNSMASQ, IPV4_ONLY, DHCPCD))))
     made.air = draw(air(made.air))
     made.nm_config = f"unmanaged-devices+=interface-name:{draw(st.sampled_from(('', 'eth0', 'wlan0')))};\n"
     made.profiles = draw(st.dictionaries(st.sampled_from(("eth0", "wlan0")), st.just("Wired connection 1")))

@@ -18,14 +18,14 @@ from firstboot.kind import FileState, Gadget, Reaction
 from firstboot.managers import ifupdown
 from firstboot.paths import ETC
 from firstboot.policy.rules import FAMILIES
-from firstboot.rendered import dhcpcd
+from firstboot.rendered import dhcpcd, ipv4_only
 from firstboot.rendered.dnsmasq import CONFIG, IN_FORCE, LOADED
 from firstboot.rendered.networkmanager import CONFIG as NM_CONFIG
 from firstboot.rendered.networkmanager import PROFILES
 from firstboot.rendered.ufw import other_paths
 from firstboot.resources.dhcpcd import DHCPCD
 from firstboot.resources.hostname import hosts_with
-from firstboot.resources.units import DNSMASQ
+from firstboot.resources.units import DNSMASQ, IPV4_ONLY
 from firstboot.rulesets import CLOSING, Known, Ruleset, compared, known, parse, restoring
 from firstboot.sources import EVERYTHING, Source
 from firstboot.wireless import Heard, Joining, Radio
@@ -371,6 +371,8 @@ class MemoryMachine:
             if IN_FORCE not in self.files:
                 self.files[IN_FORCE] = self.files[CONFIG]
             self.files[LOADED] = self.files[IN_FORCE]
+        if action.name == IPV4_ONLY:
+            self.files[ipv4_only.LOADED] = self.files[ipv4_only.CONFIG]
         if action.name == DHCPCD:
             self.files[dhcpcd.LOADED] = self.files[dhcpcd.CONFIG]
         self.active_units.add(action.name)

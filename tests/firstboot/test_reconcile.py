@@ -16,8 +16,9 @@ from firstboot.kind import FileState
 from firstboot.kinds import KINDS
 from firstboot.paths import ETC
 from firstboot.reconcile import Outcome, Reconciler, State
-from firstboot.rendered.dnsmasq import CONFIG
-from firstboot.resources.units import DNSMASQ
+from firstboot.rendered import ipv4_only
+from firstboot.rendered.dnsmasq import CONFIG, IN_FORCE
+from firstboot.resources.units import DNSMASQ, IPV4_ONLY
 from tests.firstboot.memory import MemoryMachine, count
 
 EXAMPLE = Path(__file__).parent.parent / "appliance" / "examples" / "gateway.yaml"
@@ -212,6 +213,21 @@ def test_what_is_not_wanted_any_more_goes(gateway: Appliance, machine: MemoryMac
     assert states(settle(renamed, machine)) == {State.OK}
     assert "he-ipv6" not in machine.links
     assert {address.interface for address in machine.addresses} == {"eth0", "tun6"}
+
+
+def test_the_server_for_domains_without_ipv6_runs_while_there_are_any(
+    gateway: Appliance, machine: MemoryMachine
+) -> None:
+    assert gateway.tunnel is not None
+    listed = replace(gateway, tunnel=replace(gateway.tunnel, ipv4_only=("film.example",)))
+    settle(listed, machine)
+    assert IPV4_ONLY in machine.active_units and ipv4_only.CONFIG in machine.files
+    assert b"server=/film.example/127.0.0.1#1053" in machine.files[IN_FORCE].content
+    machine.log.clear()
+    settle(listed, machine)
+    assert machine.log == []
+    settle(gateway, machine)
+    assert IPV4_ONLY not in machine.active_units and ipv4_only.CONFIG not in machine.files
 
 
 def test_dhcp_uplink_waits_for_a_lease_and_follows_it(gateway: Appliance, machine: MemoryMachine) -> None:

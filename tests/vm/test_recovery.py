@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -117,6 +118,17 @@ def test_two_armed(gateway: Booted) -> None:
     checks.clamps_mss(lab)
     checks.lets_in(lab, 80, 443)
     on_the_pi.keeps_everybody_out(gateway.guest, lab, "eth1")
+
+
+def test_a_domain_that_refuses_tunnels_has_no_ipv6_addresses(gateway: Booted) -> None:
+    client, config = gateway.lab.client, right(gateway)
+    gateway.guest.write(on_the_pi.CONFIG, config.replace("tunnel:\n", "tunnel:\n  ipv4_only: [example.net]\n"))
+    asked = partial(client.resolve, places.SERVER_NAME, server=str(LAN_ADDRESS))
+    until(lambda: not asked("AAAA"), "it has none, or nobody answers", timeout_s=60, every_s=1)
+    on_the_pi.is_ready(gateway.guest, timeout_s=60)
+    assert (asked("A"), asked("AAAA")) == ([str(places.NAMED_IPV4)], [])
+    gateway.guest.write(on_the_pi.CONFIG, config)
+    until(lambda: asked("AAAA") == [str(places.NAMED_IPV6)], "it has one again", timeout_s=60, every_s=1)
 
 
 def test_a_change_that_cuts_nobody_is_kept(gateway: Booted, keys: tuple[Path, Path]) -> None:
