@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 
-from appliance import firewall_checks, network_checks, policy_checks, rule_checks, tunnel_checks
+from appliance import firewall_checks, network_checks, policy_checks, rule_checks, standing_checks, tunnel_checks
 from appliance.finding import Check, Finding
 from appliance.model import Appliance, Profile
 from appliance.poison import until_unread
@@ -61,5 +61,6 @@ CHECKS: tuple[Check, ...] = (
     *tunnel_checks.CHECKS,
     *firewall_checks.CHECKS,
     *rule_checks.CHECKS,
+    *standing_checks.CHECKS,
     *policy_checks.CHECKS,
 )

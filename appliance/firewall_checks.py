@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 
+from appliance.addresses import Network
 from appliance.finding import Check, Finding
 from appliance.firewall import AllowIn, PortForward
 from appliance.model import Appliance
@@ -36,6 +37,14 @@ def hides_ipv4(appliance: Appliance) -> bool:
     return appliance.gadget is not None or (
         lan is not None and uplink is not None and lan.interface != uplink.interface
     )
+
+
+def inside_networks(appliance: Appliance, family: int) -> Iterator[Network]:
+    """Those that the inside has and whose packets the Pi sees, where the file says which."""
+    if family == 4 and hides_ipv4(appliance) and (network := inside_ipv4(appliance)) is not None:
+        yield network
+    if family == 6 and appliance.tunnel is not None:
+        yield appliance.tunnel.routed
 
 
 def _allow_in(appliance: Appliance) -> Iterator[Finding]:

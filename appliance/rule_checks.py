@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from appliance.addresses import Network, is_within
+from appliance.addresses import Network, host_network, is_within
 from appliance.finding import Check, Finding
 from appliance.firewall import FilterRule, Verdict, Zone
-from appliance.firewall_checks import hides_ipv4, inside_ipv4
+from appliance.firewall_checks import inside_networks
 from appliance.model import Appliance
 from appliance.poison import until_unread
 from appliance.ranges import PortRange
@@ -66,7 +66,7 @@ def _places(appliance: Appliance, rule: FilterRule, path: str) -> Iterator[Findi
     for zone, end, name in ((rule.from_, rule.source, "source"), (rule.to, rule.destination, "destination")):
         if end is None or isinstance(end, str):
             continue
-        inside = tuple(_inside(appliance, end.version))
+        inside = tuple(inside_networks(appliance, end.version))
         where = f"{path}.{name}"
         if zone is Zone.INSIDE and inside and not any(_overlap(end, network) for network in inside):
             message = f"{path} can never match: {end} is not inside, where {', '.join(map(str, inside))} is"
@@ -119,11 +119,15 @@ def covers(one: FilterRule, other: FilterRule) -> bool:
 
 
 def _standard(appliance: Appliance) -> Iterator[Written]:
-    """What comes before rules of one's own: those who look after the Pi are let in."""
+    """What comes before rules of one's own: those who look after the Pi are let in, and it logs to them."""
     for number, host in enumerate(appliance.firewall.management.ssh_from):
         zone, source = (Zone.INSIDE, None) if isinstance(host, str) else (Zone.ANY, host)
         rule = FilterRule(from_=zone, source=source, to=Zone.BOX, port=(SSH,), action=Verdict.ALLOW)
         yield Written(rule, "firewall.management.ssh_from" + (f"[{number}]" if host != INSIDE else ""))
+    if (log := appliance.firewall.management.syslog_to) is not None:
+        port = (Service(Protocol.UDP, PortRange(514, 514)), Service(Protocol.TCP, PortRange(6514, 6514)))
+        rule = FilterRule(from_=Zone.BOX, destination=host_network(log), port=port, action=Verdict.ALLOW)
+        yield Written(rule, "firewall.management.syslog_to")
 
 
 def _rules(appliance: Appliance) -> Iterator[Written]:
@@ -137,13 +141,6 @@ def _other(zone: Zone) -> Zone:
 
 def _families(end: Network | str | None) -> set[int]:
     return {4, 6} if end is None or isinstance(end, str) else {end.version}
-
-
-def _inside(appliance: Appliance, family: int) -> Iterator[Network]:
-    if family == 4 and hides_ipv4(appliance) and (network := inside_ipv4(appliance)) is not None:
-        yield network
-    if family == 6 and appliance.tunnel is not None:
-        yield appliance.tunnel.routed
 
 
 def _has(one: Network | str | None, other: Network | str | None) -> bool:

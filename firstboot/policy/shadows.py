@@ -1,4 +1,4 @@
-"""Rules that can never decide, because one before them always does. Pure."""
+"""Rules that can never decide, or not about all that they say, because one before them does. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from appliance.addresses import Network, is_within
 from appliance.ranges import PortRange
 from firstboot.policy.compiled import chains_of
-from firstboot.policy.rules import Action, Group, Rule, State, Traffic
+from firstboot.policy.rules import FAMILIES, Action, Group, Rule, State, Traffic
 
 Networks = tuple[Network, ...]
 
@@ -16,6 +16,46 @@ def shadowing(rules: Sequence[Rule], number: int) -> int | None:
     """The number of a rule that decides about everything that a later one is about; None where none does alone."""
     later = rules[number]
     return next((before for before in range(number) if _covers(rules[before], later)), None)
+
+
+def letting_by(rules: Sequence[Rule], number: int) -> list[int]:
+    """The numbers of rules that allow some of what a later one denies, of those that are about the same services."""
+    later = rules[number]
+    if later.action not in (Action.DENY, Action.DROP, Action.REJECT):
+        return []
+    return [before for before in range(number) if rules[before].action is Action.ALLOW and _meets(rules[before], later)]
+
+
+def _meets(earlier: Rule, later: Rule) -> bool:
+    """Whether a packet may be for both; not if the later one is about whatever there is."""
+    return (
+        any(_may_be(each, other) for each in later.traffic for other in earlier.traffic)
+        and any(earlier.has(family) and later.has(family) for family in FAMILIES)
+        and bool(set(chains_of(earlier)) & set(chains_of(later)))
+        and _may_be_one(earlier.interface, later.interface)
+        and _may_be_one(earlier.exit, later.exit)
+        and _have_common(earlier.source, later.source)
+        and _have_common(earlier.destination, later.destination)
+        and earlier.state is State.ANY
+    )
+
+
+def _may_be(denied: Traffic, allowed: Traffic) -> bool:
+    return denied.protocol == allowed.protocol != "" and _overlap(denied.ports, allowed.ports)
+
+
+def _overlap(one: PortRange | None, other: PortRange | None) -> bool:
+    return one is None or other is None or one.overlaps(other)
+
+
+def _may_be_one(one: str, other: str) -> bool:
+    return one == other or "" in (one, other)
+
+
+def _have_common(one: Networks | None, other: Networks | None) -> bool:
+    if one is None or other is None:
+        return True
+    return any(is_within(each, wide) or is_within(wide, each) for each in one for wide in other)
 
 
 def _covers(earlier: Rule, later: Rule) -> bool:

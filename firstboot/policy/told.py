@@ -11,7 +11,7 @@ from appliance.firewall import Logged, Zone
 from firstboot.policy.compiled import is_logged
 from firstboot.policy.counted import Count, Counts, by_rule
 from firstboot.policy.rules import FAMILIES, Group, Policy, Rule, State, Traffic
-from firstboot.policy.shadows import shadowing
+from firstboot.policy.shadows import letting_by, shadowing
 from firstboot.policy.translation import leaves
 from firstboot.status import line_of
 
@@ -96,9 +96,14 @@ def _row(number: int, rule: Rule, policy: Policy, marks: Mapping[str, Mark], cou
 
 
 def _note(number: int, rule: Rule, policy: Policy) -> str:
-    """Of ufw's rules also that one never has a say: of one's own, that is said before they are in force."""
-    before = shadowing(policy.rules, number) if rule.group is Group.UFW else None
-    return f"{rule.note}; it never decides, rule {before + 1} does before it" if before is not None else rule.note
+    """Of ufw's rules also what they have no say about: of one's own, that is said before they are in force."""
+    if rule.group is not Group.UFW:
+        return rule.note
+    before = shadowing(policy.rules, number)
+    if before is not None:
+        return f"{rule.note}; it never decides, rule {before + 1} does before it"
+    letting = ", ".join(str(each + 1) for each in letting_by(policy.rules, number))
+    return f"{rule.note}; some of it is allowed before, by rule {letting}" if letting else rule.note
 
 
 def _rest(policy: Policy, counted: Count | None) -> Row:

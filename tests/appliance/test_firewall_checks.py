@@ -39,6 +39,27 @@ CASES = {
             "+3:7: firewall.rules[1] can never match: firewall.management.ssh_from comes before it, and decides all of that (put it before the other, or take it out)",
         ],
     ),
+    "rules that standing ones come before": (
+        """\
+  management: {syslog_to: 192.168.2.9}
+  rules:
+    - {from: inside, to: box, port: udp/67, action: deny}
+    - {from: inside, to: box, port: [udp/547, udp/5353], action: allow}
+    - {from: inside, to: box, destination: 239.255.255.250, port: udp/1900, action: allow}
+    - {from: inside, to: box, destination: 192.168.2.255, action: deny}
+    - {from: box, to: inside, destination: 192.168.2.9, port: udp/514, action: deny}
+    - {from: any, source: 198.51.100.7, to: box, port: udp/5353, action: deny}
+    - {from: inside, source: 192.168.2.9, to: box, action: deny}
+    - {from: box, to: inside, port: udp/67, action: deny}
+""",
+        [
+            "+3:7: firewall.rules[0] has no effect, as standing rules come before it: DHCP from inside (take it out)",
+            "+4:7: firewall.rules[1] has no effect, as standing rules come before it: DHCP from inside; names ending in .local, asked for from inside (take it out)",
+            "+5:7: firewall.rules[2] has no effect, as standing rules come before it: the Pi drops what is sent to everybody (take it out)",
+            "+6:7: firewall.rules[3] has no effect, as standing rules come before it: the Pi drops what is sent to everybody (take it out)",
+            "+7:7: firewall.rules[4] can never match: firewall.management.syslog_to comes before it, and decides all of that (line +1) (put it before the other, or take it out)",
+        ],
+    ),
     "what is opened to the outside": (
         """\
   rules:
@@ -141,3 +162,42 @@ def counted(line: str) -> str:
 def test_nobody_who_looks_after_it_is_a_warning() -> None:
     [found] = warnings(f"{TWO_ARMED}firewall:\n  management: {{ssh_from: []}}\n")
     assert "nobody can log in over the network" in found
+
+
+WARNINGS = {
+    "{from: any, to: box, port: udp/67, action: deny}": ["DHCP from inside"],
+    "{from: any, to: any, port: [tcp/1, udp/5353], action: deny}": ["names ending in .local, asked for from inside"],
+    "{from: inside, to: outside, port: icmp, action: deny}": [
+        "errors about known connections (RFC 4890)",
+        "echo requests from inside",
+    ],
+    "{from: outside, to: box, port: icmp, action: deny}": [
+        "neighbour discovery, without which there is no IPv6",
+        "errors about known connections (RFC 4890)",
+        "echo requests, as the tunnel's broker asks by them",
+        "echoes of IPv6 (RFC 4890)",
+    ],
+    '{from: outside, source: "2001:db8::/64", to: inside, port: icmp, action: deny}': [
+        "errors about known connections (RFC 4890)",
+        "echoes of IPv6 (RFC 4890)",
+    ],
+    "{from: any, to: box, port: icmp, action: allow}": [],
+    "{from: outside, to: box, port: udp/68, action: deny}": [],
+    "{from: inside, to: box, action: deny}": [],
+}
+"""What a rule that is right in itself does not deny."""
+
+
+@pytest.mark.parametrize("rule", WARNINGS)
+def test_what_a_rule_does_not_deny_is_a_warning(rule: str) -> None:
+    found = warnings(f"{TWO_ARMED}firewall:\n  rules:\n    - {rule}\n")
+    standing = "firewall.rules[0] does not deny all of that, as standing rules come before it, and allow: "
+    assert found == [f"a.yaml:{FIRST + 2}:7: {standing}{'; '.join(words)}" for words in [WARNINGS[rule]] if words]
+
+
+def test_the_answers_of_the_uplinks_dhcp_are_let_in_before() -> None:
+    by_dhcp = "\n".join(
+        line for line in TWO_ARMED.splitlines() if not line.startswith(("  address: 192.168.1", "  gateway"))
+    )
+    [found] = warnings(f"{by_dhcp}\nfirewall: {{rules: [{{from: outside, to: box, port: udp/68, action: deny}}]}}\n")
+    assert "and allow: the answers of the uplink's DHCP" in found

@@ -235,6 +235,16 @@ def test_a_rule_that_never_decides_is_told_so() -> None:
     assert row.note == "ufw rule: allow 8443/tcp"
 
 
+def test_a_rule_that_denies_what_comes_before_it_is_told_so() -> None:
+    denying = WEB.replace("allow tcp 8443", "deny tcp {port}").replace("--dport 8443", "--dport {port}")
+    denying = denying.replace("-j ACCEPT", "-j DROP")
+    for port, note in (("22", "ssh"), ("53", "DNS"), ("23", "")):
+        facts = loaded(denying.format(port=port))
+        before = [at for at, rule in enumerate(policy_with(facts).rules, 1) if note and rule.note == note]
+        expected = f"; some of it is allowed before, by rule {before[0]}" if before else ""
+        assert [row.note for row in told(facts)] == [f"ufw rule: deny {port}/tcp{expected}"]
+
+
 def test_one_that_repeats_another_never_decides_either() -> None:
     first, second = told(
         loaded(f"{MAIL}\n{LEAVING}\n{MAIL.replace('deny any', 'allow any').replace('DROP', 'ACCEPT')}")
