@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Any
 
 from appliance.addresses import Network
 from appliance.finding import Check, Finding
@@ -14,8 +16,40 @@ from appliance.ranges import PortRange
 from appliance.services import Protocol, Service
 from appliance.traffic_scalars import INSIDE
 
-Seen = list[tuple[Service, object, str]]
-"""What was given out before: a service, the machine that has it, and the setting's path."""
+EVERYBODY: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
+
+
+@dataclass(frozen=True)
+class Given:
+    """A service, the machine that has it, who may use it (nobody named: everybody), and the setting's path.
+
+    `port`: that of the machine, where it is another.
+    """
+
+    service: Service
+    machine: object
+    from_: tuple[Network, ...]
+    path: str
+    port: int | None = None
+
+    def leads_elsewhere(self, other: Given) -> bool:
+        """Whether what one packet is for would be two machines, or two ports of one."""
+        return (self.machine, self._target()) != (other.machine, other._target())
+
+    def _target(self) -> int | None:
+        ports = self.service.ports
+        return None if ports is not None and self.port == ports.first else self.port
+
+    def meets(self, other: Given, family: int | None = None) -> bool:
+        """Whether a packet may be for both, of two settings; `family`: only one of that."""
+        return self.path != other.path and self.service.overlaps(other.service) and self._may_come(other, family)
+
+    def _may_come(self, other: Given, family: int | None) -> bool:
+        mine, theirs = self._senders(family), other._senders(family)
+        return any(one.version == another.version and one.overlaps(another) for one in mine for another in theirs)
+
+    def _senders(self, family: int | None) -> list[Any]:
+        return [each for each in self.from_ or EVERYBODY if family in (None, each.version)]
 
 
 def services_of(rule: AllowIn) -> list[Service]:
@@ -121,41 +155,45 @@ def _is_one(ports: PortRange) -> bool:
 
 def _allowed_twice(appliance: Appliance) -> Iterator[Finding]:
     """The same service of the same machine."""
-    seen: Seen = []
+    seen: list[Given] = []
     for number, rule in enumerate(appliance.firewall.allow_in):
         yield from until_unread(_repeated(rule, f"firewall.allow_in[{number}]", seen))
 
 
-def _repeated(rule: AllowIn, path: str, seen: Seen) -> Iterator[Finding]:
+def _repeated(rule: AllowIn, path: str, seen: list[Given]) -> Iterator[Finding]:
     for service in services_of(rule):
-        for other, to, where in seen:
-            if to == rule.to and where != path and service.overlaps(other) and not rule.from_:
-                yield Finding(path, f"{path}: {service} of {rule.to} is in {where} too", "once", also=where)
+        given = Given(service, rule.to, rule.from_, path)
+        for other in seen:
+            if other.machine == rule.to and given.meets(other) and not rule.from_:
+                yield Finding(path, f"{path}: {service} of {rule.to} is in {other.path} too", "once", also=other.path)
                 break
-        seen.append((service, rule.to, path))
+        seen.append(given)
 
 
 def _one_port_for_two(appliance: Appliance) -> Iterator[Finding]:
-    """A port of the Pi's one IPv4 address leads to the first machine that is named, whatever comes later."""
-    seen: Seen = []
+    """A port of the Pi's one IPv4 address leads one sender to the first machine that is named, whatever comes later."""
+    seen: list[Given] = []
     if not hides_ipv4(appliance):
         return
     firewall = appliance.firewall
     for number, forward in enumerate(firewall.port_forwards):
-        yield from until_unread(_taken(forward.port, forward.to, f"firewall.port_forwards[{number}]", seen))
+        given = Given(forward.port, forward.to, forward.from_, f"firewall.port_forwards[{number}]", forward.to_port)
+        yield from until_unread(_taken(given, seen))
     for number, rule in enumerate(firewall.allow_in):
         if not isinstance(rule.to, IPv6Address):
             for service in services_of(rule):
-                yield from until_unread(_taken(service, rule.to, f"firewall.allow_in[{number}]", seen))
+                given = Given(service, rule.to, rule.from_, f"firewall.allow_in[{number}]", rule.nat_port)
+                yield from until_unread(_taken(given, seen))
 
 
-def _taken(service: Service, to: object, path: str, seen: Seen) -> Iterator[Finding]:
-    for other, machine, where in seen:
-        if where != path and machine != to and service.overlaps(other):
-            message = f"{path}: {service} of the Pi's IPv4 address leads to {machine} already, by {where}"
-            yield Finding(path, message, "another port, or nat_port", also=where)
+def _taken(given: Given, seen: list[Given]) -> Iterator[Finding]:
+    for other in seen:
+        if given.leads_elsewhere(other) and given.meets(other, family=4):
+            message = f"{given.path}: {given.service} of the Pi's IPv4 address leads to {other.machine} already"
+            allowed = "another port, nat_port, or from with no address that both have"
+            yield Finding(given.path, f"{message}, by {other.path}", allowed, also=other.path)
             break
-    seen.append((service, to, path))
+    seen.append(given)
 
 
 def _management(appliance: Appliance) -> Iterator[Finding]:

@@ -113,8 +113,47 @@ CASES = {
     - {to: 192.168.2.7, tcp: 443}
 """,
         [
-            "+3:7: firewall.port_forwards[1]: tcp/440-450 of the Pi's IPv4 address leads to 192.168.2.5 already, by firewall.port_forwards[0] (line +2) (another port, or nat_port)",
-            "+5:7: firewall.allow_in[0]: tcp/443 of the Pi's IPv4 address leads to 192.168.2.5 already, by firewall.port_forwards[0] (line +2) (another port, or nat_port)",
+            "+3:7: firewall.port_forwards[1]: tcp/440-450 of the Pi's IPv4 address leads to 192.168.2.5 already, by firewall.port_forwards[0] (line +2) (another port, nat_port, or from with no address that both have)",
+            "+5:7: firewall.allow_in[0]: tcp/443 of the Pi's IPv4 address leads to 192.168.2.5 already, by firewall.port_forwards[0] (line +2) (another port, nat_port, or from with no address that both have)",
+        ],
+    ),
+    "one port for two ports of a machine": (
+        """\
+  port_forwards:
+    - {port: tcp/443, to: 192.168.2.5, to_port: 443}
+    - {port: tcp/443, to: 192.168.2.5, to_port: 8443}
+""",
+        [
+            "+3:7: firewall.port_forwards[1]: tcp/443 of the Pi's IPv4 address leads to 192.168.2.5 already, by firewall.port_forwards[0] (line +2) (another port, nat_port, or from with no address that both have)",
+        ],
+    ),
+    "one port for each of two senders": (
+        """\
+  port_forwards:
+    - {port: tcp/443, to: 192.168.2.5, from: [198.51.100.0/24]}
+    - {port: tcp/443, to: 192.168.2.6, from: [203.0.113.9, 203.0.113.64/26]}
+    - {port: tcp/443, to: 192.168.2.7, from: ["2001:db8::/32"]}
+    - {port: tcp/80, to: 192.168.2.5, to_port: 80}
+  allow_in:
+    - {to: 192.168.2.8, tcp: 443, from: [192.0.2.0/24]}
+    - {to: 192.168.2.5, tcp: 80}
+""",
+        [],
+    ),
+    "one port for two senders of whom one may be both": (
+        """\
+  port_forwards:
+    - {port: tcp/443, to: 192.168.2.5, from: [198.51.100.0/24]}
+    - {port: tcp/440-450, to: 192.168.2.6, from: [203.0.113.9, 198.51.100.128/25]}
+  allow_in:
+    - {to: 192.168.2.7, tcp: 443}
+    - {to: 192.168.2.9, tcp: 80, from: [203.0.113.0/24]}
+    - {to: 192.168.2.9, tcp: 80}
+""",
+        [
+            "+3:7: firewall.port_forwards[1]: tcp/440-450 of the Pi's IPv4 address leads to 192.168.2.5 already, by firewall.port_forwards[0] (line +2) (another port, nat_port, or from with no address that both have)",
+            "+5:7: firewall.allow_in[0]: tcp/443 of the Pi's IPv4 address leads to 192.168.2.5 already, by firewall.port_forwards[0] (line +2) (another port, nat_port, or from with no address that both have)",
+            "+7:7: firewall.allow_in[2]: tcp/80 of 192.168.2.9 is in firewall.allow_in[1] too (line +6) (once)",
         ],
     ),
     "ssh from everywhere": (
