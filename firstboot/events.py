@@ -38,7 +38,7 @@ SETTING_MESSAGES = {
     81: Source.SETTINGS,
 }
 
-_NEW_NEIGHBOUR, _NEIGHBOUR_BYTES, _NDA_DST, _NDA_LLADDR = 28, 12, 1, 2  # linux/neighbour.h
+_NEW_NEIGHBOUR, _DEL_NEIGHBOUR, _NEIGHBOUR_BYTES, _NDA_DST, _NDA_LLADDR = 28, 29, 12, 1, 2  # linux/neighbour.h
 _LOCAL = (b"\xfe\x80", b"\xff")  # link-local, multicast
 _SEEN = 4096
 
@@ -157,22 +157,34 @@ class NetworkEvents(NetlinkEvents):
     def __init__(self) -> None:
         super().__init__(socket.NETLINK_ROUTE, NETWORK_GROUPS.values(), NETWORK_MESSAGES, without_foreign_routes=True)
         self.removals = Removals()
-        self._seen: set[tuple[bytes, bytes]] = set()
-        """Of neighbours, hardware address and address: what was told of before, as each change of state is."""
+        self._seen: dict[bytes, bytes] = {}
+        """Of neighbours that the kernel knows, by address: the hardware address. Each change of state is told."""
 
     def _meant_by(self, kind: int, body: bytes) -> Source:
-        return super()._meant_by(kind, body) if kind != _NEW_NEIGHBOUR or self._is_news(body) else NOTHING
+        is_neighbour = kind in (_NEW_NEIGHBOUR, _DEL_NEIGHBOUR)
+        return NOTHING if is_neighbour and not self._is_news(kind, body) else super()._meant_by(kind, body)
 
-    def _is_news(self, body: bytes) -> bool:
-        """Whether a host on a link has a global address that it was not known by. Those of IPv4 dnsmasq gives out."""
+    def _all(self) -> Source:
+        self._seen.clear()
+        return super()._all()
+
+    def _is_news(self, kind: int, body: bytes) -> bool:
+        """Whether a host on a link has a global address that it was not known by. Those of IPv4 dnsmasq gives out.
+
+        One that is gone, or that did not answer and has no hardware address any more, is news when it comes back.
+        """
         known = attributes(body, _NEIGHBOUR_BYTES)
-        neighbour = known.get(_NDA_LLADDR, b""), known.get(_NDA_DST, b"")
-        is_global = body[0] == socket.AF_INET6 and not neighbour[1].startswith(_LOCAL)
-        if not is_global or not all(neighbour) or neighbour in self._seen:
+        mac, address = known.get(_NDA_LLADDR, b""), known.get(_NDA_DST, b"")
+        if body[0] != socket.AF_INET6 or not address or address.startswith(_LOCAL):
+            return False
+        if kind == _DEL_NEIGHBOUR or not mac:
+            self._seen.pop(address, None)
+            return False
+        if self._seen.get(address) == mac:
             return False
         if len(self._seen) >= _SEEN:
             self._seen.clear()
-        self._seen.add(neighbour)
+        self._seen[address] = mac
         return True
 
     def _heard(self, kind: int, flags: int, port: int, body: bytes) -> None:

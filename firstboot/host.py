@@ -22,9 +22,10 @@ from firstboot.command import Ended, begin
 from firstboot.connections import SSH_PORT, ssh_connections
 from firstboot.facts import Carrier, ChangedSetting, Facts, Gateway
 from firstboot.gadget import configfs, identity
-from firstboot.hosts import by_hardware, hosts
+from firstboot.hosts import by_hardware, cards, hosts
 from firstboot.iptables import Iptables
 from firstboot.kind import FileState, Gadget, Reaction
+from firstboot.known_addresses import KnownAddresses
 from firstboot.management import Visits
 from firstboot.managers import ifupdown
 from firstboot.managers.detection import present
@@ -75,6 +76,7 @@ class Host:
         self._netlink, self._bus, self._wlan, self._neighbours = netlink, bus, wlan, neighbours
         self._changed_settings = ChangedSettings(CHANGED_SETTINGS)
         self._view = View(netlink.tables, self._surroundings, neighbours, self._changed_settings.all)
+        self._known_addresses = KnownAddresses()
         self._answered: dict[IPv6Address, tuple[float, bool]] = {}
         self._readings = Readings()
         self._iptables = Iptables()
@@ -106,8 +108,9 @@ class Host:
         leases = [found for path in LEASES if (found := self.read(path)) is not None]
         if not leases:
             return {}
-        seen = by_hardware(self._netlink.tables.neighbours())
-        return hosts((line for found in leases for line in _text([found]).splitlines()), seen)
+        lines = [line for found in leases for line in _text([found]).splitlines()]
+        seen = self._known_addresses.updated(cards(lines), by_hardware(self._netlink.tables.neighbours()))
+        return hosts(lines, seen)
 
     def _carrying(self) -> dict[str, Carrier]:
         found = self.read(CARRYING)

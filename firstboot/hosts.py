@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from firstboot.facts import Gateway
@@ -20,16 +20,26 @@ def hosts(leases: Iterable[str], seen: Mapping[str, Iterable[IPv6Address]]) -> M
     address says what it is called: a name is no identity.
     """
     found: dict[str, tuple[Gateway, ...]] = {}
+    for mac, address, name in _leased(leases):
+        if name != _NAMELESS:
+            found.setdefault(name.lower(), (address, *sorted(seen.get(mac, ()))))
+    return found
+
+
+def cards(leases: Iterable[str]) -> Sequence[str]:
+    """The hardware addresses of all that have a lease."""
+    return [mac for mac, _, _ in _leased(leases)]
+
+
+def _leased(leases: Iterable[str]) -> Iterator[tuple[str, IPv4Address, str]]:
     for line in leases:
         words = line.split()
-        if len(words) < _FIELDS or words[3] == _NAMELESS:
+        if len(words) < _FIELDS:
             continue
         try:
-            address = IPv4Address(words[2])
+            yield words[1].lower(), IPv4Address(words[2]), words[3]
         except AddressValueError:
             continue  # of DHCPv6, which has other columns
-        found.setdefault(words[3].lower(), (address, *sorted(seen.get(words[1].lower(), ()))))
-    return found
 
 
 def by_hardware(neighbours: Iterable[tuple[str, Gateway]]) -> Mapping[str, tuple[IPv6Address, ...]]:

@@ -73,10 +73,11 @@ def names(gateway: Living) -> dict[str, object]:
 
 def lets_in(gateway: Living, program: str, address: str) -> bool:
     saved = gateway.namespace.program(f"{program}-save").splitlines()
-    return any(f"-d {address}" in line and "--dport 443" in line and "ACCEPT" in line for line in saved)
+    leads_there = any(line.endswith("-j appliance-in") for line in saved)
+    return leads_there and any(f"-d {address}" in line and "--dport 443" in line and "ACCEPT" in line for line in saved)
 
 
-def test_a_machine_is_let_in_as_soon_as_it_has_its_addresses(site: tuple[Living, Namespace]) -> None:
+def test_a_machine_is_let_in_while_it_has_a_lease(site: tuple[Living, Namespace]) -> None:
     gateway, client = site
     assert names(gateway) == {"state": "waiting", "setting": "firewall.allow_in[0].to", "line": 8}
     client.program("mount", "-t", "tmpfs", "tmpfs", "/var/lib/dhcp")
@@ -91,3 +92,13 @@ def test_a_machine_is_let_in_as_soon_as_it_has_its_addresses(site: tuple[Living,
     client.program("ip", "addr", "add", f"{own}/64", "dev", "eth1", "nodad")
     client.program("ping", "-c", "1", "-W", "2", "-I", own, "2001:db8:123d:abc::1")
     assert soon(lambda: lets_in(gateway, "ip6tables", own), within_s=SOON_S)
+    client.program("ip", "addr", "del", f"{own}/64", "dev", "eth1")
+    gateway.rested()
+    gateway.namespace.program("ip", "-6", "neigh", "del", own, "dev", "eth1")
+    assert own not in gateway.namespace.program("ip", "-6", "neigh")
+    passes = len(gateway.daemon.ended)
+    gateway.look_again()
+    assert soon(lambda: len(gateway.daemon.ended) > passes, within_s=SOON_S)
+    assert lets_in(gateway, "ip6tables", own), "it may only be switched off for a while"
+    gateway.namespace.program("sh", "-c", f": > {LEASES}")
+    assert soon(lambda: not lets_in(gateway, "ip6tables", own), within_s=SOON_S)

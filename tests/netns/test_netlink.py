@@ -258,3 +258,25 @@ def test_neighbours_are_known_by_their_hardware(namespace: Namespace, netlink: N
     found = namespace.call(netlink.tables.neighbours)
     assert ("02:00:00:00:00:20", IPv4Address("192.168.7.20")) in found
     assert ("02:00:00:00:00:20", IPv6Address("2001:db8:7::20")) in found
+
+
+def test_a_neighbour_is_news_when_it_comes_back_or_has_another_card(namespace: Namespace, netlink: Netlink) -> None:
+    namespace.program("ip", "link", "set", "eth0", "up")
+    events = namespace.call(network_events)
+
+    def told(*words: str) -> Source:
+        events.drain()
+        namespace.program("ip", "-6", "neigh", *words, "dev", "eth0")
+        return events.drain()
+
+    address, first, second = "2001:db8:7::20", ("lladdr", "02:00:00:00:00:20"), ("lladdr", "02:00:00:00:00:21")
+    assert told("add", address, *first, "nud", "stale") == Source.SURROUNDINGS
+    assert told("replace", address, *first, "nud", "reachable") == NOTHING
+    assert told("replace", address, "nud", "failed") == NOTHING, "it may be off for a while"
+    assert told("replace", address, *first, "nud", "reachable") == Source.SURROUNDINGS
+    assert told("del", address) == NOTHING
+    assert told("add", address, *first, "nud", "stale") == Source.SURROUNDINGS
+    assert told("replace", address, *second, "nud", "stale") == Source.SURROUNDINGS
+    assert told("replace", address, *first, "nud", "stale") == Source.SURROUNDINGS
+    assert told("add", "fe80::20", *first, "nud", "stale") == NOTHING
+    events.close()
