@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 
-from appliance import firewall_checks, network_checks, policy_checks, rule_checks, standing_checks, tunnel_checks
+from appliance import (
+    firewall_checks,
+    name_checks,
+    network_checks,
+    policy_checks,
+    rule_checks,
+    standing_checks,
+    tunnel_checks,
+)
 from appliance.finding import Check, Finding
 from appliance.model import Appliance, Profile
 from appliance.poison import until_unread
@@ -62,5 +70,6 @@ CHECKS: tuple[Check, ...] = (
     *firewall_checks.CHECKS,
     *rule_checks.CHECKS,
     *standing_checks.CHECKS,
+    *name_checks.CHECKS,
     *policy_checks.CHECKS,
 )

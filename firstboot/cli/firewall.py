@@ -90,7 +90,8 @@ def _lines(rules: list[Mapping[str, Any]], columns: Sequence[str], width: int | 
 
 
 def _cells(rule: Mapping[str, Any], columns: Sequence[str]) -> tuple[str, ...]:
-    told = {**rule, "IP": rule["families"], "action": f"{rule['action']}, log" if rule["log"] else rule["action"]}
+    action = [rule["action"], *["log"] * rule["log"], *["not in force"] * (not rule["in_force"])]
+    told = {**rule, "IP": rule["families"], "action": ", ".join(action)}
     told |= {end: f"{rule[end]} {rule[hosts]}" for end, hosts in ENDS.items() if rule[hosts] != "any"}
     return tuple("-" if told[name] is None else str(told[name]) for name in ("number", *columns))
 

@@ -40,12 +40,14 @@ def own(appliance: Appliance, hosts: Hosts) -> Iterator[Rule]:
 
 
 def inbound(appliance: Appliance, hosts: Hosts) -> Iterator[Rule]:
-    """What the outside may reach inside: a port that leads there first, as it is the more special."""
+    """What the outside may reach inside: a port that leads there first, as it is the more special.
+
+    A machine that has no address now is reached by nobody.
+    """
     for number, forward in enumerate(appliance.firewall.port_forwards):
-        service = forward.port
-        [machine] = _networks(forward.to, hosts)[:1] or (None,)
-        if isinstance(machine, IPv4Network) and service.ports is not None:
-            yield _reaching((machine,), service, forward.to_port, forward.from_, f"firewall.port_forwards[{number}]")
+        machine = tuple(network for network in _networks(forward.to, hosts) if network.version == 4)[:1]
+        setting = f"firewall.port_forwards[{number}]"
+        yield _reaching(machine, forward.port, forward.to_port, forward.from_, setting)
     for number, rule in enumerate(appliance.firewall.allow_in):
         yield from _allowed(rule, hosts, f"firewall.allow_in[{number}]")
 
@@ -55,8 +57,7 @@ def _allowed(rule: AllowIn, hosts: Hosts, setting: str) -> Iterator[Rule]:
     first4 = [network for network in machine if network.version == 4][:1]
     rest = tuple(network for network in machine if network.version == 6)
     for service in services_of(rule):
-        if first4 or rest:
-            yield _reaching((*first4, *rest), service, rule.nat_port, rule.from_, setting)
+        yield _reaching((*first4, *rest), service, rule.nat_port, rule.from_, setting)
 
 
 def _reaching(

@@ -39,7 +39,7 @@ TYPES = {
 @dataclass(frozen=True)
 class Row:
     """One rule in words. `families`: "4", "6" or "4, 6", of IP. `packets`, `bytes`: what it has decided, of both
-    families; None: not known.
+    families; None: not known. `in_force`: false while the rule names a machine without an address.
 
     `number`: its place among the rules, from 1; None: it is no rule of the policy's.
     """
@@ -54,6 +54,7 @@ class Row:
     port: str
     nat: str
     action: str
+    in_force: bool
     log: bool
     note: str
     setting: str
@@ -86,6 +87,7 @@ def _row(number: int, rule: Rule, policy: Policy, marks: Mapping[str, Mark], cou
         port=_traffic(rule),
         nat=_nat(rule, policy),
         action=rule.action,
+        in_force=_in_force(rule),
         log=is_logged(policy, rule),
         note=_note(number, rule, policy),
         setting=rule.setting,
@@ -97,6 +99,8 @@ def _row(number: int, rule: Rule, policy: Policy, marks: Mapping[str, Mark], cou
 
 def _note(number: int, rule: Rule, policy: Policy) -> str:
     """Of ufw's rules also what they have no say about: of one's own, that is said before they are in force."""
+    if not _in_force(rule):
+        return "; ".join(each for each in (rule.note, _why_not(rule)) if each)
     if rule.group is not Group.UFW:
         return rule.note
     before = shadowing(policy.rules, number)
@@ -108,8 +112,18 @@ def _note(number: int, rule: Rule, policy: Policy) -> str:
 
 def _rest(policy: Policy, counted: Count | None) -> Row:
     note = "what no rule decides; the box itself may send it"
-    end = (Zone.ANY, "any", Zone.ANY, "any", "any", "no", policy.deny, policy.log is not Logged.NONE)
+    end = (Zone.ANY, "any", Zone.ANY, "any", "any", "no", policy.deny, True, policy.log is not Logged.NONE)
     return Row(None, Group.REST, ", ".join(map(str, FAMILIES)), *end, note, "", None, *(counted or (None, None)))
+
+
+def _in_force(rule: Rule) -> bool:
+    return any(rule.has(family) for family in FAMILIES)
+
+
+def _why_not(rule: Rule) -> str:
+    if () in (rule.source, rule.destination):
+        return "not in force: the machine that it names has no address now"
+    return "not in force: its hosts are of different families"
 
 
 def _families(rule: Rule) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from appliance.errors import TemporaryError
 from appliance.model import Appliance
+from appliance.name_checks import named
 from firstboot.facts import Facts
 from firstboot.kind import Remark
 from firstboot.plan import Spec
@@ -19,7 +20,7 @@ class Names(Remark):
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Spec]:
         """Raises `TemporaryError` for machines without an address, with the first one's setting."""
-        missing = [(setting, name) for setting, name in _named(appliance) if name not in facts.hosts]
+        missing = [(setting, name) for setting, name in named(appliance) if name not in facts.hosts]
         if not missing:
             return ()
         told = ", ".join(f"{name} ({setting})" for setting, name in missing)
@@ -29,15 +30,3 @@ class Names(Remark):
             hint=f"is it switched on? Names with an address now: {known}",
             setting=missing[0][0],
         )
-
-
-def _named(appliance: Appliance) -> Iterator[tuple[str, str]]:
-    """Each setting that may name a machine, and the name."""
-    firewall = appliance.firewall
-    ends: list[tuple[str, object]] = []
-    ends += [(f"firewall.allow_in[{number}].to", rule.to) for number, rule in enumerate(firewall.allow_in)]
-    ends += [(f"firewall.port_forwards[{number}].to", each.to) for number, each in enumerate(firewall.port_forwards)]
-    for number, rule in enumerate(firewall.rules):
-        path = f"firewall.rules[{number}]"
-        ends += [(f"{path}.source", rule.source), (f"{path}.destination", rule.destination)]
-    yield from ((setting, end) for setting, end in ends if isinstance(end, str))

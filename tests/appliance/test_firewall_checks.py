@@ -234,6 +234,35 @@ def test_what_a_rule_does_not_deny_is_a_warning(rule: str) -> None:
     assert found == [f"a.yaml:{FIRST + 2}:7: {standing}{'; '.join(words)}" for words in [WARNINGS[rule]] if words]
 
 
+NAMED = """\
+  allow_in: [{to: nas, tcp: 443}]
+  port_forwards: [{port: tcp/80, to: nas}]
+  rules:
+    - {from: inside, source: tv, to: outside, destination: 198.51.100.9, action: allow}
+    - {from: inside, source: tv, to: outside, action: deny}
+    - {from: outside, to: inside, destination: printer, action: deny}
+"""
+
+
+def test_who_is_denied_by_a_name_is_a_warning() -> None:
+    text = "denies nothing while no machine that calls itself {} has an address by DHCP (an address)"
+    assert warnings(f"{TWO_ARMED}firewall:\n{NAMED}") == [
+        f"a.yaml:{FIRST + 5}:30: firewall.rules[1] {text.format('tv')}",
+        f"a.yaml:{FIRST + 6}:48: firewall.rules[2] {text.format('printer')}",
+    ]
+
+
+def test_where_no_addresses_are_given_out_nobody_has_a_name() -> None:
+    without = TWO_ARMED.replace("  dhcp4:\n    range: 192.168.2.10-192.168.2.99\n    lease: 12h\n", "")
+    assert without != TWO_ARMED
+    found = problems(f"{without}firewall:\n{NAMED}")
+    assert found[0].endswith(
+        "firewall.allow_in[0].to: no machine is known by the name nas, as the Pi gives out no addresses by DHCP (its address, or the section lan.dhcp4)"
+    )
+    names = [line.partition("by the name ")[2].partition(",")[0] for line in found]
+    assert names == ["nas", "nas", "tv", "tv", "printer"]
+
+
 def test_the_answers_of_the_uplinks_dhcp_are_let_in_before() -> None:
     by_dhcp = "\n".join(
         line for line in TWO_ARMED.splitlines() if not line.startswith(("  address: 192.168.1", "  gateway"))

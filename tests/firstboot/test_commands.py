@@ -203,6 +203,16 @@ def test_the_firewall_is_told_as_a_table(
     ]
 
 
+def test_a_rule_about_a_machine_without_an_address_is_told_as_not_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Shell(tmp_path, monkeypatch, GATEWAY.replace("- to: 2001:db8:123d:abc::2", "- to: nas"))
+    monkeypatch.setattr(firewall, "run_program", lambda _: "")
+    assert main(["firewall", "explain"]) == 0
+    [told] = [line for line in capsys.readouterr().out.splitlines() if "inside nobody now" in line and "tcp/80" in line]
+    assert " allow, not in force " in told
+
+
 @pytest.mark.parametrize("width", [60, 80, 120])
 @pytest.mark.usefixtures("shell")
 def test_the_firewalls_table_fits_the_terminal(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from pathlib import Path
 
@@ -26,7 +27,7 @@ profile: gateway
 ssh: {authorized_keys: []}
 uplink: {interface: eth0, address: 203.0.113.5/24, gateway: 203.0.113.1}
 tunnel: {server: 198.51.100.100, address: "2001:db8:123c:abd::2/64", routed: "2001:db8:123d:abc::/64"}
-lan: {interface: eth1, address: 192.168.2.1/24}
+lan: {interface: eth1, address: 192.168.2.1/24, dhcp4: {range: 192.168.2.100-192.168.2.199}}
 """
 FACTS = Facts(
     links={name: Link(name) for name in ("eth0", "eth1", "he-ipv6")},
@@ -148,9 +149,34 @@ def test_a_rule_of_ones_own_says_how_it_leaves() -> None:
     assert row.nat == "IPv4"
 
 
-def test_a_machine_that_has_no_address_now_is_let_in_by_nothing() -> None:
-    appliance = parsed("firewall: {allow_in: [{to: printer, tcp: 631}]}\n").appliance
-    assert not [rule for rule in policy_of(appliance, FACTS).rules if rule.group is Group.INBOUND]
+NAMELESS = (
+    "allow_in: [{to: printer, tcp: 631}]",
+    "port_forwards: [{port: tcp/631, to: printer}]",
+    "rules: [{from: inside, source: printer, to: outside, action: deny}]",
+)
+
+
+@pytest.mark.parametrize("setting", NAMELESS)
+def test_a_rule_about_a_machine_without_an_address_is_told_as_not_in_force(setting: str) -> None:
+    found = parsed(f"firewall: {{{setting}}}\n")
+    policy = policy_of(found.appliance, FACTS)
+    name = f"firewall.{setting.partition(':')[0]}[0]"
+    number = next(number for number, rule in enumerate(policy.rules) if rule.setting == name)
+    row = rows(policy, found.marks, {})[number]
+    assert (row.families, row.in_force) == ("none now", False)
+    assert row.note == "not in force: the machine that it names has no address now"
+    assert not [
+        line for family in (4, 6) for table in tables(policy, family) for line in table.lines if line.rule == number
+    ]
+    known = replace(FACTS, hosts={"printer": (IPv4Address("192.168.2.21"),)})
+    row = rows(policy_of(found.appliance, known), found.marks, {})[number]
+    assert (row.families, row.in_force, row.note) == ("4", True, "")
+
+
+def test_hosts_of_different_families_are_told_as_such() -> None:
+    found = parsed("firewall: {allow_in: [{to: 192.168.2.20, tcp: 80, from: ['2001:db8::/32']}]}\n")
+    [row] = [row for row in rows(policy_of(found.appliance, FACTS), found.marks, {}) if row.part == Group.INBOUND]
+    assert (row.in_force, row.note) == (False, "not in force: its hosts are of different families")
 
 
 def test_of_a_thousand_services_few_are_compared() -> None:
