@@ -94,7 +94,7 @@ def _control(appliance: Appliance) -> Iterator[Standing]:
     if is_gateway or appliance.tunnel is not None:
         words = "echo requests, as the tunnel's broker asks by them"
         yield Standing(words, Zone.ANY, Zone.BOX, ICMP, families=frozenset((4,)), is_part=True)
-    words = "echoes of IPv6 (RFC 4890)"
+    words = "echo requests of IPv6 (RFC 4890)"
     for from_, to in ((Zone.ANY, Zone.BOX), (Zone.OUTSIDE, Zone.INSIDE)) if is_gateway else ():
         yield Standing(words, from_, to, ICMP, families=frozenset((6,)), is_part=True)
     yield Standing("echo requests from inside", Zone.INSIDE, Zone.ANY, ICMP, is_part=True)

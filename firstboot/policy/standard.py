@@ -27,7 +27,6 @@ NOBODY = (IPv4Network("0.0.0.0/32"),)
 ERRORS = {4: (3, 11, 12), 6: (1, 2, 3, 4)}
 """Destination unreachable, packet too big, time exceeded, parameter problem (RFC 792, RFC 4443)."""
 ECHO = {4: (8,), 6: (128,)}
-ECHOES = {4: (8, 0), 6: (128, 129)}
 NEIGHBOURS = (133, 134, 135, 136, 141, 142, 148, 149)
 """Router and neighbour discovery, inverse and secured too: of one link, so the hop limit is 255 (RFC 4861, 3971)."""
 LISTENERS = (130, 131, 132, 143, 151, 152, 153)
@@ -55,7 +54,7 @@ def control(*types: int) -> tuple[Traffic, ...]:
 def before_own(appliance: Appliance, facts: Facts, zones: Zones) -> Iterator[Rule]:
     """What comes before the rules of one's own."""
     yield Rule(Group.LOOPBACK, Action.ALLOW, Zone.BOX, Zone.BOX, note="the machine itself")
-    yield Rule(Group.ESTABLISHED, Action.ALLOW, state=State.KNOWN, note="whatever answers what was asked")
+    yield Rule(Group.ESTABLISHED, Action.ALLOW, state=State.KNOWN, note="answers, and errors about what was sent")
     note = "routing headers of type 0 amplify traffic (RFC 5095)"
     yield Rule(Group.NOISE, Action.DROP, traffic=(Traffic(routing=0),), families=(6,), note=note)
     yield from _pretended(zones)
@@ -161,16 +160,17 @@ def _management(appliance: Appliance, facts: Facts) -> Iterator[Rule]:
 def _control(appliance: Appliance) -> Iterator[Rule]:
     tunnel, uplink = appliance.tunnel, appliance.uplink
     for family, types in ERRORS.items():
+        # Others' errors are about a known connection, or invalid (nf_conntrack_proto_icmp.c): neither comes here.
         yield Rule(
-            Group.CONTROL, Action.ALLOW, traffic=control(*types), families=(family,),
-            note="path MTU discovery needs them",
+            Group.CONTROL, Action.ALLOW, Zone.BOX, traffic=control(*types), families=(family,),
+            note="path MTU discovery needs them; those of others are of known connections",
         )  # fmt: skip
     if appliance.gadget is None or tunnel is not None:
         yield Rule(Group.CONTROL, Action.ALLOW, to=Zone.BOX, traffic=control(8), families=(4,), note="the broker asks")
     if appliance.gadget is None:
         for from_, to in ((Zone.ANY, Zone.BOX), (Zone.OUTSIDE, Zone.INSIDE)):
             note = "echoes (RFC 4890, 4.3.1 and 4.4.1)"
-            yield Rule(Group.CONTROL, Action.ALLOW, from_, to, traffic=control(*ECHOES[6]), families=(6,), note=note)
+            yield Rule(Group.CONTROL, Action.ALLOW, from_, to, traffic=control(*ECHO[6]), families=(6,), note=note)
     if tunnel is not None and uplink is not None:
         yield Rule(
             Group.CONTROL, Action.ALLOW, to=Zone.BOX, source=(IPv4Network(tunnel.server),),

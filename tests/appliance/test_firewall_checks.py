@@ -214,11 +214,11 @@ WARNINGS = {
         "neighbour discovery, without which there is no IPv6",
         "errors about known connections (RFC 4890)",
         "echo requests, as the tunnel's broker asks by them",
-        "echoes of IPv6 (RFC 4890)",
+        "echo requests of IPv6 (RFC 4890)",
     ],
     '{from: outside, source: "2001:db8::/64", to: inside, port: icmp, action: deny}': [
         "errors about known connections (RFC 4890)",
-        "echoes of IPv6 (RFC 4890)",
+        "echo requests of IPv6 (RFC 4890)",
     ],
     "{from: any, to: box, port: icmp, action: allow}": [],
     "{from: outside, to: box, port: udp/68, action: deny}": [],
