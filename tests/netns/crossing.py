@@ -98,6 +98,31 @@ gadget:
     ("203.0.113.1", "2001:db8:1::1"),
     {"ecm": "usb0"},
 )
+ONE_ARMED = Place(
+    """
+profile: gateway
+ssh:
+  authorized_keys: []
+uplink:
+  interface: eth0
+  address: 192.168.1.252/24
+  gateway: 192.168.1.254
+tunnel:
+  server: 198.51.100.100
+  address: 2001:db8:123c:abd::2/64
+  routed: 2001:db8:123d:abc::/64
+lan:
+  interface: eth0
+""",
+    "spare0",
+    (OUTSIDE, TUNNEL),
+    (
+        (OUTSIDE, "192.168.1.252/24"),
+        (OUTSIDE, "2001:db8:123d:abc::1/64"),
+        (TUNNEL, "2001:db8:123c:abd::2/64"),
+    ),
+    ("192.168.1.254", "2001:db8:123c:abd::1"),
+)
 
 PLACES = Places(
     hosts={
@@ -137,6 +162,10 @@ class Crossing:
     iptables: Iptables
     facts: Facts
     numbers: Iterator[int] = field(default_factory=lambda: cycle(range(1025, 65536)))
+
+    def own(self, interface: str) -> str:
+        """The box's first address there."""
+        return next(address.partition("/")[0] for name, address in self.place.addresses if name == interface)
 
     def load(self, appliance: Appliance) -> None:
         """Put its rules in force."""

@@ -11,35 +11,10 @@ import pytest
 from firstboot.policy.decision import Packet, decide
 from firstboot.policy.policy import policy_of
 from firstboot.policy.rules import Action
-from tests.netns.crossing import OUTSIDE, TUNNEL, Crossing, Place, appliance_with, crossing
+from tests.netns.crossing import ONE_ARMED, OUTSIDE, Crossing, appliance_with, crossing
 
 pytestmark = pytest.mark.netns
 
-PLACE = Place(
-    """
-profile: gateway
-ssh:
-  authorized_keys: []
-uplink:
-  interface: eth0
-  address: 192.168.1.252/24
-  gateway: 192.168.1.254
-tunnel:
-  server: 198.51.100.100
-  address: 2001:db8:123c:abd::2/64
-  routed: 2001:db8:123d:abc::/64
-lan:
-  interface: eth0
-""",
-    "spare0",
-    (OUTSIDE, TUNNEL),
-    (
-        (OUTSIDE, "192.168.1.252/24"),
-        (OUTSIDE, "2001:db8:123d:abc::1/64"),
-        (TUNNEL, "2001:db8:123c:abd::2/64"),
-    ),
-    ("192.168.1.254", "2001:db8:123c:abd::1"),
-)
 FIREWALL = """
 firewall:
   rules:
@@ -73,8 +48,8 @@ TABLE = (
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crossing]:
     if os.geteuid() != 0:
         pytest.skip("network namespaces of a thread need root")
-    with crossing(tmp_path_factory.mktemp("crossing"), PLACE) as made:
-        made.load(appliance_with(FIREWALL, PLACE))
+    with crossing(tmp_path_factory.mktemp("crossing"), ONE_ARMED) as made:
+        made.load(appliance_with(FIREWALL, ONE_ARMED))
         yield made
 
 
@@ -82,6 +57,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crossing]:
 def test_who_may_send_what_to_whom(site: Crossing, source: str, destination: str, port: int, passes: bool) -> None:
     ways = ("", OUTSIDE) if source == BOX else (OUTSIDE, "")
     sent = Packet(ip_address(source), ip_address(destination), "tcp", *ways, port)
-    decision = decide(policy_of(appliance_with(FIREWALL, PLACE), site.facts), sent)
+    decision = decide(policy_of(appliance_with(FIREWALL, ONE_ARMED), site.facts), sent)
     assert (decision.action is Action.ALLOW) == passes
     assert site.passing([sent]) == [passes]

@@ -19,7 +19,7 @@ from firstboot.policy.rules import FAMILIES, Action, Group
 from firstboot.policy.told import rows
 from firstboot.rendered.ufw import other_paths
 from tests.netns.crossing import OUTSIDE, TUNNEL, Crossing, appliance_with, crossing
-from tests.netns.test_policy import batches
+from tests.netns.generated_policies import TWO_ARMS, batches
 from tests.netns.ufw_files import own_lock
 
 pytestmark = pytest.mark.netns
@@ -99,7 +99,7 @@ def look(site: Crossing) -> None:
 )
 @given(
     rules=st.lists(st.sampled_from(RULES), unique=True, min_size=2, max_size=6),
-    sent=batches(120),
+    sent=batches(TWO_ARMS, 120),
 )
 def test_what_is_said_of_users_rules_the_kernel_does(site: Crossing, rules: list[str], sent: list[Packet]) -> None:
     with_rules(site, rules)
