@@ -34,6 +34,7 @@ def explained(passes: Passes, host: Host) -> Mapping[str, Any]:
         "log": policy.log,
         "counted": sorted(counts),
         "others": list(_others(host)),
+        "legacy": [f"IPv{family} {table}" for family in FAMILIES for table in host.legacy_tables(family)],
     }
 
 

@@ -23,7 +23,7 @@ from firstboot.connections import SSH_PORT, ssh_connections
 from firstboot.facts import Carrier, ChangedSetting, Facts, Gateway
 from firstboot.gadget import configfs, identity
 from firstboot.hosts import by_hardware, cards, hosts
-from firstboot.iptables import Iptables
+from firstboot.iptables import Iptables, legacy_tables
 from firstboot.kind import FileState, Gadget, Reaction
 from firstboot.known_addresses import KnownAddresses
 from firstboot.management import Visits
@@ -172,6 +172,10 @@ class Host:
     def counts(self, family: int) -> Mapping[tuple[str, str], Sequence[tuple[int, int]]]:
         """What each rule of the firewall has counted, by (table, chain) in order: packets and bytes."""
         return self._iptables.counts(family)
+
+    def legacy_tables(self, family: int) -> Sequence[str]:
+        """The tables of the legacy iptables, where the machine's iptables is the other one."""
+        return legacy_tables(family)
 
     def gadget(self, paths: Collection[str]) -> Gadget | None:
         """The USB gadget, and those of its files; None if there is none."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from appliance.errors import TemporaryError
 from firstboot.command import run, run_until
+from firstboot.files import setting
 from firstboot.nftables import Changes, Nftables
 from firstboot.rulesets import (
     CLOSING,
@@ -131,6 +132,16 @@ def _is_there(family: int, table: str, rule: str) -> bool:
     except (TemporaryError, ValueError):
         return False  # if it cannot be read either, iptables-restore says so
     return True
+
+
+def legacy_tables(family: int) -> Sequence[str]:
+    """The tables that the legacy iptables has beside those of nf_tables: what they drop is dropped, whatever these say.
+
+    A table is there from when it was first used, with rules or without. In the network namespace of the caller.
+    """
+    if is_legacy(family):
+        return ()
+    return (setting(f"/proc/thread-self/net/{'ip' if family == 4 else 'ip6'}_tables_names") or "").split()
 
 
 def is_legacy(family: int, folder: Path = PROGRAMS) -> bool:

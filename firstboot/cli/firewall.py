@@ -64,6 +64,10 @@ def _explained(found: Mapping[str, Any]) -> Iterator[str]:
     if found["others"]:
         others = ", ".join(found["others"])
         yield f"Other programs' rules may decide before these ({others}); `iptables -S` and `ip6tables -S` show them."
+    if found["legacy"]:
+        tables = ", ".join(found["legacy"])
+        yield f"The legacy iptables has tables as well ({tables}): what they drop is dropped. To see them:"
+        yield "`iptables-legacy-save` and `ip6tables-legacy-save`."
     yield ""
     drops = _drops()
     yield "last drops:" if drops else "last drops: none, or not for you to see (sudo shows them)"

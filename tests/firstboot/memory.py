@@ -45,6 +45,7 @@ class MemoryMachine:
         self.changed_settings: dict[str, ChangedSetting] = {}
         self.kernel_name = "raspberrypi"
         self.kernel_rules: dict[int, str] = {}
+        self.legacy: dict[int, tuple[str, ...]] = {}
         self.known_rules: dict[int, Known] = {}
         self.active_units: set[str] = set()
         self.networkmanager = networkmanager
@@ -100,6 +101,9 @@ class MemoryMachine:
         """As if every rule had been asked about seven packets."""
         found = parse(self.kernel_rules.get(family, "")).counts
         return {place: number * [(7, 700)] for place, number in found.items()}
+
+    def legacy_tables(self, family: int) -> tuple[str, ...]:
+        return self.legacy.get(family, ())
 
     def gadget(self, paths: Collection[str]) -> Gadget | None:
         if self.tree is None:

@@ -227,6 +227,18 @@ def test_the_firewalls_table_fits_the_terminal(
     assert "      the tunnel" in told
 
 
+def test_tables_of_the_legacy_iptables_are_told_of(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(firewall, "run_program", lambda _: "")
+    assert main(["firewall", "explain"]) == 0
+    assert "legacy" not in capsys.readouterr().out
+    shell.asked.machine.legacy = {4: ("nat", "filter"), 6: ("filter",)}
+    assert main(["firewall", "explain"]) == 0
+    told = capsys.readouterr().out
+    assert "The legacy iptables has tables as well (IPv4 nat, IPv4 filter, IPv6 filter)" in told
+
+
 def test_counters_are_left_out_where_the_kernel_has_other_rules(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

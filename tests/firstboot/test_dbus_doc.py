@@ -179,6 +179,7 @@ def test_it_is_found(page: str) -> None:
 def test_what_the_firewall_answers(asked: Asked) -> None:
     rules = asked.machine.kernel_rules
     rules[4] = rules[4].replace("-A INPUT", "-A INPUT -s 192.0.2.1 -j ACCEPT\n-A INPUT", 1)
+    asked.machine.legacy = {4: ("filter",)}
     counted = asyncio.run(asked.answers.firewall_json())
     assert json.loads(counted)["others"] == ["IPv4 INPUT: 1"]
     asked.machine.kernel_rules.clear()

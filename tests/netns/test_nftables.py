@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from appliance.errors import TemporaryError
 from appliance.parse import load
 from firstboot.facts import Facts
-from firstboot.iptables import Iptables
+from firstboot.iptables import Iptables, legacy_tables
 from firstboot.nftables import Nftables
 from firstboot.resources.firewall import Firewall
 from firstboot.rulesets import CLOSING, Ruleset, hooked, hooks, mark_of, parse, restoring
@@ -272,3 +272,11 @@ def test_who_may_not_look_is_told_so(namespace: Namespace) -> None:
     argv = [*without, sys.executable, "-c", script]
     finished = namespace.call(subprocess.run, argv, cwd=ROOT, capture_output=True, text=True, check=False)
     assert "looking at the firewall's rules (nf_tables): Operation not permitted" in finished.stderr
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_tables_of_the_legacy_iptables_are_seen_beside_them(namespace: Namespace, family: int) -> None:
+    assert namespace.call(legacy_tables, family) == []
+    namespace.program(f"{PROGRAMS[family]}-legacy", "-A", "INPUT", "-p", "tcp", "--dport", "443", "-j", "DROP")
+    assert namespace.call(legacy_tables, family) == ["filter"]
+    assert namespace.call(legacy_tables, 10 - family) == []
