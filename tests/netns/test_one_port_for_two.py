@@ -60,3 +60,11 @@ def test_each_sender_comes_to_the_machine_that_is_meant(
     assert passed is not None
     assert (str(decision.passed_on.destination), decision.passed_on.port) == reached
     assert (passed.destination, passed.port) == reached
+
+
+def test_from_inside_it_is_a_port_of_the_boxs_own(site: Crossing) -> None:
+    policy = policy_of(appliance_with(FIREWALL), site.facts)
+    [sent] = packets(Question("inside", "203.0.113.5", service("tcp/443")), policy, site.facts)
+    decision = decide(policy, sent)
+    assert (decision.action, decision.passed_on) == (Action.DENY, None)
+    assert site.passed([sent]) == [None]
