@@ -26,7 +26,7 @@ def explained(passes: Passes, host: Host) -> Mapping[str, Any]:
     """The effective policy, each rule with its line and its counters. To be called in the worker."""
     configuration = _in_force(passes)
     policy = policy_of(configuration.appliance, host.facts())
-    counts = {family: found for family in FAMILIES if (found := _counts(host, configuration, family)) is not None}
+    counts = {family: found for family in FAMILIES if (found := _counts(host, policy, family)) is not None}
     told = [row.as_json() for row in rows(policy, configuration.marks, counts)]
     return {
         "rules": told,
@@ -76,9 +76,9 @@ def _answer(packet: Packet, policy: Policy, found: Sequence[Row]) -> Mapping[str
     }
 
 
-def _counts(host: Host, configuration: Configuration, family: int) -> Counts | None:
+def _counts(host: Host, policy: Policy, family: int) -> Counts | None:
     """None where the kernel's rules are not those of the policy now, or cannot be read."""
-    wanted = rules_of(configuration.appliance, host.facts(), family)
+    wanted = rules_of(policy, family)
     return host.counts(family) if host.rules(family).version == wanted.version else None
 
 

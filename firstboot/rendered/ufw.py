@@ -46,7 +46,8 @@ def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
     )
     if awaits_lease(appliance, facts):
         return (*(kept(path_of(family)) for family in FAMILIES), text(ETC / "ufw" / "sysctl.conf", settings))
-    rules = [text(path_of(family), rules_of(appliance, facts, family).text, 0o640) for family in FAMILIES]
+    policy = policy_of(appliance, facts)
+    rules = [text(path_of(family), rules_of(policy, family).text, 0o640) for family in FAMILIES]
     return (*rules, text(ETC / "ufw" / "sysctl.conf", settings))
 
 
@@ -61,14 +62,9 @@ def other_paths(family: int) -> Sequence[Path]:
     return (ETC / "ufw" / f"after{end}.rules", ETC / "ufw" / f"user{end}.rules")
 
 
-def rules_of(appliance: Appliance, facts: Facts, family: int) -> Rules:
-    """One family's rules. The version is a digest of all the rest."""
-    return _rules(policy_of(appliance, facts), family)
-
-
 @lru_cache(maxsize=4 * len(FAMILIES))
-def _rules(policy: Policy, family: int) -> Rules:
-    """Kept, as the same are asked for several times in each pass."""
+def rules_of(policy: Policy, family: int) -> Rules:
+    """One family's rules. The version is a digest of all the rest. Kept, as the same are asked for in each pass."""
 
     def rendered(version: str) -> str:
         return render(

@@ -13,6 +13,7 @@ from firstboot.facts import Facts
 from firstboot.firewall_drift import told
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
+from firstboot.policy.policy import policy_of
 from firstboot.policy.rules import FAMILIES
 from firstboot.rendered.ufw import rules_of
 from firstboot.rulesets import BUILT_IN, Ruleset, framework, hooked, hooks, mark_of, parse
@@ -58,9 +59,9 @@ class Firewall(Kind[Loaded]):
         """What the rendered files say, and the user's, loaded."""
         if awaits_lease(appliance, facts):
             address_of(uplink_of(appliance), facts)  # which says that there is none
-        wanted = []
+        wanted, policy = [], policy_of(appliance, facts)
         for family in FAMILIES:
-            rules = rules_of(appliance, facts, family)
+            rules = rules_of(policy, family)
             text = framework(family) + rules.text + facts.other_rules.get(family, "")
             counts, mark = _counts_in(text, family), mark_of(text)
             wanted.append(Loaded(family, rules.version, closed=True, hooked=True, rules=counts, loaded=mark, text=text))

@@ -223,7 +223,8 @@ def test_nobody_is_asked_about_in_no_family_that_both_have() -> None:
 
 
 def test_rejecting_and_logging_are_as_they_are_said() -> None:
-    text = rules_of(parsed("firewall: {deny: reject, log: none, log_rate: 9/s}\n").appliance, FACTS, 4).text
+    appliance = parsed("firewall: {deny: reject, log: none, log_rate: 9/s}\n").appliance
+    text = rules_of(policy_of(appliance, FACTS), 4).text
     denied = [line for line in text.splitlines() if line.startswith("-A appliance-deny ")]
     assert denied == ["-A appliance-deny -p tcp -j REJECT --reject-with tcp-reset", "-A appliance-deny -j REJECT"]
     assert "--limit 9/s" in text

@@ -13,6 +13,7 @@ import pytest
 from appliance.model import Appliance, Interfaces, Uplink
 from appliance.parse import load
 from firstboot.facts import Facts
+from firstboot.policy.policy import policy_of
 from firstboot.rendered import dnsmasq, networkmanager, resolver, ssh, ufw
 from firstboot.rendered.file import File
 
@@ -113,14 +114,14 @@ def test_dnsmasq_has_its_leases_where_it_may_write_without_dhcpv4_too(gateway: A
 
 
 def test_the_rules_version_is_a_digest_of_the_rules(gateway: Appliance, two_armed: Appliance) -> None:
-    one, same, other = (ufw.rules_of(a, Facts(), 4) for a in (gateway, gateway, two_armed))
+    one, same, other = (ufw.rules_of(policy_of(a, Facts()), 4) for a in (gateway, gateway, two_armed))
     assert one == same
     assert one.version != other.version
     assert f'"appliance {one.version}"' in one.text
 
 
 def test_no_rule_admits_the_outside_to_a_port_that_is_not_listed(gateway: Appliance) -> None:
-    lines = ufw.rules_of(gateway, Facts(), 6).text.splitlines()
+    lines = ufw.rules_of(policy_of(gateway, Facts()), 6).text.splitlines()
     from_outside = [line for line in lines if line.startswith("-A ufw6-before") and "-i he-ipv6" in line]
     admitting = [line for line in from_outside if not line.endswith(("-j appliance-deny", "-j DROP"))]
     [looked_up] = [line for line in admitting if "-p icmpv6" not in line]
@@ -152,7 +153,7 @@ def test_dnsmasq_accepts_what_is_served_on_the_cable(gadget: Appliance, interfac
 
 def test_no_rule_of_a_gadgets_admits_anything_from_the_uplink_but_its_own_configuration(gadget: Appliance) -> None:
     for family, expected in ((4, ["--sport 67 --dport 68"]), (6, ["--sport 547 --dport 546"])):
-        lines = ufw.rules_of(gadget, GADGET, family).text.splitlines()
+        lines = ufw.rules_of(policy_of(gadget, GADGET), family).text.splitlines()
         admitted = [line for line in lines if "-j ACCEPT" in line and "-i wlan0" in line]
         assert [re.findall(r"--sport.*(?= -j)", line)[0] for line in admitted] == (expected if gadget.uplink else [])
         anywhere = [line for line in lines if "-j ACCEPT" in line and "-i " not in line and "-before-" in line]

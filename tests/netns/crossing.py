@@ -16,6 +16,7 @@ from firstboot.facts import Facts
 from firstboot.iptables import Iptables
 from firstboot.netlink import Netlink
 from firstboot.policy.decision import Packet
+from firstboot.policy.policy import policy_of
 from firstboot.policy.rules import FAMILIES
 from firstboot.rendered.ufw import rules_of
 from firstboot.rulesets import framework
@@ -169,8 +170,9 @@ class Crossing:
 
     def load(self, appliance: Appliance) -> None:
         """Put its rules in force."""
+        policy = policy_of(appliance, self.facts)
         for family in FAMILIES:
-            text = framework(family) + rules_of(appliance, self.facts, family).text
+            text = framework(family) + rules_of(policy, family).text
             self.router.call(self._load, family, text + self.facts.other_rules.get(family, ""))
 
     def _load(self, family: int, text: str) -> None:

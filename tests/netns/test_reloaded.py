@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from firstboot.policy.policy import policy_of
 from firstboot.policy.rules import FAMILIES
 from firstboot.rendered.ufw import path_of, rules_of
 from tests.lab.wire import opened
@@ -65,7 +66,7 @@ def site(tmp_path: Path) -> Iterator[Crossing]:
         own_ufw_files(made.router, tmp_path)
         for family in FAMILIES:
             path = tmp_path / "ufw" / path_of(family).name
-            path.write_text(rules_of(appliance_with(FIREWALL), made.facts, family).text)
+            path.write_text(rules_of(policy_of(appliance_with(FIREWALL), made.facts), family).text)
         made.router.program("/usr/lib/ufw/ufw-init", "start")
         yield made
 
