@@ -20,9 +20,11 @@ LEAF = 8
 
 @dataclass(frozen=True)
 class ByAddress:
-    """A line, without its chain, that asks for this destination; `rule`: as in `Line`."""
+    """A line, without its chain, that asks for this destination, protocol and ports; `rule`: as in `Line`."""
 
     destination: Network
+    protocol: str
+    ports: PortRange
     words: str
     rule: int
 
@@ -39,7 +41,7 @@ class ByPort:
 def by_address(chain: str, entries: Sequence[ByAddress]) -> Iterator[Line]:
     """The lines of a chain, and of those below it, which have its name with a number.
 
-    The order is kept among those whose destinations overlap.
+    The order is kept among those whose destinations overlap, and whose ports do: all of them have some.
     """
     yield from _divided(chain, entries, (f"{chain}-{number}" for number in count(1)))
 
@@ -47,8 +49,11 @@ def by_address(chain: str, entries: Sequence[ByAddress]) -> Iterator[Line]:
 def _divided(chain: str, entries: Sequence[ByAddress], names: Iterator[str]) -> Iterator[Line]:
     networks = [entry.destination for entry in entries]
     node = _around(networks) if len(entries) > LEAF else None
-    if node is None or any(network.prefixlen <= node.prefixlen for network in networks):
+    if node is None:
         yield from (Line(chain, entry.words, entry.rule) for entry in entries)
+        return
+    if any(network.prefixlen <= node.prefixlen for network in networks):
+        yield from _of_one(chain, entries, names)
         return
     halves = [[entry for entry in entries if is_within(entry.destination, half)] for half in node.subnets(1)]
     parts = [(next(names), half) for half in halves]
@@ -56,6 +61,18 @@ def _divided(chain: str, entries: Sequence[ByAddress], names: Iterator[str]) -> 
         yield Line(chain, f"-d {_around([entry.destination for entry in part])} -g {name}")
     for name, part in parts:
         yield from _divided(name, part, names)
+
+
+def _of_one(chain: str, entries: Sequence[ByAddress], names: Iterator[str]) -> Iterator[Line]:
+    """Of one host, those of each protocol by port."""
+    parts: dict[str, list[ByPort]] = {}
+    for entry in entries:
+        found = parts.setdefault(entry.protocol, [])
+        found.append(ByPort(entry.ports, entry.words, entry.rule))
+    chains = {protocol: next(names) for protocol in parts}
+    yield from (Line(chain, f"-p {protocol} -g {name}") for protocol, name in chains.items())
+    for protocol, found in parts.items():
+        yield from _halved(chains[protocol], _clusters(found), protocol, names)
 
 
 def by_port(chain: str, entries: Sequence[ByPort], protocol: str) -> Iterator[Line]:

@@ -44,10 +44,10 @@ def _allowed(policy: Policy, family: int) -> Iterator[ByAddress]:
         for destination in rule.destination or ():
             for source in sources:
                 for traffic in rule.traffic if destination.version == family else ():
-                    if source is None or source.version == family:
+                    if traffic.ports is not None and (source is None or source.version == family):
                         words = f"-s {source} " if source is not None else ""
                         words += f"-d {destination} {packet(traffic, family)} {target_of(policy, rule)}"
-                        yield ByAddress(destination, words, number)
+                        yield ByAddress(destination, traffic.protocol, traffic.ports, words, number)
 
 
 def _redirected(policy: Policy, protocol: str) -> Iterator[ByPort]:

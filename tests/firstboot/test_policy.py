@@ -179,10 +179,18 @@ def test_hosts_of_different_families_are_told_as_such() -> None:
     assert (row.in_force, row.note) == (False, "not in force: its hosts are of different families")
 
 
-def test_of_a_thousand_services_few_are_compared() -> None:
+THOUSAND = {
+    "machines": "".join(f"    - {{to: '2001:db8:123d:abc::{n:x}', tcp: {1000 + n}}}\n" for n in range(2, 1002)),
+    "ports of one": "".join(
+        f"    - {{to: '2001:db8:123d:abc::9', {'tcp' if n % 2 else 'udp'}: {1000 + n}}}\n" for n in range(2, 1002)
+    ),
+}
+
+
+@pytest.mark.parametrize("what", THOUSAND)
+def test_of_a_thousand_services_few_are_compared(what: str) -> None:
     """Whichever way a packet goes down the chains."""
-    listed = "".join(f"    - {{to: '2001:db8:123d:abc::{n:x}', tcp: {1000 + n}}}\n" for n in range(2, 1002))
-    appliance = parsed(f"firewall:\n  allow_in:\n{listed}").appliance
+    appliance = parsed(f"firewall:\n  allow_in:\n{THOUSAND[what]}").appliance
     [filtering, *_] = tables(policy_of(appliance, FACTS), 6)
     chains = {name: [line for line in filtering.lines if line.chain == name] for name in filtering.chains}
     below = {name: [line.words.split()[-1] for line in lines if " -g " in line.words] for name, lines in chains.items()}

@@ -1,0 +1,58 @@
+"""So many services that they are looked up by chains: the policy and the kernel agree about each port."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+import pytest
+
+from firstboot.policy.decision import Packet, decide
+from firstboot.policy.policy import policy_of
+from firstboot.policy.rules import Action
+from tests.netns.crossing import LAN, OUTSIDE, TUNNEL, Crossing, appliance_with, crossing
+
+pytestmark = pytest.mark.netns
+
+HOSTS = ("2001:db8:123d:abc::20", "2001:db8:123d:abc::21", "192.168.2.20")
+SERVICES = "".join(
+    f"    - {{to: '{host}', tcp: [{port}, {port + 10}-{port + 14}], udp: {port + 5}}}\n"
+    for host in HOSTS
+    for port in range(1000, 1400, 20)
+)
+FIREWALL = f"""
+firewall:
+  allow_in:
+{SERVICES}
+    - {{to: '{HOSTS[0]}', tcp: 900-1005, from: ["2001:db8:eeee::/48"]}}
+    - {{to: '{HOSTS[0]}', tcp: 1380-1500, from: ["2001:db8:ffff::80"]}}
+"""
+SENDERS = {6: ("2001:db8:ffff::80", "2001:db8:eeee::7"), 4: ("203.0.113.9",)}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crossing]:
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces of a thread need root")
+    with crossing(tmp_path_factory.mktemp("crossing")) as made:
+        made.load(appliance_with(FIREWALL))
+        yield made
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+@pytest.mark.parametrize("host", HOSTS)
+def test_each_port_is_open_or_shut_as_the_policy_says(site: Crossing, host: str, protocol: str) -> None:
+    policy, destination = policy_of(appliance_with(FIREWALL), site.facts), ip_address(host)
+    if destination.version == 6:
+        ways = ip_address(host), protocol, TUNNEL, LAN
+    else:
+        ways = ip_address("203.0.113.5"), protocol, OUTSIDE, ""
+    sent = [
+        Packet(ip_address(sender), *ways, port)
+        for sender in SENDERS[destination.version]
+        for port in (*range(895, 910), *range(990, 1060), *range(1370, 1420), 1499, 1500, 1501)
+    ]
+    said = [decide(policy, packet).action is Action.ALLOW for packet in sent]
+    assert {True, False} <= set(said)
+    assert site.passing(sent) == said
