@@ -109,6 +109,15 @@ class Uplink:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Broker:
+    """The account at the tunnel broker, which has to know the tunnel's IPv4 address at your end."""
+
+    user: str = setting(scalar.BROKER_USER, "the account's user name")
+    key: str = setting(scalar.UPDATE_KEY, 'the "Update Key" of the page\'s tab "Advanced"', secret=True)
+    tunnel: int = setting(scalar.TUNNEL_ID, 'the page\'s "Tunnel ID"')
+
+
+@dataclass(frozen=True, kw_only=True)
 class Tunnel:
     """The 6in4 tunnel, in the words of the broker's "IPv6 Tunnel" page."""
 
@@ -121,6 +130,9 @@ class Tunnel:
     )
     ipv4_only: tuple[str, ...] = values(
         scalar.DOMAIN, "domains that refuse tunnels, e.g. of streaming services: their names lead to IPv4 alone"
+    )
+    broker: Broker | None = section(
+        Broker, "tell the broker of a new IPv4 address; left out: it is told on its page, by hand"
     )
 
 

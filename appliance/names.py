@@ -22,6 +22,8 @@ DOMAIN = rf"^(?=.{{1,253}}$){LABEL}(\.{LABEL})*$"
 SYSCTL = r"^[a-z0-9_-]+(\.([A-Za-z0-9_-]+|\{interface\}))+$"
 UNIT = r"^[A-Za-z0-9:_.\\@-]{1,240}\.(service|socket|target|timer|path|mount|slice)$"
 WPA_KEY = r"^([ -~]{8,63}|[0-9A-Fa-f]{64})$"  # IEEE 802.11: printable ASCII, or the 256-bit key itself
+BROKER_USER = r"^[!-9;-~]{1,64}$"  # RFC 7617, section 2: no colon in a user name
+UPDATE_KEY = r"^[!-~]{1,64}$"
 ONE_LINE = r"^[^\x00-\x1f\x7f]{1,256}$"
 CABLE_BRIDGE = "br-usb"  # of a gadget's own network interfaces
 SSID_MAX_BYTES = 32  # IEEE 802.11
@@ -104,6 +106,18 @@ def wpa_passphrase(text: str) -> str:
     if len(text) == 64:
         raise ValueError("a passphrase of 64 characters is a key, and those have only hexadecimal digits")
     raise ValueError(f"a passphrase has at most 63 characters, this one has {len(text)}")
+
+
+def broker_user(text: str) -> str:
+    """Read the name of an account at the tunnel broker."""
+    return _matched(BROKER_USER, text, "the name of an account: it has no spaces and no colon")
+
+
+def update_key(text: str) -> str:
+    """Read a tunnel's update key. No message shows any of it."""
+    if not re.fullmatch(UPDATE_KEY, text):
+        raise ValueError("an update key has 1 to 64 letters, digits and signs of a US keyboard, and no spaces")
+    return text
 
 
 def _matched(pattern: str, text: str, name: str) -> str:

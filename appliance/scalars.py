@@ -198,6 +198,15 @@ WPA_PASSPHRASE: Scalar[str] = Scalar(
     "8 to 63 printable ASCII characters, or 64 hexadecimal digits",
     {**ANY_TEXT, "pattern": names.WPA_KEY},
 )
+BROKER_USER: Scalar[str] = Scalar(
+    "a user name",
+    names.broker_user,
+    "the name that you log in to the broker's pages with",
+    {**ANY_TEXT, "pattern": names.BROKER_USER},
+)
+UPDATE_KEY: Scalar[str] = Scalar(
+    "an update key", names.update_key, 'the page\'s "Update Key"', {**ANY_TEXT, "pattern": names.UPDATE_KEY}
+)
 COUNTRY: Scalar[str] = Scalar(
     "a country code",
     countries.country,
@@ -252,6 +261,7 @@ GADGET_NETWORK: Scalar[IPv4Interface | None] = Scalar(
 )
 MTU: Scalar[int] = whole_number("a packet size", 1280, 9000, " bytes")  # IPv6 asks for 1280 (RFC 8200, section 5)
 TUNNEL_MTU: Scalar[int] = whole_number("a packet size", 1280, 1480, " bytes")  # the broker's own limit is 1480
+TUNNEL_ID: Scalar[int] = whole_number("a tunnel's number", 1, 2**31 - 1)
 METRIC: Scalar[int] = whole_number("a metric", 0, 2**32 - 1)
 DURATION: Scalar[int] = Scalar(
     "a length of time", _duration, "a number with s, m, h or d, e.g. 12h", _text("^[0-9]{1,8}[smhd]$"), _shown_duration

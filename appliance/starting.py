@@ -39,6 +39,7 @@ GATEWAY: Mapping[str, Any] = {
         "address": "<Client IPv6 Address>",
         "routed": "<Routed /64>",
         "mtu": Offer("1480"),
+        "broker": Offer({"user": "<user name>", "key": "<Update Key>", "tunnel": "<Tunnel ID>"}),
     },
     "lan": {
         "interface": "eth0",

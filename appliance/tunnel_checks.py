@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 from appliance.finding import Check, Finding
 from appliance.model import Appliance
@@ -22,8 +22,14 @@ NO_SERVER = {
     IPv4Network("224.0.0.0/4"): "a multicast address",
     IPv4Network("240.0.0.0/4"): "a reserved address",
 }
+"""And none that the broker could send to. Whoever has such an address is seen on the Internet by another one."""
 CARRIER_NAT = IPv4Network("100.64.0.0/10")  # RFC 6598
 UNICAST = (IPv6Network("2000::/3"), IPv6Network("fc00::/7"))
+
+
+def is_public(address: IPv4Address) -> bool:
+    """Whether it is an address on the Internet."""
+    return not any(address in network for network in NO_SERVER)
 
 
 def _server(appliance: Appliance) -> Iterator[Finding]:

@@ -34,6 +34,9 @@ FILLED = {
     "<Server IPv4 Address>": "198.51.100.26",
     "<Client IPv6 Address>": "2001:db8:1f0a:abc::2/64",
     "<Routed /64>": "2001:db8:123d:abc::/64",
+    "<user name>": "me",
+    "<Update Key>": "A1b2C3d4E5f6G7h8",
+    "<Tunnel ID>": "123456",
     "<the network's name>": "Home",
     "<the network's passphrase>": "correct horse",
     "<two letters, such as NO>": "NO",
@@ -76,11 +79,13 @@ def test_all_that_is_offered_works_too() -> None:
     text = filled(starting_config(Profile.GATEWAY, {}))
     header, body = text.split("profile:", 1)
     offered = header + "profile:" + re.sub(r"^( *)#", r"\1", body, flags=re.MULTILINE)
-    assert len(re.findall(r"^ *#", body, flags=re.MULTILINE)) == 18
+    assert len(re.findall(r"^ *#", body, flags=re.MULTILINE)) == 22
     appliance = parsed(offered).appliance
     assert appliance.lan is not None and appliance.lan.dhcp4 is not None and appliance.uplink is not None
     assert str(appliance.uplink.address) == "192.168.1.252/24"
     assert str(appliance.lan.dhcp4.range) == "192.168.1.10-192.168.1.210"
+    assert appliance.tunnel is not None and appliance.tunnel.broker is not None
+    assert appliance.tunnel.broker.tunnel == 123456
     assert len(appliance.firewall.allow_in) == 1
 
 

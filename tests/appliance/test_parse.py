@@ -117,6 +117,20 @@ def test_a_secret_is_neither_in_messages_nor_in_repr() -> None:
     assert "hunter2" not in repr(parsed(UPLINK + "    passphrase: hunter2hunter2\n"))
 
 
+def test_an_update_key_is_neither_in_messages_nor_in_repr(gateway: str) -> None:
+    def with_key(written: str) -> str:
+        broker = f"  broker:\n    user: me\n    tunnel: 123456\n    key: {written}\n"
+        return gateway.replace("\nlan:", f"{broker}\nlan:")
+
+    for wrong in ("hunter2 two", "hunter2" * 10, "[hunter2]", "{a: hunter2}", "hunter2: hunter2", "'hunter2"):
+        assert not any("nter2" in found for found in problems(with_key(wrong))), wrong
+        assert problems(with_key(wrong))
+    found = parsed(with_key("hunter2")).appliance.tunnel
+    assert found is not None and found.broker is not None
+    assert found.broker.key == "hunter2"
+    assert "hunter2" not in repr(found)
+
+
 def test_a_passphrase_with_a_comment_in_it_is_pointed_out() -> None:
     text = UPLINK + "    passphrase: correct horse #battery\n"
     assert warnings(text)[1:] == [

@@ -73,6 +73,9 @@ READ: list[tuple[Scalar[Any], str, Any]] = [
     (scalars.MTU, "1280", 1280),
     (scalars.MTU, "9000", 9000),
     (scalars.TUNNEL_MTU, "1480", 1480),
+    (scalars.BROKER_USER, "me@example.org", "me@example.org"),
+    (scalars.UPDATE_KEY, "A1b2#C3d4:E5f6", "A1b2#C3d4:E5f6"),
+    (scalars.TUNNEL_ID, "123456", 123456),
     (scalars.METRIC, "0", 0),
     (scalars.DURATION, "12h", 43200),
     (scalars.DURATION, "3s", 3),
@@ -204,6 +207,12 @@ REFUSED: list[tuple[Scalar[Any], str, str, bool]] = [
     (scalars.MTU, "٣٠٠٠", '"٣٠٠٠" is not a number', True),
     (scalars.MTU, "-1500", '"-1500" is not a number', True),
     (scalars.TUNNEL_MTU, "1481", "1481 is too large", False),
+    (scalars.BROKER_USER, "me:her", '"me:her" is not the name of an account', True),
+    (scalars.BROKER_USER, "my self", '"my self" is not the name of an account', True),
+    (scalars.UPDATE_KEY, "two words", "an update key has 1 to 64 letters, digits and signs of a US keyboard", True),
+    (scalars.UPDATE_KEY, "x" * 65, "an update key has 1 to 64 letters, digits and signs of a US keyboard", True),
+    (scalars.TUNNEL_ID, "0", "0 is too small", False),
+    (scalars.TUNNEL_ID, "tserv", '"tserv" is not a number', True),
     (scalars.METRIC, "4294967296", "4294967296 is too large", False),
     (scalars.DURATION, "3600", '"3600" has no unit: s, m, h or d', True),
     (scalars.DURATION, "infinite", '"infinite" is not a length of time', True),
@@ -286,6 +295,13 @@ def test_every_scalar_is_tested() -> None:
 def test_a_passphrase_is_never_echoed(text: str) -> None:
     with pytest.raises(ValueError) as refusal:
         scalars.WPA_PASSPHRASE.parse(text)
+    assert text not in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["two words", "x" * 65, "päss", "tab\tkey"])
+def test_an_update_key_is_never_echoed(text: str) -> None:
+    with pytest.raises(ValueError) as refusal:
+        scalars.UPDATE_KEY.parse(text)
     assert text not in str(refusal.value)
 
 
