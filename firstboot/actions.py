@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import ClassVar
 
+from appliance.model import Broker
 from firstboot.facts import MAIN_TABLE, Address, Carrier, Route
 from firstboot.gadget.layout import Layout
 from firstboot.sources import EVERYTHING, FIREWALL, NETWORK, Source
@@ -437,6 +438,29 @@ class ForgetReaction(Action):
 
     def __str__(self) -> str:
         return f"{self.policy}: not any more"
+
+
+@dataclass(frozen=True)
+class TellBroker(Action):
+    """Begin to tell the tunnel broker of our address: by `local`, our own one. The answer comes later."""
+
+    affects: ClassVar[Source] = Source.BROKER
+
+    broker: Broker = field(repr=False)
+    local: IPv4Address
+
+    def __str__(self) -> str:
+        return f"tell the broker of tunnel {self.broker.tunnel}, from {self.local}"
+
+
+@dataclass(frozen=True)
+class NoteInterruption(Action):
+    """Remember that the uplink was away: behind NAT, the public address may be another one when it is back."""
+
+    affects: ClassVar[Source] = Source.BROKER
+
+    def __str__(self) -> str:
+        return "remember that the broker may have an address that is not ours any more"
 
 
 def _in_table(route: Route) -> str:

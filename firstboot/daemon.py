@@ -141,7 +141,8 @@ class Daemon:
         heartbeat = asyncio.create_task(self._heartbeat())
         try:
             on_reaction = partial(loop.call_soon_threadsafe, self._wake, Source.REACTIONS)
-            self._host = Host(netlink, bus, wlan, lambda: neighbours.answers, on_reaction)
+            on_broker = partial(loop.call_soon_threadsafe, self._wake, Source.BROKER)
+            self._host = Host(netlink, bus, wlan, lambda: neighbours.answers, on_reaction, on_broker=on_broker)
             await self._work(loop, self._host, bus)
         finally:
             heartbeat.cancel()

@@ -16,6 +16,9 @@ from zlib import crc32
 
 from appliance.errors import PermanentError, TemporaryError
 from firstboot import actions, advertisement, echo, files, regulatory, rfkill
+from firstboot.broker import client
+from firstboot.broker.memory import KnownRecord
+from firstboot.broker.record import Record
 from firstboot.bus import Bus
 from firstboot.changed_settings import ChangedSettings
 from firstboot.command import Ended, begin
@@ -32,7 +35,7 @@ from firstboot.managers.detection import present
 from firstboot.neighbours import Answers
 from firstboot.netlink import Netlink
 from firstboot.next_hops import next_hop
-from firstboot.paths import CARRYING, CHANGED_SETTINGS, ETC, REACTIONS
+from firstboot.paths import BROKER, BROKER_NOW, CARRYING, CHANGED_SETTINGS, ETC, REACTIONS
 from firstboot.policy.rules import FAMILIES
 from firstboot.reactions import Reactions
 from firstboot.readings import Readings
@@ -71,8 +74,10 @@ class Host:
         wlan: Wlan | None = None,
         neighbours: Callable[[], Answers] = dict,
         on_reaction: Callable[[], object] = lambda: None,
+        *,
+        on_broker: Callable[[], object] = lambda: None,
     ) -> None:
-        """`on_reaction` is called, from any thread, when a reaction has ended."""
+        """Called from any thread: `on_reaction` when a reaction has ended, `on_broker` when the broker has answered."""
         self._netlink, self._bus, self._wlan, self._neighbours = netlink, bus, wlan, neighbours
         self._changed_settings = ChangedSettings(CHANGED_SETTINGS)
         self._view = View(netlink.tables, self._surroundings, neighbours, self._changed_settings.all)
@@ -85,6 +90,7 @@ class Host:
         self._loaded: dict[int, Ruleset] = {}
         """The same, read by the action under way when it had changed them."""
         self.due_reactions = Reactions(REACTIONS, self._react, on_reaction)
+        self.record = Record(BROKER, BROKER_NOW, client.ask, on_broker)
         self._is_aside = False
 
     def facts(self) -> Facts:
@@ -215,6 +221,10 @@ class Host:
     def reactions(self) -> Mapping[str, Reaction]:
         """By policy, in words, what was done about its interfaces and what is to be done."""
         return self.due_reactions.known()
+
+    def broker(self) -> KnownRecord:
+        """What is known of the tunnel broker's record."""
+        return self.record.known()
 
     def visits(self) -> Visits:
         """Who is connected to this machine, by ssh or over DHCP, and what they depend on."""
@@ -455,6 +465,14 @@ class Host:
     @_do.register
     def _(self, action: actions.ForgetReaction) -> None:
         self.due_reactions.forget(action.policy)
+
+    @_do.register
+    def _(self, action: actions.TellBroker) -> None:
+        self.record.tell(action.broker, action.local)
+
+    @_do.register
+    def _(self, action: actions.NoteInterruption) -> None:
+        self.record.interrupted()
 
     @_do.register
     def _(self, action: actions.UnblockRadio) -> None:

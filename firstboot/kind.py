@@ -12,6 +12,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 from appliance.errors import ApplianceError
 from appliance.model import Appliance, Profile
 from firstboot.actions import Action, ReactSoon
+from firstboot.broker.memory import KnownRecord
 from firstboot.facts import Facts
 from firstboot.plan import Change, Spec
 from firstboot.rulesets import Ruleset
@@ -116,6 +117,10 @@ class Machine(Protocol):
 
     def reactions(self) -> Mapping[str, Reaction]:
         """By policy, in words, what was done about its interfaces and what is to be done."""
+        ...
+
+    def broker(self) -> KnownRecord:
+        """What is known of the tunnel broker's record."""
         ...
 
     def in_range(self, interface: str) -> Sequence[Heard]:

@@ -7,6 +7,7 @@ from typing import Any
 from firstboot.kind import Kind
 from firstboot.resources.addresses import Addresses
 from firstboot.resources.bridge import Bridge
+from firstboot.resources.broker import BrokerRecord
 from firstboot.resources.cable import Cable, Withdrawal
 from firstboot.resources.dhcpcd import Dhcpcd
 from firstboot.resources.files import Files
@@ -52,6 +53,7 @@ KINDS: tuple[Kind[Any], ...] = (
     TunnelSysctls(),
     Addresses(),
     Routes(),
+    BrokerRecord(),  # by the uplink's default route
     RouteTables(),
     PolicySysctls(),
     RankedUplinks(),

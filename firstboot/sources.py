@@ -27,6 +27,8 @@ class Source(Flag):
     """USB: the gadget and the controllers."""
     REACTIONS = auto()
     """What was done about interfaces that came and went."""
+    BROKER = auto()
+    """What is known of the tunnel broker's record."""
     REACH = auto()
     """Whether the tunnel's other end answers."""
 

@@ -8,6 +8,7 @@ from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any
 
+from firstboot.broker.memory import KnownRecord
 from firstboot.facts import Facts
 from firstboot.kind import FileState, Gadget, Machine, Reaction
 from firstboot.rulesets import Ruleset
@@ -118,6 +119,11 @@ class Witness:
         """What was done about interfaces that came and went."""
         self.sources |= Source.REACTIONS
         return self._machine.reactions()
+
+    def broker(self) -> KnownRecord:
+        """What is known of the tunnel broker's record."""
+        self.sources |= Source.BROKER
+        return self._machine.broker()
 
     def in_range(self, interface: str) -> Sequence[Heard]:
         """The wireless networks that announce themselves."""

@@ -49,6 +49,7 @@ PACKAGES = {
     "newgidmap": "uidmap",
     "newuidmap": "uidmap",
     "nft": "nftables",
+    "openssl": "openssl",
     "qemu-aarch64-static": "qemu-user-static",
     "qemu-arm-static": "qemu-user-static",
     "qemu-system-aarch64": "qemu-system-arm",

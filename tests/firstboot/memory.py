@@ -11,6 +11,8 @@ from pathlib import Path
 
 from appliance.errors import TemporaryError
 from firstboot import actions
+from firstboot.broker.answers import Answer, Word
+from firstboot.broker.memory import KnownRecord, Memory, digest
 from firstboot.facts import OURS, Address, Carrier, ChangedSetting, Facts, Gateway, Link, Route, Rule
 from firstboot.gadget.configfs import NETWORK, normal
 from firstboot.gadget.layout import Layout
@@ -64,6 +66,7 @@ class MemoryMachine:
         self.carrying: dict[str, Carrier] = {}
         self.lost_routes: dict[str, bool] = {}
         self.hosts: dict[str, tuple[Gateway, ...]] = {}
+        self.entry = KnownRecord(Memory(), 0.0)
         self.looks = 0
         self.log: list[actions.Action] = []
 
@@ -163,6 +166,9 @@ class MemoryMachine:
 
     def reactions(self) -> dict[str, Reaction]:
         return dict(self.reacted)
+
+    def broker(self) -> KnownRecord:
+        return self.entry
 
     def look(self, changed: Source = EVERYTHING) -> None:
         self.looks += 1
@@ -422,6 +428,18 @@ class MemoryMachine:
     def _(self, action: actions.ForgetReaction) -> None:
         self.log.append(action)
         del self.reacted[action.policy]
+
+    @execute.register
+    def _(self, action: actions.TellBroker) -> None:
+        assert self.entry.may_be_told(action.broker, action.local), "too often, or of no use"
+        self.log.append(action)
+        told = Memory(action.broker.tunnel, asked_by=action.local, asked_s=0.0, account=digest(action.broker))
+        self.entry = KnownRecord(told.with_answer(Answer(Word.GOOD, action.local)), 0.0)
+
+    @execute.register
+    def _(self, action: actions.NoteInterruption) -> None:
+        self.log.append(action)
+        self.entry = replace(self.entry, memory=replace(self.entry.memory, is_interrupted=True))
 
     @execute.register
     def _(self, action: actions.UnblockRadio) -> None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from appliance.firewall import Firewall
-from appliance.model import Appliance
+from appliance.model import Appliance, Broker
 from appliance.parse import load
 from firstboot.actions import ReactSoon
 from firstboot.facts import OURS, Address, Route
@@ -71,6 +71,12 @@ def by_dhcp(appliance: Appliance) -> Appliance:
     return replace(appliance, uplink=replace(appliance.uplink, address=None, gateway=None))
 
 
+def with_an_account(appliance: Appliance) -> Appliance:
+    assert appliance.tunnel is not None
+    broker = Broker(user="me", key="A1b2C3d4E5f6G7h8", tunnel=123456)
+    return replace(appliance, tunnel=replace(appliance.tunnel, broker=broker))
+
+
 def two_armed(appliance: Appliance) -> Appliance:
     """With a LAN of its own, so that IPv4 passes through as well."""
     assert appliance.lan is not None
@@ -89,7 +95,9 @@ SITES = {
     "gateway with a firewall": Site(
         two_armed(example("gateway")), machines(), IN_IMAGES | {"tunnel"}, passes=2, firewalls=firewalls()
     ),
-    "gateway by DHCP": Site(by_dhcp(example("gateway")), leased(), IN_IMAGES | {"tunnel"}, passes=2),
+    "gateway by DHCP": Site(
+        with_an_account(by_dhcp(example("gateway"))), leased(), IN_IMAGES | {"tunnel", "broker"}, passes=2
+    ),
     "gadget": Site(
         example("gadget"),
         machines() | with_a_laptop(),

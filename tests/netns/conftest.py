@@ -14,7 +14,7 @@ from tests.netns.namespace import Namespace
 def memory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What a daemon remembers in /run is no other test's, and not this machine's."""
     folder = tmp_path / "memory"
-    for name in ("REACTIONS", "CHANGED_SETTINGS"):
+    for name in ("REACTIONS", "CHANGED_SETTINGS", "BROKER", "BROKER_NOW"):
         monkeypatch.setattr(host_module, name, folder / name)
     return folder
 

@@ -1,0 +1,139 @@
+"""Telling the broker, over https: with its certificate checked, within a limited time, and nobody else.
+
+Nothing is followed elsewhere, and there is no other way than this: what cannot be told safely is not told.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import socket
+import ssl
+import time
+from http.client import HTTPException, HTTPResponse, IncompleteRead
+from ipaddress import IPv4Address
+from typing import IO, Any, cast
+from urllib.parse import urlencode
+
+from appliance.model import Broker
+from appliance.tunnel_checks import is_public
+from firstboot.broker.answers import Answer, Word, answer_to
+
+HOST, PORT = "ipv4.tunnelbroker.net", 443
+PATH = "/nic/update"
+LIMIT_S = 10.0
+"""From when the broker's address is known: how long the resolver takes is its own affair (resolv.conf(5), timeout)."""
+
+SIZE_MAX_BYTES = 1 << 16
+"""An answer has a dozen bytes, a web page some thousand."""
+
+_AGENT = "raspberry-pi-appliance/1"
+"""The protocol demands a name."""
+
+
+def ask(broker: Broker, local: IPv4Address) -> Answer:
+    """Tell the broker of us, who have `local` as our own address. Behind NAT, the broker sees by itself who we are."""
+    try:
+        addresses = _addresses()
+    except socket.gaierror as error:
+        return Answer(Word.NO_NAME, detail=error.strerror or "")
+    try:
+        return _read(_asked(_request(broker, local), local, addresses))
+    except ssl.SSLCertVerificationError as error:
+        return Answer(Word.UNTRUSTED, detail=error.verify_message)
+    except ssl.SSLError as error:
+        return Answer(Word.UNTRUSTED, detail=f"TLS: {error.reason or 'no connection'}")
+    except TimeoutError:
+        return Answer(Word.SILENCE)
+    except OSError as error:
+        return Answer(Word.NO_WAY, detail=error.strerror or "")
+
+
+def _addresses() -> list[tuple[str, int]]:
+    found = socket.getaddrinfo(HOST, PORT, socket.AF_INET, socket.SOCK_STREAM)
+    return [cast(tuple[str, int], address) for *_, address in found]
+
+
+def _request(broker: Broker, local: IPv4Address) -> bytes:
+    asked = {"hostname": str(broker.tunnel), **({"myip": str(local)} if is_public(local) else {})}
+    account = base64.b64encode(f"{broker.user}:{broker.key}".encode()).decode()
+    lines = [
+        f"GET {PATH}?{urlencode(asked)} HTTP/1.1",
+        f"Host: {HOST}",
+        f"Authorization: Basic {account}",
+        f"User-Agent: {_AGENT}",
+        "Connection: close",
+    ]
+    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
+
+
+def _asked(request: bytes, local: IPv4Address, addresses: list[tuple[str, int]]) -> bytes:
+    deadline = time.monotonic() + LIMIT_S
+    with (
+        _connected(local, addresses, deadline) as plain,
+        # A time limit of Python's TLS is one for all of the handshake, not for each packet of it.
+        ssl.create_default_context().wrap_socket(plain, server_hostname=HOST) as secure,
+    ):
+        try:
+            secure.sendall(request)
+            return _received(secure, deadline)
+        except OSError as error:  # it may have been heard, so it is not to be said again soon
+            raise TimeoutError from error
+
+
+def _connected(local: IPv4Address, addresses: list[tuple[str, int]], deadline: float) -> socket.socket:
+    """A connection to the first of them that takes one."""
+    for number, address in enumerate(addresses, 1):
+        try:
+            connected = socket.create_connection(address, _left_s(deadline), (str(local), 0))
+        except OSError:
+            if number == len(addresses):
+                raise
+        else:
+            connected.settimeout(_left_s(deadline))
+            return connected
+    raise TimeoutError
+
+
+def _received(secure: ssl.SSLSocket, deadline: float) -> bytes:
+    """All that comes until the end, but no more than is of use."""
+    content = b""
+    while len(content) < SIZE_MAX_BYTES:
+        secure.settimeout(_left_s(deadline))
+        received = secure.recv(SIZE_MAX_BYTES - len(content))
+        if not received:
+            break
+        content += received
+    return content
+
+
+def _left_s(deadline: float) -> float:
+    left_s = deadline - time.monotonic()
+    if left_s <= 0:
+        raise TimeoutError
+    return left_s
+
+
+class _Received:
+    """What has come, as Python's reader of HTTP wants it: as a socket."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def makefile(self, *_: Any) -> IO[bytes]:
+        return io.BytesIO(self._content)
+
+
+def _read(content: bytes) -> Answer:
+    """The answer in what came. Of one that is cut off, no address is believed."""
+    if not content:
+        return Answer(Word.EMPTY)
+    response = HTTPResponse(cast(socket.socket, _Received(content)))
+    try:
+        response.begin()
+        return answer_to(response.status, response.read().decode(errors="replace"))
+    except IncompleteRead as error:
+        found = answer_to(response.status, error.partial.decode(errors="replace"))
+        return found if found.address is None else Answer(Word.NONSENSE, detail="it is cut off")
+    except HTTPException:
+        return Answer(Word.NONSENSE, detail="it is no HTTP")

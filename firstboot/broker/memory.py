@@ -1,0 +1,120 @@
+"""What is known of the broker's record, and when it may be told again. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
+
+from appliance.model import Broker
+from firstboot.broker.answers import Answer, Word
+
+SHORTEST_S = 60.0
+"""From one call that the broker counts to the next. A third one within a minute was one too many."""
+
+UNFOUNDED_LONGEST_S = 6 * 3600.0
+_DOUBLINGS = 16
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What is known of one tunnel's record. Times are CLOCK_BOOTTIME's.
+
+    `told_by`: our own address when the broker took what it has, `address`. `asked_by`: our own address when it was
+    asked last, at `asked_s`; `word` and `detail`: what came of that, `repeats` times in a row before; `account`: a
+    digest of whose name it was asked in. `unfounded`: so often in a row it was asked because of a doubt alone, and had
+    the right address. `is_interrupted`: the uplink was away since; `is_suspected`: somebody thinks that it is wrong.
+    """
+
+    tunnel: int = 0
+    told_by: IPv4Address | None = None
+    address: IPv4Address | None = None
+    asked_by: IPv4Address | None = None
+    asked_s: float = -math.inf
+    word: Word | None = None
+    detail: str = ""
+    repeats: int = 0
+    account: str = ""
+    unfounded: int = 0
+    is_interrupted: bool = False
+    is_suspected: bool = False
+
+    @property
+    def answer(self) -> Answer | None:
+        """The last one; None before the first."""
+        return Answer(self.word, self.address, self.detail) if self.word is not None else None
+
+    @property
+    def wait_s(self) -> float:
+        """How long after it was asked it is not asked again."""
+        if self.answer is None:
+            return SHORTEST_S
+        meaning = self.answer.meaning
+        return min(meaning.wait_s * 2.0 ** min(self.repeats, _DOUBLINGS), meaning.longest_s)
+
+    @property
+    def elsewhere_wait_s(self) -> float:
+        """The same, from another address of ours."""
+        elsewhere_s = self.answer.meaning.elsewhere_s if self.answer is not None else None
+        return self.wait_s if elsewhere_s is None else min(elsewhere_s, self.wait_s)
+
+    @property
+    def doubt_wait_s(self) -> float:
+        """The same, because of a doubt alone."""
+        return max(self.wait_s, min(SHORTEST_S * 2.0 ** min(self.unfounded, _DOUBLINGS), UNFOUNDED_LONGEST_S))
+
+    def deadlines_s(self) -> tuple[float, ...]:
+        """When which of these is over."""
+        return tuple(self.asked_s + wait_s for wait_s in (self.elsewhere_wait_s, self.wait_s, self.doubt_wait_s))
+
+    def with_answer(self, answer: Answer) -> Memory:
+        """The same, once that has come."""
+        same = self.word is answer.word
+        told = replace(self, word=answer.word, detail=answer.detail, repeats=self.repeats + 1 if same else 0)
+        if not answer.is_taken:
+            return told
+        was_right = self.address == answer.address and self.told_by == self.asked_by
+        return replace(
+            told,
+            told_by=self.asked_by,
+            address=answer.address,
+            unfounded=self.unfounded + 1 if was_right else 0,
+            is_interrupted=False,
+            is_suspected=False,
+        )
+
+
+@dataclass(frozen=True)
+class KnownRecord:
+    """What is known of the broker's record, at the time `now_s`."""
+
+    memory: Memory
+    now_s: float
+    under_way: bool = False
+
+    def is_final(self, broker: Broker) -> bool:
+        """Whether it has said to this user that asking again is of no use."""
+        answer = self.memory.answer
+        return answer is not None and answer.meaning.is_final and self.memory.account == digest(broker)
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether it took what it was told last."""
+        return self.memory.answer is not None and self.memory.answer.is_taken
+
+    def may_be_told(self, broker: Broker, local: IPv4Address) -> bool:
+        """Whether it may be told now by `local`, our own address."""
+        return not self.under_way and not self.is_final(broker) and self.now_s >= self._again_s(broker, local)
+
+    def _again_s(self, broker: Broker, local: IPv4Address) -> float:
+        elsewhere_s, again_s, doubt_s = self.memory.deadlines_s()
+        if local != self.memory.asked_by:
+            return elsewhere_s
+        is_doubt = self.memory.tunnel == broker.tunnel and self.memory.told_by == local
+        return doubt_s if is_doubt else again_s
+
+
+def digest(broker: Broker) -> str:
+    """Tells accounts from each other."""
+    return hashlib.sha256("\n".join([broker.user, broker.key, str(broker.tunnel)]).encode()).hexdigest()[:16]

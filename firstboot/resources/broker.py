@@ -1,0 +1,148 @@
+"""What the tunnel broker has for our end of the tunnel: our public IPv4 address."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
+
+from appliance.errors import ApplianceError, PermanentError, TemporaryError
+from appliance.model import Appliance, Broker
+from appliance.tunnel_checks import is_public
+from firstboot.actions import Action, NoteInterruption, TellBroker
+from firstboot.broker.memory import KnownRecord
+from firstboot.facts import Facts
+from firstboot.kind import Kind, Machine
+from firstboot.plan import Change
+from firstboot.topology import known_address, uplink_of
+
+_WORTH_TELLING_S = 600.0
+"""Who waits for less need not hear for how long: it would be another time at each attempt."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The broker's entry for a tunnel.
+
+    `told_by`: our own address when the broker took `address`, which behind NAT is another one. `suspected`: it seems to
+    be wrong. `interrupted`: the uplink was away since; None where that does not matter. `far_end`: the tunnel's, which
+    hears us only if the broker has the right address.
+    """
+
+    account: Broker = field(repr=False)
+    told_by: IPv4Address | None = None
+    address: IPv4Address | None = None
+    suspected: bool | None = False
+    interrupted: bool | None = False
+    far_end: IPv6Address | None = field(default=None, compare=False, repr=False)
+    known: KnownRecord | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def key(self) -> str:
+        """The tunnel's number."""
+        return f"tunnel {self.account.tunnel} at the broker"
+
+
+class BrokerRecord(Kind[Entry]):
+    """The broker's record. Whoever comes with its answer, or with the end of a cool-down, wakes the daemon."""
+
+    name = "broker"
+    setting = "tunnel.broker"
+    wakes_when_right = True
+
+    def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Entry]:
+        """It has the uplink's address. Behind NAT nobody here knows which one that is, but when it may be another."""
+        tunnel = appliance.tunnel
+        if tunnel is None or tunnel.broker is None:
+            return ()
+        broker, far_end = tunnel.broker, tunnel.address.network[1]
+        uplink = uplink_of(appliance)
+        local = known_address(uplink, facts)
+        if local is None or not facts.has_carrier(uplink.interface):
+            return (Entry(broker, suspected=None, interrupted=True),)
+        if not facts.default_routes_on(uplink.interface, 4):
+            raise TemporaryError(f"{uplink.interface} has no default route yet", hint="is there a router (DHCP)?")
+        if is_public(local.ip):
+            return (Entry(broker, local.ip, local.ip, interrupted=None, far_end=far_end),)
+        return (Entry(broker, local.ip, far_end=far_end),)
+
+    def observe(self, machine: Machine, wanted: Sequence[Entry]) -> Sequence[Entry]:
+        """What it has, as far as is known: it cannot be asked without being told."""
+        return [_observed(machine, want) for want in wanted]
+
+    def actions(self, change: Change[Entry]) -> Sequence[Action]:
+        """Tell it, once it may be told."""
+        want, have = change.want, change.have
+        if want is None or have is None or have.known is None:
+            return []
+        if want.told_by is None:
+            return [NoteInterruption()] if want.interrupted and have.told_by is not None else []
+        if not _is_to_be_told(want, have) or not have.known.may_be_told(want.account, want.told_by):
+            return []
+        return [TellBroker(want.account, want.told_by)]
+
+    def explain(self, change: Change[Entry]) -> ApplianceError | None:
+        """What the broker said, or what is waited for."""
+        want, have = change.want, change.have
+        if want is None or have is None or have.known is None:
+            return None
+        if want.told_by is None:
+            return TemporaryError("the broker is told once the uplink leads somewhere", hint="see the part uplink")
+        if not _is_to_be_told(want, have):
+            return TemporaryError(
+                f"the broker has {have.address} for this tunnel, and not {want.address}",
+                hint="it is that of something between this Pi and the Internet: is uplink.address right?",
+            )
+        return _trouble(want.account, have.known) or _patience(want.told_by, have.known)
+
+
+def _observed(machine: Machine, want: Entry) -> Entry:
+    known = machine.broker()
+    memory = known.memory
+    if memory.tunnel != want.account.tunnel:
+        return Entry(want.account, known=known)
+    suspected = memory.is_suspected or _seems_stale(machine, want, known)
+    return Entry(want.account, memory.told_by, memory.address, suspected, memory.is_interrupted, want.far_end, known)
+
+
+def _seems_stale(machine: Machine, want: Entry, known: KnownRecord) -> bool:
+    """Whether the tunnel is silent though nothing else is known to be wrong: the router may have another address.
+
+    It is asked only where the answer counts, as to ask takes its time.
+    """
+    if want.told_by is None or want.told_by != known.memory.told_by or want.far_end is None:
+        return False
+    counts = known.may_be_told(want.account, want.told_by) or not known.is_taken
+    return counts and not machine.answers(want.far_end)
+
+
+def _is_to_be_told(want: Entry, have: Entry) -> bool:
+    is_interrupted = want.interrupted is False and have.interrupted is True
+    return want.told_by != have.told_by or have.suspected is True or is_interrupted
+
+
+def _trouble(account: Broker, known: KnownRecord) -> ApplianceError | None:
+    """What is wrong with what came of asking last, if anything is."""
+    answer = known.memory.answer
+    if answer is None or known.is_taken:
+        return None
+    meaning = answer.meaning
+    told = f"{meaning.told} ({answer.detail})" if answer.detail else meaning.told
+    if meaning.is_final:
+        is_final = known.is_final(account)
+        return PermanentError(told, hint=meaning.hint, setting=meaning.setting) if is_final else None
+    wait_s = known.memory.wait_s
+    if wait_s >= _WORTH_TELLING_S:
+        told = f"{told}; it is asked again after {_length(wait_s)}"
+    return TemporaryError(told, hint=meaning.hint)
+
+
+def _length(wait_s: float) -> str:
+    minutes = round(wait_s / 60)
+    return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
+
+
+def _patience(local: IPv4Address, known: KnownRecord) -> ApplianceError:
+    if known.under_way:
+        return TemporaryError(f"the broker is being told of {local}")
+    return TemporaryError(f"the broker is told of {local} soon: more than once a minute would be too often for it")
