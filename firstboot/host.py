@@ -10,13 +10,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict
 from functools import partial, singledispatchmethod
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from zlib import crc32
 
 from appliance.errors import PermanentError, TemporaryError
+from appliance.model import Broker
 from firstboot import actions, advertisement, echo, files, regulatory, rfkill
-from firstboot.broker import client
+from firstboot.broker.answers import Answer
 from firstboot.broker.memory import KnownRecord
 from firstboot.broker.record import Record
 from firstboot.bus import Bus
@@ -90,7 +91,7 @@ class Host:
         self._loaded: dict[int, Ruleset] = {}
         """The same, read by the action under way when it had changed them."""
         self.due_reactions = Reactions(REACTIONS, self._react, on_reaction)
-        self.record = Record(BROKER, BROKER_NOW, client.ask, on_broker)
+        self.record = Record(BROKER, BROKER_NOW, _ask_the_broker, on_broker)
         self._is_aside = False
 
     def facts(self) -> Facts:
@@ -485,6 +486,12 @@ class Host:
     @_do.register
     def _(self, action: actions.SetCountry) -> None:
         regulatory.set_country(action.country)
+
+
+def _ask_the_broker(account: Broker, local: IPv4Address) -> Answer:
+    from firstboot.broker import client  # noqa: PLC0415 (http.client takes long to load, and few have an account)
+
+    return client.ask(account, local)
 
 
 def _set(name: str, value: str) -> None:

@@ -6,9 +6,10 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.bench import build, drift, firewall, gadget, gateway, zero
+from tests.bench import broker, build, drift, firewall, gadget, gateway, zero
 
 SUBJECTS = {
+    "broker": broker.measure,
     "build": build.measure,
     "drift": drift.measure,
     "firewall": firewall.measure,

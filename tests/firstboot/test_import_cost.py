@@ -28,8 +28,8 @@ def test_netlink_does_not_load_all_of_pyroute2() -> None:
     assert not {name for name in modules if name.startswith(("pyroute2.ndb", "pyroute2.ipdb", "pyroute2.cli"))}
 
 
-def test_the_daemon_loads_templates_and_yaml_only_when_needed() -> None:
-    assert "jinja2" not in loaded_by("import firstboot.daemon")
+def test_the_daemon_loads_templates_yaml_and_http_only_when_needed() -> None:
+    assert not {"jinja2", "http.client"} & loaded_by("import firstboot.daemon")
 
 
 @pytest.mark.parametrize("command", ["status", "plan", "explain", "confirm"])
