@@ -127,6 +127,24 @@ def test_a_silent_tunnel_is_a_reason_to_tell_it_once_more(appliance: Appliance) 
     assert pi.todo(appliance) == [TELL_PRIVATE]
 
 
+def test_the_tunnel_is_asked_only_where_its_answer_counts(
+    appliance: Appliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To ask one that is silent takes seconds, in which nothing else is put right."""
+    asked: list[IPv6Address] = []
+
+    def is_silent(_: Pi, address: IPv6Address) -> bool:
+        asked.append(address)
+        return False
+
+    monkeypatch.setattr(Pi, "answers", is_silent)
+    for pi in (Pi(), Pi(NEW, taken(PUBLIC, PUBLIC)), Pi(memory=taken(PUBLIC, PUBLIC, asked_s=-59.0))):
+        look(appliance, KIND, pi)
+        assert not asked
+    look(appliance, KIND, Pi(memory=taken(PUBLIC, PUBLIC)))
+    assert asked == [IPv6Address("2001:db8:123c:abd::1")]
+
+
 FAILED = {word: meaning for word, meaning in MEANINGS.items() if meaning.told}
 
 

@@ -134,6 +134,10 @@ class Living:
         """Have the daemon look at everything, as it does every quarter of an hour."""
         self._loop.call_soon_threadsafe(self.daemon.look_again)
 
+    def apply(self) -> None:
+        """As `appliance apply` does."""
+        self._loop.call_soon_threadsafe(self.daemon._ask_again)
+
     def asked(self, thing: str = "") -> Future[str]:
         """Ask for the plan, or for all about a thing, as the bus does."""
         answers = self.daemon._answers

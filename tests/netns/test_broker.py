@@ -189,6 +189,18 @@ def test_a_corrected_key_is_tried(net: Line, tmp_path: Path) -> None:
     assert net.desk.answers() == ["badauth", "good"]
 
 
+def test_what_was_corrected_at_the_broker_is_tried_when_a_person_says_so(net: Line, tmp_path: Path) -> None:
+    net.lease("203.0.113.7", ROUTER)
+    with started(net, tmp_path, config(BAD_KEY)) as living:
+        assert soon(lambda: outcome(living).state is State.FAILED, within_s=SOON_S), outcome(living)
+        net.desk.key = BAD_KEY.key
+        time.sleep(2 * MINUTE_S)
+        assert net.desk.answers() == ["badauth"], "not by itself"
+        living.apply()
+        assert soon(lambda: net.told() == ["203.0.113.7"], within_s=SOON_S), outcome(living)
+        assert soon(lambda: is_right(living), within_s=SOON_S), outcome(living)
+
+
 def test_who_cannot_prove_to_be_the_broker_is_told_nothing(living: Living, net: Line) -> None:
     net.pi.program("sh", "-c", f": > {TRUSTED}")
     net.lease("203.0.113.7", ROUTER)
