@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -75,7 +76,8 @@ class Record:
             log.exception("telling the broker")
             answer = Answer(Word.UNKNOWN, detail=f"a bug in the appliance: {type(error).__name__}")
         self._answers.put(answer)
-        self._wake()
+        with suppress(RuntimeError):  # the daemon's loop has ended meanwhile; the next daemon knows that it was asked
+            self._wake()
 
     def take_in(self) -> None:
         """Note what the broker has answered."""
@@ -99,7 +101,7 @@ class Record:
     def ask_again(self) -> None:
         """A person has put something right: what was final is none any more."""
         if self._memory.tunnel:
-            self._note(replace(self._memory, account=""))
+            self._note(replace(self._memory, account="", unfounded=0))
             self.suspect()
 
     def _doubt(self, doubted: Memory, doubt: Callable[[], None]) -> None:

@@ -185,6 +185,15 @@ def test_what_is_final_is_asked_again_when_a_person_says_so(world: World) -> Non
     assert world.after(60).tell(GOOD) and not world.known.is_suspected
 
 
+def test_a_person_need_not_wait_for_what_others_doubted_in_vain(world: World) -> None:
+    world.tell()
+    for _ in range(8):
+        world.record.suspect()
+        assert world.after(6 * HOUR_S).tell(Answer(Word.UNCHANGED, PUBLIC))
+    world.record.ask_again()
+    assert world.after(60).tell()
+
+
 def test_nobody_who_has_no_broker_gets_a_file(world: World) -> None:
     world.record.ask_again()
     world.record.interrupted()
