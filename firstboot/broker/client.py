@@ -31,22 +31,30 @@ _AGENT = "raspberry-pi-appliance/1"
 """The protocol demands a name."""
 
 
+class _UnansweredError(Exception):
+    """The request was sent, and may have been heard."""
+
+
 def ask(broker: Broker, local: IPv4Address) -> Answer:
     """Tell the broker of us, who have `local` as our own address. Behind NAT, the broker sees by itself who we are."""
     try:
-        addresses = _addresses()
-    except socket.gaierror as error:
-        return Answer(Word.NO_NAME, detail=error.strerror or "")
-    try:
-        return _read(_asked(_request(broker, local), local, addresses))
-    except ssl.SSLCertVerificationError as error:
-        return Answer(Word.UNTRUSTED, detail=error.verify_message)
-    except ssl.SSLError as error:
-        return Answer(Word.UNTRUSTED, detail=f"TLS: {error.reason or 'no connection'}")
-    except TimeoutError:
+        return _read(_asked(_request(broker, local), local, _addresses()))
+    except _UnansweredError:
         return Answer(Word.SILENCE)
     except OSError as error:
-        return Answer(Word.NO_WAY, detail=error.strerror or "")
+        return _failure(error)
+
+
+def _failure(error: OSError) -> Answer:
+    """What it means where nothing came to be asked."""
+    if isinstance(error, socket.gaierror):
+        return Answer(Word.NO_NAME, detail=error.strerror or "")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Answer(Word.UNTRUSTED, detail=error.verify_message)
+    if isinstance(error, ssl.SSLError):
+        return Answer(Word.UNTRUSTED, detail=f"TLS: {error.reason or 'no connection'}")
+    told = "no connection comes about" if isinstance(error, TimeoutError) else error.strerror
+    return Answer(Word.NO_WAY, detail=told or "")
 
 
 def _addresses() -> list[tuple[str, int]]:
@@ -77,8 +85,8 @@ def _asked(request: bytes, local: IPv4Address, addresses: list[tuple[str, int]])
         try:
             secure.sendall(request)
             return _received(secure, deadline)
-        except OSError as error:  # it may have been heard, so it is not to be said again soon
-            raise TimeoutError from error
+        except OSError as error:
+            raise _UnansweredError from error
 
 
 def _connected(local: IPv4Address, addresses: list[tuple[str, int]], deadline: float) -> socket.socket:

@@ -120,10 +120,11 @@ def test_who_is_slow_gets_so_much_time_and_no_more(broker: Desk, monkeypatch: py
 
 
 def test_who_accepts_and_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has not been asked, so it may be tried again soon."""
     monkeypatch.setattr(client, "LIMIT_S", 0.3)
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
         at(silent.getsockname()[1], monkeypatch)
-        assert client.ask(ACCOUNT, HERE) == Answer(Word.SILENCE)
+        assert client.ask(ACCOUNT, HERE) == Answer(Word.NO_WAY, detail="no connection comes about")
 
 
 def test_who_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
