@@ -1,23 +1,64 @@
-"""What the tunnel broker's "Example Configurations" page gives for Debian: a stanza of interfaces(5)."""
+"""What the tunnel broker gives of a tunnel: its example for Debian, or its information as XML.
+
+The example is a stanza of interfaces(5). The information is what https://tunnelbroker.net/tunnelInfo.php?tid=ID shows.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Interface
+from ipaddress import IPv4Address, IPv6Interface, IPv6Network
 
 from appliance import addresses
 from appliance.errors import InputError
 
 STANZA = ("inet6", "v4tunnel")  # `iface NAME inet6 v4tunnel`, interfaces(5)
 WHERE = 'on the tunnel\'s page: "Example Configurations", then "Debian/Ubuntu"; save what it shows in a file'
+WHERE_INFORMATION = "log in at tunnelbroker.net, open https://tunnelbroker.net/tunnelInfo.php?tid=ID, and save that"
+_TUNNEL = re.compile(
+    r"""<tunnel\b[^>]*?\bid=["']?(?P<number>[0-9]{1,10})\b[^>]*>(?P<content>.*?)</tunnel>""", re.DOTALL
+)
+_ELEMENT = re.compile(r"<(?P<name>[a-z0-9]+)>\s*(?P<text>[^<>]*?)\s*</(?P=name)>")
 
 
 @dataclass(frozen=True)
 class BrokerTunnel:
-    """What the page knows of your tunnel. Its `local` is your address as the broker sees it, of no use behind NAT."""
+    """What the broker gives of your tunnel; only its information has the last two.
+
+    Your own IPv4 address is there as the broker sees it, and of no use behind NAT.
+    """
 
     server: IPv4Address
     address: IPv6Interface
+    routed: IPv6Network | None = None
+    number: int | None = None
+
+
+def read_tunnel(text: str, file: str) -> BrokerTunnel:
+    """Read either of them; raises InputError saying what is missing in it."""
+    return read_information(text, file) if text.lstrip("\ufeff \t\r\n").startswith("<") else read_stanza(text, file)
+
+
+def read_information(text: str, file: str) -> BrokerTunnel:
+    """Read the broker's information about one tunnel; raises InputError saying what is missing in it."""
+    tunnels = list(_TUNNEL.finditer(text))
+    if len(tunnels) != 1:
+        told = f"there are {len(tunnels)} tunnels" if tunnels else "there is no tunnel"
+        raise InputError(f"{file}: {told} in it, not one", hint=WHERE_INFORMATION)
+    found = {each["name"]: each["text"] for each in _ELEMENT.finditer(tunnels[0]["content"]) if each["text"]}
+    missing = [name for name in ("serverv4", "clientv6") if name not in found]
+    if missing:
+        raise InputError(f"{file}: the tunnel has no {' and no '.join(missing)}", hint=WHERE_INFORMATION)
+    address, _, length = found["clientv6"].partition("/")
+    try:
+        return BrokerTunnel(
+            server=addresses.ipv4_address(found["serverv4"]),
+            address=addresses.ipv6_interface(f"{address}/{length or 64}"),
+            routed=addresses.ipv6_network(found["routed64"]) if "routed64" in found else None,
+            number=int(tunnels[0]["number"]),
+        )
+    except ValueError as error:
+        raise InputError(f"{file}: {error}", hint=WHERE_INFORMATION) from None
 
 
 def read_stanza(text: str, file: str) -> BrokerTunnel:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from appliance import schema
 from appliance.errors import InputError, PermanentError
-from appliance.he import BrokerTunnel, read_stanza
+from appliance.he import BrokerTunnel, read_tunnel
 from appliance.model import Profile
-from appliance.starting import starting_config
+from appliance.starting import ACCOUNT, Offer, starting_config
 
 SCHEMA_NAME = "appliance.schema.json"
 PAGE_MAX_BYTES = 1 << 16
@@ -29,7 +31,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "  appliance init gateway\n"
         "  appliance init gateway --from-he debian.txt -o gw.yaml\n"
         "  appliance init gadget -o -                  (to the terminal)\n\n"
-        '--from-he takes what the tunnel broker shows under "Example Configurations", "Debian/Ubuntu".'
+        '--from-he takes what the tunnel broker shows under "Example Configurations", "Debian/Ubuntu", or\n'
+        "what https://tunnelbroker.net/tunnelInfo.php?tid=ID shows, ID being the tunnel's: that has all of it."
     )
     parser.add_argument("profile", choices=[Profile.GATEWAY.value, Profile.GADGET.value], help="what the Pi will be")
     parser.add_argument("--from-he", metavar="FILE", type=Path, help="take the tunnel from the broker's example")
@@ -48,9 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
             raise InputError(
                 "--from-he is about a tunnel, which a gadget's first file does not have", hint="init gateway"
             )
-        tunnel = read_stanza(_content(arguments.from_he), str(arguments.from_he))
-    known = {"tunnel": {"server": str(tunnel.server), "address": str(tunnel.address)}} if tunnel is not None else {}
-    text = starting_config(profile, known)
+        tunnel = read_tunnel(_content(arguments.from_he), str(arguments.from_he))
+    text = starting_config(profile, {"tunnel": _known(tunnel)} if tunnel is not None else {})
     if arguments.output == STDOUT:
         sys.stdout.write(text)
     else:
@@ -59,6 +61,15 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"wrote {arguments.output}, and {SCHEMA_NAME} for editors")
     _advise(arguments.output, tunnel)
     return 0
+
+
+def _known(tunnel: BrokerTunnel) -> Mapping[str, Any]:
+    found: dict[str, Any] = {"server": str(tunnel.server), "address": str(tunnel.address)}
+    if tunnel.routed is not None:
+        found["routed"] = str(tunnel.routed)
+    if tunnel.number is not None:
+        found["broker"] = Offer({**ACCOUNT, "tunnel": str(tunnel.number)})
+    return found
 
 
 def _content(path: Path) -> str:
@@ -84,6 +95,6 @@ def _write(path: Path, text: str, *, overwrite: bool) -> None:
 def _advise(output: Path, tunnel: BrokerTunnel | None) -> None:
     name = "FILE" if output == STDOUT else output
     print(f"next: fill in what stands in <angle brackets>, then: appliance check {name}", file=sys.stderr)
-    if tunnel is not None:
+    if tunnel is not None and tunnel.routed is None:
         where = 'the tunnel\'s page has it as "Routed /64", under "Routed IPv6 Prefixes"'
-        print(f"tunnel.routed is not in the broker's example: {where}", file=sys.stderr)
+        print(f"tunnel.routed is not in what the broker gave: {where}", file=sys.stderr)

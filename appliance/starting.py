@@ -24,6 +24,7 @@ class Offer:
     content: Any
 
 
+ACCOUNT = {"user": "<user name>", "key": "<Update Key>"}
 GATEWAY: Mapping[str, Any] = {
     "profile": "gateway",
     "hostname": "ipv6gw",
@@ -39,7 +40,7 @@ GATEWAY: Mapping[str, Any] = {
         "address": "<Client IPv6 Address>",
         "routed": "<Routed /64>",
         "mtu": Offer("1480"),
-        "broker": Offer({"user": "<user name>", "key": "<Update Key>", "tunnel": "<Tunnel ID>"}),
+        "broker": Offer({**ACCOUNT, "tunnel": "<Tunnel ID>"}),
     },
     "lan": {
         "interface": "eth0",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from ipaddress import IPv4Address, IPv6Interface
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Interface, IPv6Network
 from pathlib import Path
 
 import pytest
 
 from appliance.cli import main
 from appliance.errors import InputError
-from appliance.he import BrokerTunnel, read_stanza
+from appliance.he import BrokerTunnel, read_stanza, read_tunnel
 from appliance.model import Profile
 from appliance.starting import starting_config
 from tests.appliance.conftest import parsed, problems, warnings
@@ -194,3 +195,67 @@ def test_what_is_no_stanza(text: str, message: str) -> None:
 def test_a_broker_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", "gateway", "--from-he", str(tmp_path / "x"), "-o", "-"]) == 2
     assert "No such file" in capsys.readouterr().err
+
+
+INFORMATION = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<tunnels>
+  <tunnel id="123456">
+    <description>home</description>
+    <serverv4>198.51.100.26</serverv4>
+    <clientv4>203.0.113.7</clientv4>
+    <serverv6>2001:db8:1f0a:abc::1/64</serverv6>
+    <clientv6>2001:db8:1f0a:abc::2/64</clientv6>
+    <routed64>2001:db8:123d:abc::/64</routed64>
+    <routed48></routed48>
+  </tunnel>
+</tunnels>
+"""
+INFORMED = BrokerTunnel(TUNNEL.server, TUNNEL.address, IPv6Network("2001:db8:123d:abc::/64"), 123456)
+
+
+@pytest.mark.parametrize(
+    ("text", "tunnel"),
+    [
+        (STANZA, TUNNEL),
+        (INFORMATION, INFORMED),
+        ("\ufeff\r\n" + INFORMATION.replace("\n", "\r\n"), INFORMED),
+        (INFORMATION.replace("abc::2/64", "abc::2").replace("\n", ""), INFORMED),
+        (INFORMATION.replace("<routed64>2001:db8:123d:abc::/64", "<routed64> "), replace(INFORMED, routed=None)),
+    ],
+)
+def test_a_tunnel(text: str, tunnel: BrokerTunnel) -> None:
+    assert read_tunnel(text, "f") == tunnel
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<html>please log in</html>", "f: there is no tunnel in it, not one"),
+        ("<tunnels></tunnels>", "f: there is no tunnel in it, not one"),
+        (2 * INFORMATION, "f: there are 2 tunnels in it, not one"),
+        (INFORMATION.replace("serverv4", "server"), "f: the tunnel has no serverv4"),
+        (INFORMATION.replace("v4", "").replace("clientv6", "x"), "f: the tunnel has no serverv4 and no clientv6"),
+        (INFORMATION.replace("198.51.100.26", "198.51.100"), 'f: "198.51.100" is not an IPv4 address'),
+        (INFORMATION.replace("abc::/64", "abc::1/64"), "f: "),
+    ],
+)  # fmt: skip
+def test_what_is_no_information(text: str, message: str) -> None:
+    with pytest.raises(InputError) as refusal:
+        read_tunnel(text, "f")
+    assert refusal.value.message.startswith(message)
+    assert "tunnelInfo.php" in refusal.value.hint
+
+
+def test_from_the_brokers_information(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page, target = tmp_path / "tunnel.xml", tmp_path / "a.yaml"
+    page.write_text(INFORMATION)
+    assert main(["init", "gateway", "--from-he", str(page), "-o", str(target)]) == 0
+    text = target.read_text()
+    assert [one.split()[1] for one in problems(text)] == ["ssh.authorized_keys[0]"]
+    assert "tunnel.routed" not in capsys.readouterr().err
+    offered = re.sub(r"^  #(  )?(?=broker|  (user|key|tunnel):)", r"  \1", text, flags=re.MULTILINE)
+    tunnel = parsed(filled(offered)).appliance.tunnel
+    assert tunnel is not None and tunnel.broker is not None
+    assert (tunnel.server, tunnel.address, tunnel.routed) == (INFORMED.server, INFORMED.address, INFORMED.routed)
+    assert tunnel.broker.tunnel == 123456
