@@ -5,8 +5,10 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from firstboot.broker.answers import MEANINGS, Answer, Word, answer_to
+from firstboot.broker.answers import MEANINGS, UNPINGABLE, Answer, Word, answer_to
 
 ADDRESS = IPv4Address("203.0.113.7")
 PORTAL = "\n<!DOCTYPE html>\n<html><title>Welcome to our hotel</title></html>"
@@ -50,6 +52,18 @@ PORTAL = "\n<!DOCTYPE html>\n<html><title>Welcome to our hotel</title></html>"
 )
 def test_an_answer_means(status: int, body: str, expected: Answer) -> None:
     assert answer_to(status, body) == expected
+
+
+WORDS = st.sampled_from(
+    ["good", "nochg", "abuse", "badauth", "911", "<html>", "HTTP/1.1", " ", "\n", "127.0.0.1", "203.0.113.7"]
+)
+
+
+@given(status=st.integers(0, 999), parts=st.lists(WORDS | st.text()))
+def test_whatever_is_answered_means_something(status: int, parts: list[str]) -> None:
+    found = answer_to(status, "".join(parts))
+    assert found.is_taken == (found.address is not None)
+    assert found.address != UNPINGABLE
 
 
 def test_every_answer_has_a_meaning_in_words_that_one_can_act_on() -> None:

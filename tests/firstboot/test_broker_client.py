@@ -12,6 +12,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from appliance.model import Broker
 from firstboot.broker import client
@@ -108,6 +110,16 @@ def test_whatever_comes_in_place_of_an_answer(
     broker.instead = [reply]
     found = client.ask(ACCOUNT, HERE)
     assert (found.word, found.address) == (word, address)
+
+
+@given(
+    head=st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"]),
+    lines=st.lists(
+        st.sampled_from([b"Content-Length: -5", b"Content-Length: x", b"5\r\ngood ", b"zz", b""]) | st.binary()
+    ),
+)
+def test_whatever_comes_is_an_answer(head: bytes, lines: list[bytes]) -> None:
+    assert client._read(head + b"\r\n".join(lines)).meaning
 
 
 def test_who_is_slow_gets_so_much_time_and_no_more(broker: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
