@@ -57,7 +57,8 @@ VIRT = Machine(
     card="virtio-net-pci,romfile=",
     chardev=("-device", "virtio-serial-pci", "-device", "virtserialport,chardev=lab,name=lab"),
     line="/dev/virtio-ports/lab",
-    parameters=("console=ttyAMA0", "net.ifnames=0"),
+    # On a busy computer udev needs minutes for what is there, and systemd gives up its disks after 90 s.
+    parameters=("console=ttyAMA0", "net.ifnames=0", "systemd.default_device_timeout_sec=600"),
     dtb=None,
     boot_s=400,
 )
