@@ -150,6 +150,11 @@ class Laptop(Computer):
         found = [given[name] for name in given if name == "domain_name_servers" or name.endswith("rdnss1_servers")]
         return " ".join(found).split()
 
+    def received_of_tcp(self) -> int:
+        """How many segments have come for it (InSegs of RFC 4022), since it was made."""
+        names, values = (line.split() for line in self.run("cat", "/proc/net/snmp").splitlines() if "Tcp:" in line)
+        return int(values[names.index("InSegs")])
+
     # --- what it can do
 
     def resolve(self, name: str, kind: str, *, server: str) -> list[str]:

@@ -14,9 +14,9 @@ from image.lab.gateway import Lab, gateway_lab
 from image.lab.guest import Guest
 from image.lab.machine import Machine
 from image.lab.qemu import booted
+from tests.lab import checks
 from tests.vm.gadgets import Plugged, plugged_in, wired
-
-pytest.register_assert_rewrite("tests.vm.on_the_cable", "tests.lab.checks", "tests.vm.on_the_pi")
+from tests.vm.knocking import FIRST, knocking, until_ready
 
 EXAMPLE = Path(__file__).parents[1] / "appliance" / "examples" / "gateway.yaml"
 
@@ -32,14 +32,23 @@ class Booted:
 
 
 @contextmanager
-def booting(image: Path, folder: Path, machine: Machine, config: str, *, around: str = "") -> Iterator[Booted]:
-    """Flash a card with the image, edit one file, plug in. The lab is laid for `around`, if not for `config`."""
+def booting(
+    image: Path, folder: Path, machine: Machine, config: str, *, around: str = "", knocked: bool = False
+) -> Iterator[Booted]:
+    """Flash a card with the image, edit one file, plug in. The lab is laid for `around`, if not for `config`.
+
+    `knocked`: strangers do, from before it has power until it is ready (`knocking.FIRST`), which is waited for.
+    """
     appliance = parse.parse_text((around or config).encode(), "appliance.yaml").appliance
     card = insert(image, folder / "card.img")
     try:
         card.put("appliance.yaml", config)
-        with gateway_lab(appliance, folder / "logs") as lab, booted(lab, card, machine) as guest:
-            yield Booted(lab, guest, appliance, config)
+        with gateway_lab(appliance, folder / "logs") as lab:
+            power = booted(lab, card, machine)
+            if knocked:
+                power = until_ready(knocking(lab, checks.give_web_host_its_address(lab), FIRST), power)
+            with power as guest:
+                yield Booted(lab, guest, appliance, config)
     finally:
         card.path.unlink()  # gigabytes; the logs stay
 
@@ -57,6 +66,9 @@ def booting_again(before: Booted, machine: Machine, *, cut: bool = False) -> Ite
 
 @pytest.fixture(scope="session")
 def gadget(gadget_image: Path, tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plugged]:
-    """The gadget's first boot, with the example's settings and an uplink on a wire; each test leaves it so."""
-    with plugged_in(gadget_image, tools, tmp_path_factory.mktemp("gadget"), wired()) as plugged:
+    """The gadget's first boot, with the example's settings and an uplink on a wire; each test leaves it so.
+
+    It is ready, and until then somebody has knocked.
+    """
+    with plugged_in(gadget_image, tools, tmp_path_factory.mktemp("gadget"), wired(), knocked=True) as plugged:
         yield plugged

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from firstboot.gadget.identity import device_mac, host_mac
 from image.lab import laptop
 from image.lab.card import Card, insert
 from image.lab.guest import Guest
-from image.lab.home import Home, home_lab
+from image.lab.home import PREFIX, Home, home_lab
 from image.lab.laptop import Laptop
 from image.lab.machine import VIRT
 from image.lab.qemu import booted
+from tests.vm.knocking import FIRST, knocking_at_home, until_ready
 
 EXAMPLES = Path(__file__).parents[1] / "appliance" / "examples"
+NETWORK = IPv4Network("10.55.0.0/28")
+"""That of the examples' cable."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +48,29 @@ def wired(name: str = "gadget.yaml") -> str:
 
 @contextmanager
 def plugged_in(
-    image: Path, tools: Path, folder: Path, config: str, *, ipv6: bool = True, parameters: Sequence[str] = ()
+    image: Path,
+    tools: Path,
+    folder: Path,
+    config: str,
+    *,
+    ipv6: bool = True,
+    parameters: Sequence[str] = (),
+    knocked: bool = False,
 ) -> Iterator[Plugged]:
-    """Flash a card with the image, edit one file, plug in. `parameters` go to the kernel, beside the laptop's."""
+    """Flash a card with the image, edit one file, plug in. `parameters` go to the kernel, beside the laptop's.
+
+    `knocked`: strangers do, from before it has power until it is ready (`knocking.FIRST`), which is waited for.
+    """
     words = (*laptop.kernel_parameters(), *parameters)
     card = insert(image, folder / "card.img")
     try:
         card.put("appliance.yaml", config)
-        with (
-            home_lab(folder / "logs", ipv6=ipv6) as home,
-            booted(home, card, VIRT, parameters=words, second_drive=tools) as guest,
-        ):
-            yield Plugged(home, guest, tools, words)
+        with home_lab(folder / "logs", ipv6=ipv6) as home:
+            power = booted(home, card, VIRT, parameters=words, second_drive=tools)
+            if knocked:
+                power = until_ready(knocking_at_home(home, NETWORK, FIRST), power, at=PREFIX if ipv6 else None)
+            with power as guest:
+                yield Plugged(home, guest, tools, words)
     finally:
         card.path.unlink()  # gigabytes; the logs stay
 

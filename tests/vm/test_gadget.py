@@ -7,12 +7,17 @@ from ipaddress import IPv4Interface
 import pytest
 
 from firstboot.cable import BRIDGE
+from image.lab import home
 from image.lab.cables import NIC
-from image.lab.laptop import DRIVERS, Laptop
+from image.lab.laptop import CABLE, DRIVERS, NAME, Laptop
 from image.lab.waiting import until
 from tests.figures import Figure
+from tests.gadget_verdicts import TABLE, places
+from tests.verdicts import asked, packet
 from tests.vm import on_the_cable, on_the_pi
 from tests.vm.gadgets import Plugged, wired
+from tests.vm.knocking import FIRST, Knocking
+from tests.vm.verdicts import Inside, at_gadget, crossed
 
 pytestmark = pytest.mark.vm
 READY_S = 240
@@ -24,6 +29,17 @@ def test_ready(gadget: Plugged) -> None:
     on_the_pi.is_ready(gadget.guest, timeout_s=READY_S)
 
 
+def test_nothing_gets_in_at_the_first_boot(gadget: Plugged) -> None:
+    """Of this card: nothing is there yet of what the daemon writes. From before it had power until it was ready."""
+    knocks = Knocking(gadget.home.world.log(FIRST))
+    assert knocks.sent > 1000
+    assert on_the_pi.address_in(gadget.guest, home.PREFIX, NIC) in knocks.found
+    assert on_the_pi.link_local(gadget.guest, NIC) in knocks.found
+    assert knocks.came == []
+    assert gadget.laptop.received_of_tcp() == 0
+    assert on_the_pi.received(gadget.guest, NIC) > 1000
+
+
 def test_linux_takes_ecm(gadget: Plugged) -> None:
     """By itself, of two configurations."""
     assert gadget.laptop.driver() == DRIVERS["ecm"]
@@ -31,6 +47,17 @@ def test_linux_takes_ecm(gadget: Plugged) -> None:
 
 def test_closed(gadget: Plugged) -> None:
     on_the_cable.is_closed_outside(gadget)
+
+
+def test_who_may_send_what_to_whom(gadget: Plugged) -> None:
+    """The standard policy, packet by packet."""
+    guest, mac = gadget.guest, gadget.guest.run("cat", f"/sys/class/net/{BRIDGE}/address").strip()
+    box = {4: str(home.PI_IPV4.ip), 6: str(on_the_pi.address_in(guest, home.PREFIX, NIC))}
+    there = places(box, {4: str(home.PI_IPV4.ip + 9), 6: str(home.PREFIX[9])}, gadget.laptop.slaac()[0].network)
+    sent = [packet(there, row.source, row.destination, row.what, family) for row, family in asked(TABLE)]
+    passed = crossed(guest, gadget.home.world, Inside(NAME, CABLE, BRIDGE, mac), at_gadget, sent)
+    found = {(str(row), family): has for (row, family), has in zip(asked(TABLE), passed, strict=True)}
+    assert found == {(str(row), family): row.verdicts[family] for row, family in asked(TABLE)}
 
 
 @pytest.fixture(scope="module", params=["ecm", "rndis"])

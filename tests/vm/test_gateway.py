@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,11 +21,12 @@ from tests.verdicts import asked, packet
 from tests.vm import on_the_pi
 from tests.vm.conftest import EXAMPLE, Booted, booting, booting_again
 from tests.vm.kept import kept_connection
-from tests.vm.knocking import Knocking, knocking
-from tests.vm.verdicts import PLACES, crossed, give_second_arm
+from tests.vm.knocking import FIRST, Knocking, knocking
+from tests.vm.verdicts import INSIDE, PLACES, at_gateway, crossed, give_second_arm
 
 pytestmark = pytest.mark.vm
 READY_S = 240
+AGAIN = "knocking-again"
 NOTHING_DIFFERS = "Nothing differs, nothing would be done.\n"
 AS_PI = ("runuser", "-u", "pi", "--")
 AS_NOBODY = ("setpriv", "--reuid=65534", "--clear-groups")
@@ -31,13 +34,27 @@ AS_NOBODY = ("setpriv", "--reuid=65534", "--clear-groups")
 
 @pytest.fixture(scope="module")
 def gateway(gateway_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booted]:
-    with booting(gateway_image, tmp_path_factory.mktemp("virt"), VIRT, EXAMPLE.read_text()) as booted:
+    folder = tmp_path_factory.mktemp("virt")
+    with booting(gateway_image, folder, VIRT, EXAMPLE.read_text(), knocked=True) as booted:
         yield booted
 
 
 def test_ready(gateway: Booted) -> None:
     """The guest's own verdict: the appliance is ready, its initrd did its work, and no unit has failed."""
     on_the_pi.is_ready(gateway.guest, timeout_s=READY_S)
+
+
+def test_nothing_gets_in_at_the_first_boot(gateway: Booted) -> None:
+    """Of this card: nothing is there yet of what the daemon writes. From before it had power until it was ready."""
+    has_let_nobody_in(gateway, FIRST)
+
+
+def has_let_nobody_in(booted: Booted, name: str) -> None:
+    """Who knocked, and has that log, got to the Pi, and nothing came of it."""
+    knocks = Knocking(booted.lab.world.log(name))
+    assert knocks.sent > 1000
+    assert knocks.came == []
+    assert on_the_pi.received(booted.guest, NIC) > 1000
 
 
 def test_plan_and_explain(gateway: Booted) -> None:
@@ -293,7 +310,7 @@ class TestFirewallGone:
             on_the_pi.refuses_tunnel_packets_from_the_lan(guest, lab, timeout_s=3)
         with pytest.raises(AssertionError):
             checks.clamps_mss(lab)
-        with knocking(lab, lab.client.slaac_address(), "knocking-open") as knocks:
+        with knocking(lab, checks.give_web_host_its_address(lab), "knocking-open") as knocks:
             until(lambda: knocks.ways == {"bare", "tunnel", "inside"}, "answers", timeout_s=5)
         guest.run("systemctl", "start", "appliance.service", timeout_s=120)
         on_the_pi.is_ready(guest, timeout_s=120)
@@ -359,17 +376,14 @@ def before(gateway: Booted) -> on_the_pi.Traces:
 
 
 @pytest.fixture(scope="module")
-def knocks(gateway: Booted, before: on_the_pi.Traces) -> Iterator[Knocking]:
-    """Somebody outside does, from before the first boot's end until a test ends it."""
-    with knocking(gateway.lab, gateway.lab.client.slaac_address(), "knocking-again") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def again(gateway: Booted, knocks: Knocking) -> Iterator[Booted]:
-    with booting_again(gateway, VIRT) as booted:
-        on_the_pi.is_ready(booted.guest, timeout_s=READY_S)
-        yield booted
+def again(gateway: Booted, before: on_the_pi.Traces) -> Iterator[Booted]:
+    """Somebody outside knocks from before the first boot's end until it is ready."""
+    with ExitStack() as outside:
+        outside.enter_context(knocking(gateway.lab, gateway.lab.client.slaac_address(), AGAIN))
+        with booting_again(gateway, VIRT) as booted:
+            on_the_pi.is_ready(booted.guest, timeout_s=READY_S)
+            outside.close()
+            yield booted
 
 
 @pytest.fixture(scope="module")
@@ -380,10 +394,8 @@ def after(again: Booted) -> on_the_pi.Traces:
 class TestSecondBoot:
     """The same card, once more: what the first boot made is kept. These come last: the first boot is over."""
 
-    def test_nothing_gets_in_from_one_boot_to_the_next(self, again: Booted, knocks: Knocking) -> None:
-        assert knocks.sent > 1000
-        assert knocks.came == []
-        assert on_the_pi.received(again.guest, NIC) > 100
+    def test_nothing_gets_in_from_one_boot_to_the_next(self, again: Booted) -> None:
+        has_let_nobody_in(again, AGAIN)
         order = [on_the_pi.since_boot(again.guest, unit) for unit in ("ufw.service", "network-pre.target")]
         assert order == sorted(order)
 
@@ -426,6 +438,6 @@ class TestVerdicts:
         # The tunnel is up: what seems to be its server's belongs to a connection that is known, whoever sends it.
         sendable = [(row, family) for row, family in asked() if "as-broker" not in row.what]
         sent = [packet(PLACES, row.source, row.destination, row.what, family) for row, family in sendable]
-        passed = crossed(again.guest, again.lab, sent)
+        passed = crossed(again.guest, again.lab.world, INSIDE, partial(at_gateway, again.lab), sent)
         found = {(str(row), family): has for (row, family), has in zip(sendable, passed, strict=True)}
         assert found == {(str(row), family): row.verdicts[family] for row, family in sendable}

@@ -1,14 +1,15 @@
-"""The booted gateway between an outside and an inside: which packets its firewall lets by.
+"""A booted machine between an outside and an inside: which packets its firewall lets by.
 
-The outside is the lab, in IPv6 by the tunnel itself. The inside is a namespace in the guest: the lab's LAN is the
-uplink's here, as the example has one arm.
+The outside is the lab, a gateway's in IPv6 by the tunnel itself. The inside is a namespace in the guest: the lab's LAN
+is the uplink's here, as the example has one arm, and a gadget's laptop is there anyway.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 
 from firstboot.policy.decision import Packet
@@ -16,17 +17,16 @@ from firstboot.policy.rules import FAMILIES
 from image.lab.cables import WIRES
 from image.lab.gateway import Lab
 from image.lab.guest import Guest
-from image.lab.home import CARD_MAC
+from image.lab.home import CARD, CARD_MAC
 from image.lab.waiting import until
+from image.lab.world import World
 from tests.lab import wire
 from tests.netns.packets import datagrams, framed, frames, tunnelled
 from tests.netns.probe import ARRIVED, PROBE
 from tests.verdicts import BROKER, FIREWALL, Places
 from tests.vm import on_the_pi
 
-INSIDE, LAN = "inside", "lan0"
-LAN_MAC = "02:00:00:00:00:09"
-CARD = "pi0"
+LAN, LAN_MAC = "lan0", "02:00:00:00:00:09"
 OUTSIDE, TUNNEL = "eth0", "he-ipv6"
 FIRST_NUMBER = 1025
 PLACES = Places(
@@ -41,13 +41,28 @@ PLACES = Places(
 )
 
 
+@dataclass(frozen=True)
+class Inside:
+    """Who is inside: a namespace of the guest, its wire to the Pi, and the Pi's interface there, with its address."""
+
+    namespace: str
+    wire: str
+    interface: str
+    mac: str
+
+
+INSIDE = Inside("inside", LAN, LAN, LAN_MAC)
+Frames = Callable[[Packet, int], Sequence[bytes]]
+
+
 def give_second_arm(guest: Guest, config: str) -> None:
     """The gateway with this configuration, but with an inside of its own, and one service there."""
     begun, _, _ = config.partition("lan:\n")
     lan = f"lan:\n  interface: {LAN}\n  address: 192.168.2.1/24\n"
-    guest.run("ip", "netns", "add", INSIDE)
-    guest.run("ip", "link", "add", LAN, "address", LAN_MAC, "type", "veth", "peer", "name", LAN, "netns", INSIDE)
-    guest.run("ip", "-n", INSIDE, "link", "set", LAN, "up")
+    there = INSIDE.namespace
+    guest.run("ip", "netns", "add", there)
+    guest.run("ip", "link", "add", LAN, "address", LAN_MAC, "type", "veth", "peer", "name", LAN, "netns", there)
+    guest.run("ip", "-n", there, "link", "set", LAN, "up")
     guest.run("systemctl", "stop", "appliance.service")  # who starts anew with another file, takes it for meant
     guest.write(on_the_pi.CONFIG, begun + lan + FIREWALL)
     guest.run("systemctl", "start", "appliance.service", timeout_s=120)
@@ -62,31 +77,45 @@ def _has_rules_for_both(guest: Guest) -> bool:
     return found["counted"] == list(FAMILIES) and any(rule["destination"] == inside for rule in found["rules"])
 
 
-def crossed(guest: Guest, lab: Lab, sent: Sequence[Packet]) -> list[bool]:
-    """Which of these the firewall lets in, out or through; TimeoutError if one does not get as far as the firewall."""
+def crossed(guest: Guest, world: World, inside: Inside, outer: Frames, sent: Sequence[Packet]) -> list[bool]:
+    """Which of these the firewall lets in, out or through; TimeoutError if one does not get as far as the firewall.
+
+    `outer`: the frames that its network card gets for a packet from outside.
+    """
     numbered = list(enumerate(sent, FIRST_NUMBER))
-    answer = guest.ask(["nft", "-f", "-"], stdin=PROBE + ARRIVED)
-    assert answer.code == 0, answer.output
+    _change_tables(guest, PROBE + ARRIVED)
     # In this order, so that nothing is an answer: most that is let in is answered by nobody.
-    outside = [each for at, one in numbered if one.arriving in (OUTSIDE, TUNNEL) for each in outer(lab, one, at)]
-    lab.world.run(WIRES, [sys.executable, "-m", "tests.lab.wire", CARD, *(each.hex() for each in outside)])
-    inside = [each for at, one in numbered if one.arriving == LAN for each in frames(one, at, _mac(LAN_MAC))]
-    _in_guest(guest, [f"--net=/run/netns/{INSIDE}"], LAN, inside)
+    far = [each for at, one in numbered if one.arriving not in ("", inside.interface) for each in outer(one, at)]
+    world.run(WIRES, [sys.executable, "-m", "tests.lab.wire", CARD, *(each.hex() for each in far)])
+    mac = mac_of(inside.mac)
+    near = [each for at, one in numbered if one.arriving == inside.interface for each in frames(one, at, mac)]
+    _in_guest(guest, [f"--net=/run/netns/{inside.namespace}"], inside.wire, near)
     _in_guest(guest, [], "-", [each for at, one in numbered if not one.arriving for each in datagrams(one, at)])
     numbers = {(one.family, at) for at, one in numbered}
     seen = until(lambda: _seen(guest, numbers), "all packets are at the firewall", timeout_s=10)
+    _change_tables(guest, "delete table inet probe\ndelete table inet arrived\n")
     return [(one.family, at) in seen for at, one in numbered]
 
 
-def outer(lab: Lab, one: Packet, number: int) -> Sequence[bytes]:
-    """The frames that the Pi's network card gets: what comes by the tunnel is in the tunnel server's packets."""
+def _change_tables(guest: Guest, commands: str) -> None:
+    answer = guest.ask(["nft", "-f", "-"], stdin=commands)
+    assert answer.code == 0, answer.output
+
+
+def at_gateway(lab: Lab, one: Packet, number: int) -> Sequence[bytes]:
+    """The frames that its network card gets: what comes by the tunnel is in the tunnel server's packets."""
     inner = datagrams(one, number)
     if one.family == 6:
         inner = [tunnelled(each, lab.site.tunnel_server, lab.site.pi_uplink.ip) for each in inner]
-    return [framed(each, _mac(CARD_MAC)) for each in inner]
+    return [framed(each, mac_of(CARD_MAC)) for each in inner]
 
 
-def _mac(text: str) -> bytes:
+def at_gadget(one: Packet, number: int) -> Sequence[bytes]:
+    """The frames that its network card gets."""
+    return frames(one, number, mac_of(CARD_MAC))
+
+
+def mac_of(text: str) -> bytes:
     return bytes.fromhex(text.replace(":", ""))
 
 
