@@ -1,4 +1,4 @@
-"""A connection from the LAN to the Internet that is spoken on all the time."""
+"""Datagrams from the LAN to the Internet and back, all the time: a connection that the firewall knows."""
 
 from __future__ import annotations
 
@@ -25,8 +25,17 @@ class Kept:
     @property
     def answers(self) -> int:
         """So far."""
+        return self._told()[0]
+
+    @property
+    def lost(self) -> int:
+        """How many datagrams were not answered."""
+        return self._told()[1]
+
+    def _told(self) -> tuple[int, int]:
         lines = self.log.read_text().rpartition("\n")[0].splitlines()
-        return int(lines[-1]) if lines else 0
+        answered, lost = lines[-1].split() if lines else ("0", "0")
+        return int(answered), int(lost)
 
 
 @contextmanager
