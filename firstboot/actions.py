@@ -196,7 +196,7 @@ class SetRoute(Action):
 
     def __str__(self) -> str:
         via = f" via {self.route.gateway}" if self.route.gateway else ""
-        return f"set route {self.route.destination}{via} on {self.route.interface}{_in_table(self.route)}"
+        return f"set route {_whither(self.route)}{via} on {self.route.interface}{_in_table(self.route)}"
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ class RemoveRoute(Action):
     route: Route
 
     def __str__(self) -> str:
-        return f"remove route {self.route.destination} on {self.route.interface}{_in_table(self.route)}"
+        return f"remove route {_whither(self.route)} on {self.route.interface}{_in_table(self.route)}"
 
 
 @dataclass(frozen=True)
@@ -461,6 +461,10 @@ class NoteInterruption(Action):
 
     def __str__(self) -> str:
         return "remember that the broker may have an address that is not ours any more"
+
+
+def _whither(route: Route) -> str:
+    return f"{route.destination}" if route.source is None else f"{route.destination} from {route.source}"
 
 
 def _in_table(route: Route) -> str:

@@ -61,6 +61,7 @@ class Route:
 
     `interface`: "" for a default route that does not lead through one alone: it has several next hops, or leads nowhere
     on purpose (blackhole, unreachable, prohibit, throw), or to this machine itself (local).
+    `source`: it is for packets from there alone (IPv6); None: for all.
     """
 
     destination: Network
@@ -69,6 +70,7 @@ class Route:
     metric: int = 0
     table: int = MAIN_TABLE
     protocol: int = 0
+    source: Network | None = None
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,11 @@ def address_key(address: Interface, interface: str) -> str:
     return f"{address} on {interface}"
 
 
-def route_key(destination: Network, metric: int, table: int) -> str:
+def route_key(destination: Network, metric: int, table: int, source: Network | None = None) -> str:
     """What identifies a route: two that share all of these cannot both be."""
+    whose = "" if source is None else f" from {source}"
     where = "" if table == MAIN_TABLE else f" in table {table}"
-    return f"{destination} metric {metric}{where}"
+    return f"{destination}{whose} metric {metric}{where}"
 
 
 @dataclass(frozen=True)

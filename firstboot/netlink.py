@@ -137,6 +137,7 @@ class Netlink:
             "proto": OURS,
             "table": route.table,
             "priority": route.metric,
+            **({"src": str(route.source.network_address), "src_len": route.source.prefixlen} if route.source else {}),
             **(
                 {"gateway": str(route.gateway)}
                 if route.gateway

@@ -55,7 +55,7 @@ _SIT_LOCAL, _SIT_REMOTE, _SIT_TTL = 2, 3, 4
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS, _IFA_PROTO = 1, 2, 8, 11
 _IFA_F_DADFAILED, _IFA_F_TENTATIVE = 0x08, 0x40
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
-_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 4, 5, 6, 15
+_RTA_DST, _RTA_SRC, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 2, 4, 5, 6, 15
 _RTN_UNICAST, _RTM_F_CLONED, _LOCAL_TABLE = 1, 0x200, 255
 _NDA_DST, _NDA_LLADDR = 1, 2
 _FRA_SRC, _FRA_IIF, _FRA_PRIORITY, _FRA_FWMARK, _FRA_TABLE, _FRA_OIF, _FRA_PROTOCOL = 2, 3, 6, 10, 15, 17, 21
@@ -131,7 +131,7 @@ class Tables:
         for family in _FAMILIES:
             tables_seen: set[int] = set()
             for body in self._dumps.table(_GETROUTE, _ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0), keep=_may_matter):
-                _, length, _, _, table, protocol, _, sort, _ = _ROUTE.unpack_from(body)
+                _, length, source_length, _, table, protocol, _, sort, _ = _ROUTE.unpack_from(body)
                 known = attributes(body, _ROUTE.size)
                 table = _number(known, _RTA_TABLE) or table
                 is_example = bool(length) and protocol != OURS
@@ -141,7 +141,8 @@ class Tables:
                 name = self._names.get(_number(known, _RTA_OIF), "") if sort == _RTN_UNICAST else ""
                 if name or not length:
                     destination = _network(known.get(_RTA_DST), length, family)
-                    found.append(_route(destination, name, known, table=table, protocol=protocol))
+                    source = _source(known, source_length, family)
+                    found.append(_route(destination, name, known, table=table, protocol=protocol, source=source))
                     if is_example:
                         tables_seen.add(table)
         return found
@@ -192,10 +193,10 @@ def address_key_in(message: bytes) -> str:
 
 def route_key_in(message: bytes) -> str:
     """What identifies the route that a message is about."""
-    family, length, _, _, table, *_ = _ROUTE.unpack_from(message)
+    family, length, source_length, _, table, *_ = _ROUTE.unpack_from(message)
     known = attributes(message, _ROUTE.size)
-    destination = _network(known.get(_RTA_DST), length, family)
-    return route_key(destination, _number(known, _RTA_PRIORITY), _number(known, _RTA_TABLE) or table)
+    destination, source = _network(known.get(_RTA_DST), length, family), _source(known, source_length, family)
+    return route_key(destination, _number(known, _RTA_PRIORITY), _number(known, _RTA_TABLE) or table, source)
 
 
 def _may_matter(route: bytes) -> bool:
@@ -226,7 +227,14 @@ def _link(index: int, flags: int, known: Attributes, driver: str) -> Link:
     )
 
 
-def _route(destination: Network, interface: str, known: Attributes, *, table: int, protocol: int) -> Route:
+def _source(known: Attributes, length: int, family: int) -> Network | None:
+    """The only one whose packets a route is for."""
+    return _network(known.get(_RTA_SRC), length, family) if length else None
+
+
+def _route(
+    destination: Network, interface: str, known: Attributes, *, table: int, protocol: int, source: Network | None
+) -> Route:
     gateway = known.get(_RTA_GATEWAY)
     return Route(
         destination=destination,
@@ -235,6 +243,7 @@ def _route(destination: Network, interface: str, known: Attributes, *, table: in
         metric=_number(known, _RTA_PRIORITY),
         table=table,
         protocol=protocol,
+        source=source,
     )
 
 

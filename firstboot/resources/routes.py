@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
 from appliance.addresses import Network
-from appliance.model import Appliance
+from appliance.model import Appliance, Tunnel
 from firstboot.actions import Action, RemoveRoute, SetRoute
+from firstboot.cable import segments
 from firstboot.facts import MAIN_TABLE, OURS, Facts, Gateway, Route, route_key
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
@@ -24,18 +25,19 @@ METRIC_IPV6 = 512
 
 @dataclass(frozen=True)
 class Reach:
-    """A destination by way of a router or an interface."""
+    """A destination by way of a router or an interface; for packets from `source` alone, if there is one."""
 
     destination: Network
     interface: str
     gateway: Gateway | None
     metric: int
     table: int = MAIN_TABLE
+    source: Network | None = None
 
     @property
     def key(self) -> str:
-        """Destination, metric and table."""
-        return route_key(self.destination, self.metric, self.table)
+        """Destination, source, metric and table."""
+        return route_key(self.destination, self.metric, self.table, self.source)
 
 
 class Routes(Kind[Reach]):
@@ -61,7 +63,7 @@ class Routes(Kind[Reach]):
 def ours(facts: Facts) -> Sequence[Reach]:
     """Every route that is ours, of any table."""
     return [
-        Reach(route.destination, route.interface, route.gateway, route.metric, route.table)
+        Reach(route.destination, route.interface, route.gateway, route.metric, route.table, route.source)
         for route in facts.routes
         if is_ours(route)
     ]
@@ -80,7 +82,7 @@ def actions(change: Change[Reach]) -> Sequence[Action]:
 
 
 def _route(reach: Reach) -> Route:
-    return Route(reach.destination, reach.interface, reach.gateway, reach.metric, reach.table, OURS)
+    return Route(reach.destination, reach.interface, reach.gateway, reach.metric, reach.table, OURS, reach.source)
 
 
 def _desired(appliance: Appliance, facts: Facts) -> Iterator[Reach]:
@@ -91,7 +93,19 @@ def _desired(appliance: Appliance, facts: Facts) -> Iterator[Reach]:
     if gateway is not None and is_static(uplink):
         yield Reach(IPv4Network("0.0.0.0/0"), uplink.interface, gateway, METRIC)
     if tunnel is not None:
-        yield Reach(IPv6Network("::/0"), tunnel.interface, None, METRIC_IPV6)
+        for source in _through_tunnel(appliance, tunnel, facts):
+            yield Reach(IPv6Network("::/0"), tunnel.interface, None, METRIC_IPV6, source=source)
         if gateway is not None:
             # Once a default route leads elsewhere (a VPN, a second uplink), the tunnel's own packets must not follow.
             yield Reach(IPv4Network(tunnel.server), uplink.interface, gateway, METRIC)
+
+
+def _through_tunnel(appliance: Appliance, tunnel: Tunnel, facts: Facts) -> Iterator[IPv6Network]:
+    """Whose packets the broker passes on, and those of the cable that leave with the tunnel's address (NAT66).
+
+    It drops all others. What has an address of another provider, or of another tunnel, is left to that one's route.
+    """
+    yield tunnel.address.network
+    yield tunnel.routed
+    for segment in segments(appliance, facts):
+        yield segment.ipv6.network

@@ -13,7 +13,7 @@ from appliance.errors import TemporaryError
 from firstboot import actions
 from firstboot.broker.answers import Answer, Word
 from firstboot.broker.memory import KnownRecord, Memory, digest
-from firstboot.facts import OURS, Address, Carrier, ChangedSetting, Facts, Gateway, Link, Route, Rule
+from firstboot.facts import OURS, Address, Carrier, ChangedSetting, Facts, Gateway, Link, Route, Rule, route_key
 from firstboot.gadget.configfs import NETWORK, normal
 from firstboot.gadget.layout import Layout
 from firstboot.kind import FileState, Gadget, Reaction
@@ -298,11 +298,10 @@ class MemoryMachine:
         if route.gateway is not None and not self._reaches(route):
             raise TemporaryError("Nexthop has invalid gateway")
         self.log.append(action)
-        same = (route.destination, route.metric, route.table)
-        if not action.replaces and any((r.destination, r.metric, r.table) == same for r in self.routes):
+        others = [other for other in self.routes if _key(other) != _key(route)]
+        if not action.replaces and others != self.routes:
             raise TemporaryError("File exists")
-        self.routes = [r for r in self.routes if (r.destination, r.metric, r.table) != same]
-        self.routes.append(replace(route, protocol=OURS))
+        self.routes = [*others, replace(route, protocol=OURS)]
 
     def _reaches(self, route: Route) -> bool:
         return any(a.interface == route.interface and route.gateway in a.address.network for a in self.addresses)
@@ -461,6 +460,10 @@ class MemoryMachine:
     def _(self, action: actions.RememberCarrying) -> None:
         self.log.append(action)
         self.carrying[action.network] = action.carrier
+
+
+def _key(route: Route) -> str:
+    return route_key(route.destination, route.metric, route.table, route.source)
 
 
 def count(machine: MemoryMachine) -> Counter[type]:

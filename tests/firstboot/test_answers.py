@@ -24,6 +24,7 @@ from tests.firstboot.memory import MemoryMachine
 
 GATEWAY = (EXAMPLES / "gateway.yaml").read_text()
 CUSTOM = (EXAMPLES / "policies.yaml").read_text()
+THROUGH_TUNNEL = ("::/0 from 2001:db8:123c:abd::/64 metric 512", "::/0 from 2001:db8:123d:abc::/64 metric 512")
 
 
 class Asked:
@@ -77,7 +78,7 @@ def test_a_section_is_all_that_is_kept_because_of_it(asked: Asked) -> None:
     found = asked.specs("tunnel")
     assert found["tunnel"] == {"he-ipv6"}
     assert found["addresses"] == {"2001:db8:123c:abd::2/64 on he-ipv6", "2001:db8:123d:abc::1/64 on eth0"}
-    assert found["routes"] == {"::/0 metric 512", "198.51.100.100/32 metric 97"}
+    assert found["routes"] == {*THROUGH_TUNNEL, "198.51.100.100/32 metric 97"}
     assert {"net/ipv6/conf/all/forwarding", "net/ipv6/conf/eth0/accept_ra"} <= found["sysctls"]
     assert found["tunnel-sysctls"] == {
         f"net/ipv6/conf/he-ipv6/{name}" for name in ("forwarding", "disable_ipv6", "accept_ra")
@@ -141,7 +142,8 @@ def test_a_thing_of_the_machine_is_found_in_every_kind(asked: Asked, thing: str,
 
 
 def test_a_kind_is_all_of_it(asked: Asked) -> None:
-    assert asked.specs("routes")["routes"] == {"0.0.0.0/0 metric 97", "::/0 metric 512", "198.51.100.100/32 metric 97"}
+    routes = {"0.0.0.0/0 metric 97", *THROUGH_TUNNEL, "198.51.100.100/32 metric 97"}
+    assert asked.specs("routes")["routes"] == routes
 
 
 def test_each_spec_has_its_lines_and_what_was_done_for_it(asked: Asked) -> None:
@@ -151,14 +153,14 @@ def test_each_spec_has_its_lines_and_what_was_done_for_it(asked: Asked) -> None:
     assert routes["state"] == "ok"
     assert [entry[20:] for entry in routes["history"]] == ["set route 198.51.100.100/32 via 192.168.1.254 on eth0"]
     assert len(routes["desired"]) == len(routes["observed"]) == 1
-    assert len(asked.explained("routes")["kinds"][0]["history"]) == 3
+    assert len(asked.explained("routes")["kinds"][0]["history"]) == 4
 
 
 def test_what_differs_of_a_thing_is_told_alone(asked: Asked) -> None:
     asked.machine.routes = []
     (routes,) = asked.explained("::/0")["kinds"]
-    assert routes["difference"] == ["::/0 metric 512: missing"]
-    assert routes["actions"] == ["set route ::/0 on he-ipv6"]
+    assert routes["difference"] == [f"{key}: missing" for key in THROUGH_TUNNEL]
+    assert routes["actions"][0] == "set route ::/0 from 2001:db8:123c:abd::/64 on he-ipv6"
     assert asked.machine.log == []
 
 
@@ -211,8 +213,9 @@ class TestPlan:
     def test_what_is_gone_has_its_lines(self, asked: Asked) -> None:
         asked.machine.routes = [route for route in asked.machine.routes if route.destination.prefixlen == 32]
         (routes,) = asked.plan()
-        assert routes["difference"] == ["0.0.0.0/0 metric 97: missing", "::/0 metric 512: missing"]
-        assert set(routes["wanted_by"]) == {"0.0.0.0/0 metric 97", "::/0 metric 512"}
+        gone = ("0.0.0.0/0 metric 97", *THROUGH_TUNNEL)
+        assert routes["difference"] == [f"{key}: missing" for key in gone]
+        assert set(routes["wanted_by"]) == set(gone)
 
     def test_another_configuration_is_what_a_pass_would_do_then(self, asked: Asked) -> None:
         other = asked.config.replace("198.51.100.100", "198.51.100.101")

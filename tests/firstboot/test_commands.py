@@ -157,9 +157,9 @@ def test_explain_tells_what_differs(shell: Shell, capsys: pytest.CaptureFixture[
     shell.asked.machine.routes = []
     assert main(["explain", "::/0"]) == 0
     told = capsys.readouterr().out
-    assert "  wanted:\n    ::/0 metric 512: destination ::/0, interface he-ipv6, metric 512, table 254 (" in told
-    assert "  there is: nothing\n  differs:\n    ::/0 metric 512: missing\n" in told
-    assert "  would be done:\n    set route ::/0 on he-ipv6\n" in told
+    assert "  wanted:\n    ::/0 from 2001:db8:123c:abd::/64 metric 512: destination ::/0, interface he-ipv6, " in told
+    assert "  there is: nothing\n  differs:\n    ::/0 from 2001:db8:123c:abd::/64 metric 512: missing\n" in told
+    assert "  would be done:\n    set route ::/0 from 2001:db8:123c:abd::/64 on he-ipv6\n" in told
 
 
 def test_explain_tells_the_first_few_lines_of_many(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:

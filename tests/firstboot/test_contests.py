@@ -78,7 +78,8 @@ def test_it_is_asked_who_took_that_very_thing_away_since_it_was_right(gateway: A
     before_s = bout.now - 0.5
     assert set(bout.asked_for) == {
         (Source.ROUTES, "0.0.0.0/0 metric 97", before_s),
-        (Source.ROUTES, "::/0 metric 512", before_s),
+        (Source.ROUTES, "::/0 from 2001:db8:123c:abd::/64 metric 512", before_s),
+        (Source.ROUTES, "::/0 from 2001:db8:123d:abc::/64 metric 512", before_s),
     }
 
 

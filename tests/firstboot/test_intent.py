@@ -36,9 +36,17 @@ def test_a_difference_is_told_with_its_action_and_its_line(parsed: Parsed) -> No
     machine.log.clear()
 
     found = asked("routes", parsed, machine)
-    assert found.difference == ("0.0.0.0/0 metric 97: missing", "::/0 metric 512: missing")
-    assert found.actions == ("set route 0.0.0.0/0 via 192.168.1.254 on eth0", "set route ::/0 on he-ipv6")
-    assert len(found.desired) == 3
+    assert found.difference == (
+        "0.0.0.0/0 metric 97: missing",
+        "::/0 from 2001:db8:123c:abd::/64 metric 512: missing",
+        "::/0 from 2001:db8:123d:abc::/64 metric 512: missing",
+    )
+    assert found.actions == (
+        "set route 0.0.0.0/0 via 192.168.1.254 on eth0",
+        "set route ::/0 from 2001:db8:123c:abd::/64 on he-ipv6",
+        "set route ::/0 from 2001:db8:123d:abc::/64 on he-ipv6",
+    )
+    assert len(found.desired) == 4
     assert len(found.observed) == 1
     lines = (EXAMPLES / "gateway.yaml").read_text().splitlines()
     assert found.line == 1 + lines.index("uplink:")

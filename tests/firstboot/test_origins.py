@@ -141,7 +141,8 @@ def test_what_cannot_be_said_yet_has_its_reasons_as_well() -> None:
     [
         ("tunnel", "he-ipv6", ("uplink.address", "tunnel.server")),
         ("routes", "198.51.100.100/32 metric 97", ("uplink.interface", "uplink.gateway", "tunnel.server")),
-        ("routes", "::/0 metric 512", ("uplink", "tunnel")),
+        ("routes", "::/0 from 2001:db8:123c:abd::/64 metric 512", ("uplink", "tunnel.address")),
+        ("routes", "::/0 from 2001:db8:123d:abc::/64 metric 512", ("uplink", "tunnel.routed")),
         ("units", "ssh.service", ("ssh.authorized_keys[0]",)),
         ("sysctls", "net/ipv6/conf/eth0/accept_ra", ("tunnel", "lan.interface")),
     ],
