@@ -22,6 +22,7 @@ from appliance.ranges import AddressRange
 Network = IPv4Network | IPv6Network
 PREFIX_LENGTH = re.compile(r"[0-9]{1,3}")
 PRIVATE = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))  # RFC 1918
+SUBNET_PREFIXLEN = 64  # of a network whose machines choose their addresses (RFC 4862)
 GADGET_PREFIX_MAX = 30  # the longest prefix with an address for the Pi and one for the laptop
 
 
@@ -129,6 +130,11 @@ def is_within(network: Network, other: Network) -> bool:
     return (
         network.version == other.version and network.network_address in other and network.prefixlen >= other.prefixlen
     )
+
+
+def subnet(prefix: IPv6Network, number: int) -> IPv6Network:
+    """The /64 of that number from the beginning of a prefix on, the first being 0; it may be beyond its end."""
+    return IPv6Network((int(prefix.network_address) + (number << SUBNET_PREFIXLEN), SUBNET_PREFIXLEN))
 
 
 def ipv4_range(text: str) -> AddressRange:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
-from appliance.addresses import Network
+from appliance.addresses import Network, subnet
 from appliance.finding import Check, Finding
 from appliance.firewall import AllowIn, PortForward
 from appliance.model import Appliance
+from appliance.network_checks import lan_networks
 from appliance.poison import until_unread
 from appliance.ranges import PortRange
 from appliance.services import Protocol, Service
@@ -58,25 +59,37 @@ def services_of(rule: AllowIn) -> list[Service]:
     return [Service(protocol, ports) for protocol, found in named for ports in found]
 
 
-def inside_ipv4(appliance: Appliance) -> IPv4Network | None:
-    """The IPv4 network that is behind the Pi, where the file says which it is."""
-    if appliance.gadget is not None:
-        return appliance.gadget.network.network if appliance.gadget.network is not None else None
-    return appliance.lan.address.network if appliance.lan is not None and appliance.lan.address is not None else None
+def own_ipv4(appliance: Appliance) -> Sequence[IPv4Interface]:
+    """The Pi's addresses in the networks that are behind it, where the file says which they are."""
+    found = [appliance.gadget.network] if appliance.gadget is not None else []
+    return [own for own in (*found, *(lan.address for _, lan in lan_networks(appliance))) if own is not None]
+
+
+def inside_ipv4(appliance: Appliance) -> Sequence[IPv4Network]:
+    """These networks."""
+    return [own.network for own in own_ipv4(appliance)]
+
+
+def own_ipv6(appliance: Appliance) -> Sequence[IPv6Address]:
+    """The Pi's addresses in the networks that the broker routes to it: the first in each."""
+    tunnel = appliance.tunnel
+    if tunnel is None:
+        return []
+    networks = max(1, len(lan_networks(appliance)))
+    return [subnet(tunnel.routed, number)[1] for number in range(networks)]
 
 
 def hides_ipv4(appliance: Appliance) -> bool:
-    """Whether the inside's IPv4 goes through the Pi, which hides it behind its own address."""
-    lan, uplink = appliance.lan, appliance.uplink
-    return appliance.gadget is not None or (
-        lan is not None and uplink is not None and lan.interface != uplink.interface
-    )
+    """Whether the IPv4 of a network inside goes through the Pi, which hides it behind its own address."""
+    uplink = appliance.uplink
+    behind = [lan for _, lan in lan_networks(appliance) if uplink is not None and lan.interface != uplink.interface]
+    return appliance.gadget is not None or bool(behind)
 
 
 def inside_networks(appliance: Appliance, family: int) -> Iterator[Network]:
     """Those that the inside has and whose packets the Pi sees, where the file says which."""
-    if family == 4 and hides_ipv4(appliance) and (network := inside_ipv4(appliance)) is not None:
-        yield network
+    if family == 4 and hides_ipv4(appliance):
+        yield from inside_ipv4(appliance)
     if family == 6 and appliance.tunnel is not None:
         yield appliance.tunnel.routed
 
@@ -112,19 +125,19 @@ def _inside_ipv6(appliance: Appliance, to: IPv6Address, path: str) -> Iterator[F
     elif to not in tunnel.routed:
         message = f"{path}: {to} is not in {tunnel.routed}, which is tunnel.routed"
         yield Finding(path, message, f"an address in {tunnel.routed}")
-    elif to == tunnel.routed[1]:
+    elif to in own_ipv6(appliance):
         message = f"{path}: {to} is the Pi itself, which the outside never reaches"
         yield Finding(path, message, "the address of another machine inside")
 
 
 def _inside_ipv4(appliance: Appliance, to: IPv4Address, path: str) -> Iterator[Finding]:
-    network = inside_ipv4(appliance)
-    own = (appliance.gadget.network if appliance.gadget else None) or (appliance.lan.address if appliance.lan else None)
+    networks = inside_ipv4(appliance)
     if not hides_ipv4(appliance):
         yield _not_through(path, to)
-    elif network is not None and to not in network:
-        yield Finding(path, f"{path}: {to} is not in {network}, the network inside", f"an address in {network}")
-    elif own is not None and to == own.ip:
+    elif networks and not any(to in network for network in networks):
+        named = " or ".join(str(network) for network in networks)
+        yield Finding(path, f"{path}: {to} is not in {named}, the network inside", f"an address in {named}")
+    elif to in [own.ip for own in own_ipv4(appliance)]:
         yield Finding(path, f"{path}: {to} is the Pi itself", "the address of another machine inside")
 
 

@@ -123,7 +123,9 @@ class Tunnel:
 
     server: IPv4Address = setting(scalar.IPV4_ADDRESS, 'the page\'s "Server IPv4 Address"')
     address: IPv6Interface = setting(scalar.IPV6_INTERFACE, 'the page\'s "Client IPv6 Address", with /64')
-    routed: IPv6Network = setting(scalar.IPV6_NETWORK, 'the page\'s "Routed /64"')
+    routed: IPv6Network = setting(
+        scalar.IPV6_NETWORK, 'the page\'s "Routed /64"; its "Routed /48" for several networks, a /64 each'
+    )
     interface: str = setting(scalar.INTERFACE, "what to call the tunnel's interface", default="he-ipv6")
     mtu: int | None = setting(
         scalar.TUNNEL_MTU, "largest packet in bytes; left out: the uplink's less 20", default=None
@@ -145,8 +147,8 @@ class Dhcp4:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lan:
-    """The network that is served."""
+class LanNetwork:
+    """A network that is served."""
 
     interface: str = setting(scalar.INTERFACE, "its network interface; the uplink's own is allowed")
     address: IPv4Interface | None = setting(
@@ -156,6 +158,20 @@ class Lan:
     )
     domain: str = setting(scalar.DOMAIN, "the domain of the names on it", default="lan")
     dhcp4: Dhcp4 | None = section(Dhcp4, "give out IPv4 addresses; left out: somebody else does")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lan(LanNetwork):
+    """The network that is served, and others beside it."""
+
+    others: tuple[LanNetwork, ...] = sections(
+        LanNetwork, "more networks to serve, each on an interface of its own, with the next /64 of tunnel.routed"
+    )
+
+    @property
+    def networks(self) -> tuple[LanNetwork, ...]:
+        """All of them, in the order in which they have a /64 each."""
+        return (self, *self.others)
 
 
 @dataclass(frozen=True, kw_only=True)

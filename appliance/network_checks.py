@@ -6,10 +6,27 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from appliance.finding import Check, Finding
-from appliance.model import Appliance, Lan, Uplink, WifiNetwork
+from appliance.model import Appliance, LanNetwork, Uplink, WifiNetwork
 from appliance.poison import until_unread
 
 LEASE_MIN_S = 120  # dnsmasq's own minimum: it raises shorter ones silently (dnsmasq(8), --dhcp-range)
+
+
+Section = Uplink | LanNetwork
+
+
+def lan_networks(appliance: Appliance) -> list[tuple[str, LanNetwork]]:
+    """The networks that are served, each with its path in the file."""
+    if appliance.lan is None:
+        return []
+    others = [(f"lan.others[{number}]", other) for number, other in enumerate(appliance.lan.others)]
+    return [("lan", appliance.lan), *others]
+
+
+def sections(appliance: Appliance) -> list[tuple[str, Section]]:
+    """The uplink and these."""
+    uplink = appliance.uplink
+    return [*([("uplink", uplink)] if uplink is not None else []), *lan_networks(appliance)]
 
 
 def _uplink(appliance: Appliance) -> Iterator[Finding]:
@@ -29,8 +46,8 @@ def _uplink(appliance: Appliance) -> Iterator[Finding]:
 
 
 def _uplink_address(appliance: Appliance) -> Iterator[Finding]:
-    for path, section in (("uplink", appliance.uplink), ("lan", appliance.lan)):
-        if section is not None and section.address is not None and unusable(section.address.ip):
+    for path, section in sections(appliance):
+        if section.address is not None and unusable(section.address.ip):
             message = f"{path}.address: {section.address.ip} is not an address for a machine on a network"
             yield Finding(f"{path}.address", message, "an address of your own network, e.g. 192.168.1.252/24")
 
@@ -91,69 +108,94 @@ def _wifi_names(appliance: Appliance) -> Iterator[Finding]:
 
 
 def _arms(appliance: Appliance) -> Iterator[Finding]:
-    uplink, lan = appliance.uplink, appliance.lan
-    if uplink is None or lan is None:
-        return
+    uplink = appliance.uplink
+    if uplink is not None:
+        for path, lan in lan_networks(appliance):
+            yield from until_unread(_arm(uplink, lan, path))
+
+
+def _arm(uplink: Uplink, lan: LanNetwork, path: str) -> Iterator[Finding]:
     if lan.interface != uplink.interface:
         if lan.address is None:
-            message = f"lan.address is missing: {lan.interface} is another interface than the uplink's"
-            yield Finding("lan", message, "the Pi's own address there, e.g. 192.168.2.1/24")
+            message = f"{path}.address is missing: {lan.interface} is another interface than the uplink's"
+            yield Finding(path, message, "the Pi's own address there, e.g. 192.168.2.1/24")
         elif uplink.address is not None and uplink.address.network.overlaps(lan.address.network):
-            message = f"lan.address: {lan.address.network} overlaps {uplink.address.network}, the uplink's network"
-            yield Finding("lan.address", message, "a network of its own")
+            message = f"{path}.address: {lan.address.network} overlaps {uplink.address.network}, the uplink's network"
+            yield Finding(f"{path}.address", message, "a network of its own")
     elif lan.address is not None and lan.address != uplink.address:
-        message = f"lan.address: the LAN is on the uplink's interface, {lan.interface}, which has its address already"
-        yield Finding("lan.address", message, "leave it out")
+        message = (
+            f"{path}.address: the LAN is on the uplink's interface, {lan.interface}, which has its address already"
+        )
+        yield Finding(f"{path}.address", message, "leave it out")
 
 
-def _range_network(appliance: Appliance) -> Iterator[Finding]:
-    uplink, lan = appliance.uplink, appliance.lan
-    if uplink is None or lan is None or lan.dhcp4 is None:
+def _apart(appliance: Appliance) -> Iterator[Finding]:
+    """Each network is on an interface of its own, and has addresses of its own."""
+    networks = lan_networks(appliance)
+    for number, (path, lan) in enumerate(networks):
+        for other_path, other in networks[:number]:
+            if lan.interface == other.interface:
+                message = f"{path}.interface: {lan.interface} is that of {other_path}"
+                yield Finding(f"{path}.interface", message, "an interface of its own")
+            elif lan.address and other.address and lan.address.network.overlaps(other.address.network):
+                message = f"{path}.address: {lan.address.network} overlaps that of {other_path}"
+                yield Finding(f"{path}.address", message, "a network of its own")
+
+
+def _ranges(appliance: Appliance) -> Iterator[Finding]:
+    uplink = appliance.uplink
+    if uplink is not None:
+        for path, lan in lan_networks(appliance):
+            yield from until_unread(_range(uplink, lan, f"{path}.dhcp4"))
+
+
+def _range(uplink: Uplink, lan: LanNetwork, path: str) -> Iterator[Finding]:
+    if lan.dhcp4 is None:
         return
     own = _own_address(uplink, lan)
     if own is None:
         if lan.interface == uplink.interface:
             message = (
-                "lan.dhcp4: the Pi has its own address by DHCP from another server on this network, "
+                f"{path}: the Pi has its own address by DHCP from another server on this network, "
                 "and there cannot be two"
             )
-            yield Finding("lan.dhcp4", message, "give uplink.address, or leave lan.dhcp4 out")
+            yield Finding(path, message, f"give uplink.address, or leave {path} out")
         return
+    path = f"{path}.range"
     addresses, network = lan.dhcp4.range, own.network
     if addresses.first not in network or addresses.last not in network:
-        yield Finding("lan.dhcp4.range", f"lan.dhcp4.range: {addresses} is not within {network}", f"within {network}")
+        yield Finding(path, f"{path}: {addresses} is not within {network}", f"within {network}")
         return
     if _edge(addresses.first, network) or _edge(addresses.last, network):
         allowed = f"{network[1]} to {network[-2]}"
-        yield Finding(
-            "lan.dhcp4.range", f"lan.dhcp4.range: {addresses} has an address that no machine can have", allowed
-        )
+        yield Finding(path, f"{path}: {addresses} has an address that no machine can have", allowed)
     taken = {"the Pi's own address": own.ip, "the gateway": uplink.gateway}
     for name, address in taken.items():
         if address is not None and address in addresses:
-            message = f"lan.dhcp4.range: {addresses} includes {address}, {name}"
-            yield Finding("lan.dhcp4.range", message, "a range without it")
+            yield Finding(path, f"{path}: {addresses} includes {address}, {name}", "a range without it")
 
 
 def _lease(appliance: Appliance) -> Iterator[Finding]:
-    if appliance.lan is not None and appliance.lan.dhcp4 is not None and appliance.lan.dhcp4.lease < LEASE_MIN_S:
-        message = f"lan.dhcp4.lease: {appliance.lan.dhcp4.lease} seconds is too short"
-        yield Finding("lan.dhcp4.lease", message, f"at least {LEASE_MIN_S}s")
+    for path, lan in lan_networks(appliance):
+        if lan.dhcp4 is not None and lan.dhcp4.lease < LEASE_MIN_S:
+            message = f"{path}.dhcp4.lease: {lan.dhcp4.lease} seconds is too short"
+            yield Finding(f"{path}.dhcp4.lease", message, f"at least {LEASE_MIN_S}s")
 
 
 def _domain(appliance: Appliance) -> Iterator[Finding]:
-    if appliance.lan is not None and appliance.lan.domain.lower() == "local":
-        message = 'lan.domain: "local" belongs to multicast DNS (RFC 6762): such names are not asked of the Pi'
-        yield Finding("lan.domain", message, "e.g. lan or home.arpa", warning=True)
+    for path, lan in lan_networks(appliance):
+        if lan.domain.lower() == "local":
+            message = f'{path}.domain: "local" belongs to multicast DNS (RFC 6762): such names are not asked of the Pi'
+            yield Finding(f"{path}.domain", message, "e.g. lan or home.arpa", warning=True)
 
 
 def _loopback(appliance: Appliance) -> Iterator[Finding]:
-    for path, section in (("uplink", appliance.uplink), ("lan", appliance.lan)):
-        if section is not None and section.interface == "lo":
+    for path, section in sections(appliance):
+        if section.interface == "lo":
             yield Finding(f"{path}.interface", f"{path}.interface: lo leads nowhere", "e.g. eth0")
 
 
-def _own_address(uplink: Uplink, lan: Lan) -> IPv4Interface | None:
+def _own_address(uplink: Uplink, lan: LanNetwork) -> IPv4Interface | None:
     """Give the Pi's address on the LAN, where the file says it."""
     return uplink.address if lan.interface == uplink.interface else lan.address
 
@@ -175,7 +217,8 @@ CHECKS: tuple[Check, ...] = (
     _wifi_security,
     _wifi_names,
     _arms,
-    _range_network,
+    _apart,
+    _ranges,
     _lease,
     _domain,
     _loopback,

@@ -10,7 +10,8 @@ from appliance.addresses import Network, host_network, is_within
 from appliance.finding import Check, Finding
 from appliance.firewall import FilterRule, Verdict, Zone
 from appliance.firewall_checks import inside_networks
-from appliance.model import Appliance
+from appliance.model import Appliance, Interfaces
+from appliance.network_checks import lan_networks
 from appliance.poison import until_unread
 from appliance.ranges import PortRange
 from appliance.services import Protocol, Service
@@ -47,7 +48,7 @@ def _contradiction(appliance: Appliance, rule: FilterRule, path: str) -> Iterato
     if not families:
         message = f"{path} can never match: source and destination are of different families"
         yield Finding(f"{path}.destination", message, "both of IPv4, or both of IPv6")
-    elif rule.from_ is rule.to and rule.to is not Zone.ANY:
+    elif rule.from_ is rule.to and rule.to is not Zone.ANY and not (rule.to is Zone.INSIDE and _is_divided(appliance)):
         message = f"{path} can never match: what goes from {rule.from_} to {rule.to} does not pass here"
         yield Finding(f"{path}.to", message, f"from {rule.from_} to {_other(rule.from_)}")
     elif rule.nat is not None and (rule.to is not Zone.OUTSIDE or rule.from_ is not Zone.INSIDE):
@@ -133,6 +134,12 @@ def _standard(appliance: Appliance) -> Iterator[Written]:
 def _rules(appliance: Appliance) -> Iterator[Written]:
     for number, rule in enumerate(appliance.firewall.rules):
         yield Written(rule, f"firewall.rules[{number}]")
+
+
+def _is_divided(appliance: Appliance) -> bool:
+    """Whether the inside has several networks, and what goes from one to another comes by."""
+    gadget = appliance.gadget
+    return len(lan_networks(appliance)) > 1 or (gadget is not None and gadget.interfaces is Interfaces.SEPARATE)
 
 
 def _other(zone: Zone) -> Zone:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
+from appliance.addresses import SUBNET_PREFIXLEN, is_within, subnet
 from appliance.finding import Check, Finding
 from appliance.model import Appliance
+from appliance.network_checks import lan_networks, sections
 
 HEADER_BYTES = 20  # the IPv4 header around each packet (RFC 4213, section 3.2)
 IPV6_MTU_MIN = 1280  # RFC 8200, section 5
@@ -70,10 +72,22 @@ def _routed(appliance: Appliance) -> Iterator[Finding]:
     allowed = 'the page\'s "Routed /64"'
     if not any(routed.subnet_of(network) for network in UNICAST):
         yield Finding(path, f"tunnel.routed: {routed} is not a network of global addresses", allowed)
-    elif routed.prefixlen != 64:
+    elif routed.prefixlen > SUBNET_PREFIXLEN:
         message = f"tunnel.routed: a LAN whose machines choose their addresses needs a /64, not a /{routed.prefixlen}"
-        example = f"one /64 of it, e.g. {next(routed.subnets(new_prefix=64))}" if routed.prefixlen < 64 else allowed
-        yield Finding(path, message, example)
+        yield Finding(path, message, allowed)
+
+
+def _enough(appliance: Appliance) -> Iterator[Finding]:
+    """One for each network."""
+    if appliance.tunnel is None:
+        return
+    routed = appliance.tunnel.routed
+    if routed.prefixlen > SUBNET_PREFIXLEN:
+        return
+    for number, (path, lan) in enumerate(lan_networks(appliance)):
+        if not is_within(subnet(routed, number), routed):
+            message = f"{path}: there is no /64 left for {lan.interface} in {routed}, which is tunnel.routed"
+            yield Finding(path, message, 'the page\'s "Routed /48", which the broker gives when asked to')
 
 
 def _routed_is_not_the_tunnel(appliance: Appliance) -> Iterator[Finding]:
@@ -108,19 +122,17 @@ def _carrier_nat(appliance: Appliance) -> Iterator[Finding]:
 def _interface(appliance: Appliance) -> Iterator[Finding]:
     if appliance.tunnel is None:
         return
-    for path, section in (("uplink", appliance.uplink), ("lan", appliance.lan)):
-        if section is not None and section.interface == appliance.tunnel.interface:
+    for path, section in sections(appliance):
+        if section.interface == appliance.tunnel.interface:
             message = f"tunnel.interface: {section.interface} is {path}.interface"
             yield Finding("tunnel.interface", message, "a name of its own, e.g. he-ipv6")
             return
 
 
 def _ipv4_only(appliance: Appliance) -> Iterator[Finding]:
-    tunnel, lan = appliance.tunnel, appliance.lan
-    if tunnel is None or lan is None:
-        return
-    for number, domain in enumerate(tunnel.ipv4_only):
-        if f".{domain}".lower().endswith(f".{lan.domain}".lower()):
+    own = [f".{lan.domain}".lower() for _, lan in lan_networks(appliance)]
+    for number, domain in enumerate(appliance.tunnel.ipv4_only if appliance.tunnel is not None else ()):
+        if any(f".{domain}".lower().endswith(one) for one in own):
             path = f"tunnel.ipv4_only[{number}]"
             message = f"{path}: {domain} is of the LAN itself, which is not behind the tunnel"
             yield Finding(path, message, "domains on the Internet")
@@ -130,6 +142,7 @@ CHECKS: tuple[Check, ...] = (
     _server,
     _address,
     _routed,
+    _enough,
     _routed_is_not_the_tunnel,
     _mtu,
     _carrier_nat,

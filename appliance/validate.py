@@ -48,9 +48,9 @@ def _gateway(appliance: Appliance) -> list[str]:
     parts = ["an IPv6 gateway", *_uplink(appliance)]
     if appliance.tunnel is not None:
         parts.append(f"{appliance.tunnel.routed} through a tunnel to {appliance.tunnel.server}")
-    if appliance.lan is not None:
-        dhcp4 = f" and DHCP ({appliance.lan.dhcp4.range})" if appliance.lan.dhcp4 is not None else ""
-        parts.append(f"serving IPv6{dhcp4} on {appliance.lan.interface}")
+    for lan in appliance.lan.networks if appliance.lan is not None else ():
+        dhcp4 = f" and DHCP ({lan.dhcp4.range})" if lan.dhcp4 is not None else ""
+        parts.append(f"serving IPv6{dhcp4} on {lan.interface}")
     return [*parts, *_firewall(appliance)]
 
 

@@ -196,7 +196,7 @@ class SetRoute(Action):
 
     def __str__(self) -> str:
         via = f" via {self.route.gateway}" if self.route.gateway else ""
-        return f"set route {_whither(self.route)}{via} on {self.route.interface}{_in_table(self.route)}"
+        return f"set route {_whither(self.route)}{via}{_where(self.route)}"
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ class RemoveRoute(Action):
     route: Route
 
     def __str__(self) -> str:
-        return f"remove route {_whither(self.route)} on {self.route.interface}{_in_table(self.route)}"
+        return f"remove route {_whither(self.route)}{_where(self.route)}"
 
 
 @dataclass(frozen=True)
@@ -467,8 +467,9 @@ def _whither(route: Route) -> str:
     return f"{route.destination}" if route.source is None else f"{route.destination} from {route.source}"
 
 
-def _in_table(route: Route) -> str:
-    return "" if route.table == MAIN_TABLE else f" in table {route.table}"
+def _where(route: Route) -> str:
+    table = "" if route.table == MAIN_TABLE else f" in table {route.table}"
+    return (f" on {route.interface}" if route.interface else " to nowhere") + table
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from functools import lru_cache
 from hashlib import sha256
 from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
+from appliance.addresses import subnet
 from appliance.model import Appliance, Gadget, Interfaces
 from appliance.names import CABLE_BRIDGE
 from firstboot.facts import OURS, Facts, Interface
 from firstboot.gadget.configfs import NETWORK
-from firstboot.topology import own_address_in
+from firstboot.topology import own_address_in, own_ipv6
 
 BRIDGE = CABLE_BRIDGE
 """The bridge of the gadget's network interfaces: one network, whichever of them the laptop takes."""
@@ -67,20 +68,18 @@ def segments(appliance: Appliance, facts: Facts) -> Sequence[Segment]:
         return ()
     ports = tuple(facts.gadget_ports.values())
     own, unique = _own_ipv4(appliance, gadget, facts), unique_local(facts.serial)
-    routed = own_address_in(appliance.tunnel.routed) if appliance.tunnel is not None else None
-    if is_bridged(gadget):
-        return (Segment(BRIDGE, ports, own, own_address_in(_subnet(unique, 0)), routed, _lent(BRIDGE, facts)),)
     parts = list(own.network.subnets(1)) if len(ports) > 1 else [own.network]
+    named = zip(ports, ((port,) for port in ports), (_address(part, own) for part in parts), strict=False)
     return tuple(
         Segment(
-            port,
-            (port,),
-            _address(part, own),
-            own_address_in(_subnet(unique, number)),
-            routed if number == 0 else None,  # a /64 cannot be halved (SLAAC): the first interface has it
-            _lent(port, facts),
+            interface,
+            members,
+            ipv4,
+            own_address_in(subnet(unique, number)),
+            own_ipv6(appliance, number),  # a /64 cannot be halved (SLAAC): the first interface has it
+            _lent(interface, facts),
         )
-        for number, (port, part) in enumerate(zip(ports, parts, strict=False))
+        for number, (interface, members, ipv4) in enumerate([(BRIDGE, ports, own)] if is_bridged(gadget) else named)
     )
 
 
@@ -105,10 +104,6 @@ def unique_local(serial: str) -> IPv6Network:
     """A unique local prefix (RFC 4193, 3.2), the same at every boot and not the same on two Pis."""
     identifier = int.from_bytes(sha256(f"ula {serial}".encode()).digest()[:5], "big")
     return IPv6Network((IPv6Address((0xFD << 120) | (identifier << 80)), 48))
-
-
-def _subnet(prefix: IPv6Network, number: int) -> IPv6Network:
-    return IPv6Network((int(prefix.network_address) + (number << 64), 64))
 
 
 def _address(part: IPv4Network, own: IPv4Interface) -> IPv4Interface:

@@ -61,7 +61,7 @@ class Route:
 
     `interface`: "" for a default route that does not lead through one alone: it has several next hops, or leads nowhere
     on purpose (blackhole, unreachable, prohibit, throw), or to this machine itself (local).
-    `source`: it is for packets from there alone (IPv6); None: for all.
+    Ours through none is unreachable. `source`: it is for packets from there alone (IPv6); None: for all.
     """
 
     destination: Network

@@ -9,7 +9,7 @@ from appliance.addresses import Network
 from appliance.model import Appliance
 from firstboot.facts import Facts
 from firstboot.sharing import Mode, exit_of, segments_in
-from firstboot.topology import forwards_ipv4, own_ipv4
+from firstboot.topology import subnets
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,15 @@ def paths(appliance: Appliance, facts: Facts, family: int) -> Sequence[Path]:
 
 
 def _of_lan(appliance: Appliance, facts: Facts, family: int) -> Iterator[Path]:
-    lan, uplink, tunnel = appliance.lan, appliance.uplink, appliance.tunnel
-    if lan is None or uplink is None:
+    """Only from an interface that is not the uplink's do IPv4 packets pass through the Pi."""
+    uplink = appliance.uplink
+    if uplink is None:
         return
-    if family == 6 and tunnel is not None:
-        yield Path(lan.interface, tunnel.routed, None, translated=False)
-    if family == 4 and forwards_ipv4(appliance) and (own := own_ipv4(appliance, facts)) is not None:
-        yield Path(lan.interface, own.network, uplink.interface, translated=True)
+    for network in subnets(appliance, facts):
+        if family == 6 and network.ipv6 is not None:
+            yield Path(network.interface, network.ipv6.network, None, translated=False)
+        if family == 4 and network.ipv4 is not None and network.interface != uplink.interface:
+            yield Path(network.interface, network.ipv4.network, uplink.interface, translated=True)
 
 
 def _of_cable(appliance: Appliance, facts: Facts, family: int) -> Iterator[Path]:

@@ -133,17 +133,17 @@ class Netlink:
         return {
             "family": socket.AF_INET6 if isinstance(route.destination, IPv6Network) else socket.AF_INET,
             "dst": str(route.destination),
-            "oif": self._index(route.interface),
             "proto": OURS,
             "table": route.table,
             "priority": route.metric,
             **({"src": str(route.source.network_address), "src_len": route.source.prefixlen} if route.source else {}),
-            **(
-                {"gateway": str(route.gateway)}
-                if route.gateway
-                else {"scope": RT_SCOPE_LINK if route.destination.version == 4 else RT_SCOPE_UNIVERSE}
-            ),
+            **(self._way(route) if route.interface else {"type": "unreachable"}),
         }
+
+    def _way(self, route: Route) -> dict[str, Any]:
+        scope = RT_SCOPE_LINK if route.destination.version == 4 else RT_SCOPE_UNIVERSE
+        by = {"gateway": str(route.gateway)} if route.gateway else {"scope": scope}
+        return {"oif": self._index(route.interface), **by}
 
     def _index(self, name: str) -> int:
         try:

@@ -11,7 +11,7 @@ from appliance.ranges import AddressRange
 from firstboot.cable import Segment, segments
 from firstboot.facts import Facts
 from firstboot.sharing import SERVING, Mode, mode_on, segments_in, uplink_works
-from firstboot.topology import is_one_armed, own_address_in, own_ipv4, tunnel_mtu
+from firstboot.topology import subnets, tunnel_mtu
 
 CABLE_DOMAIN = "usb.home.arpa"
 """The domain of the names on the cable, below the one for homes (RFC 8375)."""
@@ -70,22 +70,23 @@ def served_at_boot(appliance: Appliance, facts: Facts) -> Sequence[Served]:
 
 
 def _lan(appliance: Appliance, facts: Facts) -> Iterator[Served]:
-    lan, tunnel, uplink = appliance.lan, appliance.tunnel, appliance.uplink
-    if lan is None or uplink is None:
+    uplink = appliance.uplink
+    if uplink is None:
         return
-    own = own_ipv4(appliance, facts)
-    yield Served(
-        interface=lan.interface,
-        domain=lan.domain,
-        ipv4=own,
-        ipv6=(own_address_in(tunnel.routed),) if tunnel else (),
-        ranges=(lan.dhcp4.range,) if lan.dhcp4 and own else (),
-        lease_s=lan.dhcp4.lease if lan.dhcp4 else 0,
-        router=uplink.gateway if is_one_armed(appliance) else own.ip if own else None,
-        router_lifetime_s=ROUTER_LIFETIME_S,
-        dns=True,
-        mtu=tunnel_mtu(appliance),
-    )
+    for network in subnets(appliance, facts):
+        lan, own, is_uplinks = network.lan, network.ipv4, network.interface == uplink.interface
+        yield Served(
+            interface=network.interface,
+            domain=lan.domain,
+            ipv4=own,
+            ipv6=(network.ipv6,) if network.ipv6 else (),
+            ranges=(lan.dhcp4.range,) if lan.dhcp4 and own else (),
+            lease_s=lan.dhcp4.lease if lan.dhcp4 else 0,
+            router=uplink.gateway if is_uplinks else own.ip if own else None,
+            router_lifetime_s=ROUTER_LIFETIME_S,
+            dns=True,
+            mtu=tunnel_mtu(appliance),
+        )
 
 
 def _on_cable(segment: Segment, appliance: Appliance, *, works4: bool, works6: bool) -> Served:

@@ -56,7 +56,7 @@ _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS, _IFA_PROTO = 1, 2, 8, 11
 _IFA_F_DADFAILED, _IFA_F_TENTATIVE = 0x08, 0x40
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 _RTA_DST, _RTA_SRC, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 2, 4, 5, 6, 15
-_RTN_UNICAST, _RTM_F_CLONED, _LOCAL_TABLE = 1, 0x200, 255
+_RTN_UNICAST, _RTN_UNREACHABLE, _RTM_F_CLONED, _LOCAL_TABLE = 1, 7, 0x200, 255
 _NDA_DST, _NDA_LLADDR = 1, 2
 _FRA_SRC, _FRA_IIF, _FRA_PRIORITY, _FRA_FWMARK, _FRA_TABLE, _FRA_OIF, _FRA_PROTOCOL = 2, 3, 6, 10, 15, 17, 21
 _FR_ACT_TO_TBL = 1
@@ -124,8 +124,8 @@ class Tables:
     def routes(self) -> list[Route]:
         """Default routes of any type; those of ours; and of each other table one more, which tells its interface.
 
-        There may be tens of thousands, of a routing daemon, and no more of them matter here. All but default routes are
-        unicast ones with one next hop.
+        There may be tens of thousands, of a routing daemon, and no more of them matter here. All but default routes and
+        ours that lead nowhere are unicast ones with one next hop.
         """
         found = []
         for family in _FAMILIES:
@@ -139,7 +139,7 @@ class Tables:
                     continue
                 # What leads nowhere has the interface lo for IPv6.
                 name = self._names.get(_number(known, _RTA_OIF), "") if sort == _RTN_UNICAST else ""
-                if name or not length:
+                if name or not length or sort == _RTN_UNREACHABLE:
                     destination = _network(known.get(_RTA_DST), length, family)
                     source = _source(known, source_length, family)
                     found.append(_route(destination, name, known, table=table, protocol=protocol, source=source))
@@ -204,7 +204,8 @@ def _may_matter(route: bytes) -> bool:
     _, length, _, _, table, protocol, _, sort, flags = _ROUTE.unpack_from(route)
     if flags & _RTM_F_CLONED or table == _LOCAL_TABLE:
         return False
-    return not length or (sort == _RTN_UNICAST and (table != MAIN_TABLE or protocol == OURS))
+    is_ours = protocol == OURS and sort in (_RTN_UNICAST, _RTN_UNREACHABLE)
+    return not length or is_ours or (sort == _RTN_UNICAST and table != MAIN_TABLE)
 
 
 def _link(index: int, flags: int, known: Attributes, driver: str) -> Link:

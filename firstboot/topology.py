@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
 
+from appliance.addresses import is_within, subnet
 from appliance.errors import TemporaryError
-from appliance.model import Appliance, Uplink
+from appliance.model import Appliance, LanNetwork, Uplink
 from firstboot.facts import Facts
 
 SIT_OVERHEAD_BYTES = 20
 """6in4 puts an IPv4 header without options in front of each packet (RFC 4213, 3.2)."""
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """A network of the LAN's, and the Pi's own addresses there; None where there is none, or not yet."""
+
+    lan: LanNetwork
+    ipv4: IPv4Interface | None
+    ipv6: IPv6Interface | None
+
+    @property
+    def interface(self) -> str:
+        """That it is on."""
+        return self.lan.interface
 
 
 def uplink_of(appliance: Appliance) -> Uplink:
@@ -58,28 +75,36 @@ def tunnel_mtu(appliance: Appliance) -> int:
     return uplink_of(appliance).mtu - SIT_OVERHEAD_BYTES
 
 
-def forwards_ipv4(appliance: Appliance) -> bool:
-    """Only with two arms do the LAN's IPv4 packets pass through the Pi."""
-    return appliance.lan is not None and not is_one_armed(appliance)
-
-
 def own_address_in(prefix: IPv6Network) -> IPv6Interface:
     """The Pi's own address in a prefix that it serves: the first one, as routers have by custom."""
     return IPv6Interface((prefix[1], prefix.prefixlen))
 
 
-def own_ipv4(appliance: Appliance, facts: Facts) -> IPv4Interface | None:
-    """The Pi's own IPv4 address on the LAN; None while DHCP has given none."""
-    lan, uplink = appliance.lan, appliance.uplink
-    if lan is None:
+def subnets(appliance: Appliance, facts: Facts) -> Sequence[Subnet]:
+    """The networks of the LAN, each with a /64 of what the tunnel's broker routes here, in their order."""
+    if appliance.lan is None:
+        return ()
+    return tuple(
+        Subnet(lan, _own_ipv4(lan, appliance.uplink, facts), own_ipv6(appliance, number))
+        for number, lan in enumerate(appliance.lan.networks)
+    )
+
+
+def own_ipv6(appliance: Appliance, number: int) -> IPv6Interface | None:
+    """The Pi's own address in the prefix of the network of that number; None where there is none for it."""
+    if appliance.tunnel is None:
         return None
+    prefix = subnet(appliance.tunnel.routed, number)
+    return own_address_in(prefix) if is_within(prefix, appliance.tunnel.routed) else None
+
+
+def _own_ipv4(lan: LanNetwork, uplink: Uplink | None, facts: Facts) -> IPv4Interface | None:
+    """The Pi's own IPv4 address there; None while DHCP has given none."""
     if lan.address is not None:
         return lan.address
-    if uplink is not None and uplink.address is not None:
-        return uplink.address
-    return facts.ipv4_on(lan.interface)
+    return known_address(uplink, facts) if uplink is not None and lan.interface == uplink.interface else None
 
 
 def awaits_lease(appliance: Appliance, facts: Facts) -> bool:
     """The LAN's IPv4 network is not known yet: it is the one of which DHCP gives the uplink an address."""
-    return is_one_armed(appliance) and own_ipv4(appliance, facts) is None
+    return is_one_armed(appliance) and known_address(uplink_of(appliance), facts) is None

@@ -12,7 +12,10 @@ from firstboot.policy import configured, standard
 from firstboot.policy.rules import FAMILIES, Arm, ByFamily, Policy, Zones
 from firstboot.policy.ufw_rules import ufw_rules
 from firstboot.sharing import SERVING, exit_of, segments_in
-from firstboot.topology import own_ipv4
+from firstboot.topology import subnets, tunnel_mtu
+
+IPV6_AND_TCP_BYTES = 40 + 20
+"""The headers in front of a segment, without options."""
 
 
 def policy_of(appliance: Appliance, facts: Facts) -> Policy:
@@ -28,7 +31,12 @@ def policy_of(appliance: Appliance, facts: Facts) -> Policy:
         *configured.outbound(appliance),
         *ufw_rules(facts.other_rules),
     )
-    return Policy(rules, zones, firewall.deny, firewall.log, firewall.log_rate)
+    return Policy(rules, zones, firewall.deny, firewall.log, firewall.log_rate, _mss(appliance))
+
+
+def _mss(appliance: Appliance) -> int | None:
+    """The kernel would look for the way back without saying whose packet it is: through the tunnel there is none."""
+    return tunnel_mtu(appliance) - IPV6_AND_TCP_BYTES if appliance.tunnel is not None else None
 
 
 def zones_of(appliance: Appliance, facts: Facts) -> Zones:
@@ -42,12 +50,11 @@ def zones_of(appliance: Appliance, facts: Facts) -> Zones:
 
 def _inside(appliance: Appliance, facts: Facts, family: int) -> Iterator[Arm]:
     """The interfaces on which the Pi serves, each with the networks that are on it."""
-    lan, tunnel = appliance.lan, appliance.tunnel
-    if lan is not None and family == 6:
-        routed = (tunnel.routed,) if tunnel is not None else ()
-        yield Arm(lan.interface, (standard.LINK_LOCAL, *routed))
-    elif lan is not None and (own := own_ipv4(appliance, facts)) is not None:
-        yield Arm(lan.interface, (own.network,))
+    for network in subnets(appliance, facts):
+        own = network.ipv6 if family == 6 else network.ipv4
+        local = (standard.LINK_LOCAL,) if family == 6 else ()
+        if own is not None or local:
+            yield Arm(network.interface, (*local, *([own.network] if own is not None else [])))
     for segment in segments_in(appliance, facts, *SERVING):
         found = [address.network for address in segment.all_addresses if address.version == family]
         yield Arm(segment.interface, (*([standard.LINK_LOCAL] if family == 6 else []), *found))

@@ -149,10 +149,14 @@ class Zones:
 
 @dataclass(frozen=True)
 class Policy:
-    """All rules in order, and how packets are denied and logged."""
+    """All rules in order, and how packets are denied and logged.
+
+    `mss`: the largest TCP segment, in bytes, that an IPv6 connection is told of; None: the kernel finds it out.
+    """
 
     rules: tuple[Rule, ...]
     zones: Zones
     deny: Deny
     log: Logged
     rate: Rate
+    mss: int | None = None

@@ -209,8 +209,8 @@ def _looked_after_from(appliance: Appliance, facts: Facts) -> Iterator[tuple[str
 
 def _served_interfaces(appliance: Appliance, facts: Facts) -> Iterator[str]:
     """Those on which the Pi gives out IPv4 addresses."""
-    if appliance.lan is not None and appliance.lan.dhcp4 is not None:
-        yield appliance.lan.interface
+    if appliance.lan is not None:
+        yield from (network.interface for network in appliance.lan.networks if network.dhcp4 is not None)
     yield from (segment.interface for segment in segments_in(appliance, facts, Mode.ROUTE, Mode.LOCAL))
 
 

@@ -33,8 +33,8 @@ def ours(appliance: Appliance) -> Sequence[str]:
     names = [tunnel.interface] if tunnel is not None else []
     if uplink is not None and is_static(uplink):
         names.append(uplink.interface)
-    if lan is not None and (uplink is None or lan.interface != uplink.interface):
-        names.append(lan.interface)
+    if lan is not None:
+        names += [each.interface for each in lan.networks if uplink is None or each.interface != uplink.interface]
     if appliance.gadget is not None:
         names.append(BRIDGE)  # the ports it leaves alone by itself (85-nm-unmanaged.rules)
     return sorted(names)

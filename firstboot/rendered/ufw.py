@@ -72,6 +72,7 @@ def rules_of(policy: Policy, family: int) -> Rules:
             version=version,
             ufw=UFW[family],
             tables=tables(policy, family),
+            mss=policy.mss if family == 6 else None,
             clamped=policy.zones.outside[family] if policy.zones.ways[family] else "",
         )
 

@@ -13,7 +13,7 @@ from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.sharing import SERVING, segments_in
 from firstboot.sources import Source
-from firstboot.topology import is_static, own_address_in
+from firstboot.topology import is_static, subnets
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Addresses(Kind[Assigned]):
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Assigned]:
         """The static uplink's, the tunnel's, and the Pi's own in the networks that it serves."""
-        return (*_desired(appliance), *_on_cable(appliance, facts))
+        return (*_desired(appliance, facts), *_on_cable(appliance, facts))
 
     def observe(self, machine: Machine, wanted: Sequence[Assigned]) -> Sequence[Assigned]:
         """All that are ours, and the wanted ones whoever put them there."""
@@ -74,16 +74,16 @@ class Addresses(Kind[Assigned]):
         return None
 
 
-def _desired(appliance: Appliance) -> Iterator[Assigned]:
-    uplink, tunnel, lan = appliance.uplink, appliance.tunnel, appliance.lan
+def _desired(appliance: Appliance, facts: Facts) -> Iterator[Assigned]:
+    uplink, tunnel = appliance.uplink, appliance.tunnel
     if uplink is not None and uplink.address is not None and is_static(uplink):
         yield Assigned(uplink.interface, uplink.address)
-    if lan is not None and lan.address is not None:
-        yield Assigned(lan.interface, lan.address)
     if tunnel is not None:
         yield Assigned(tunnel.interface, tunnel.address)
-        if lan is not None:
-            yield Assigned(lan.interface, own_address_in(tunnel.routed))
+    for network in subnets(appliance, facts):
+        for own in (network.lan.address, network.ipv6):
+            if own is not None:
+                yield Assigned(network.interface, own)
 
 
 def _on_cable(appliance: Appliance, facts: Facts) -> Iterator[Assigned]:

@@ -37,7 +37,7 @@ class Links(Kind[LinkUp]):
         """A static uplink and the LAN's interface; with DHCP or Wi-Fi, the uplink is NetworkManager's."""
         wanted: dict[str, LinkUp] = {}
         if appliance.lan is not None:
-            wanted[appliance.lan.interface] = LinkUp(appliance.lan.interface, mtu=None)
+            wanted = {lan.interface: LinkUp(lan.interface, mtu=None) for lan in appliance.lan.networks}
         if appliance.uplink is not None:
             wanted.pop(appliance.uplink.interface, None)
             if is_static(appliance.uplink):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
-from appliance.addresses import Network
+from appliance.addresses import SUBNET_PREFIXLEN, Network
 from appliance.model import Appliance, Tunnel
 from firstboot.actions import Action, RemoveRoute, SetRoute
 from firstboot.cable import segments
@@ -25,7 +25,10 @@ METRIC_IPV6 = 512
 
 @dataclass(frozen=True)
 class Reach:
-    """A destination by way of a router or an interface; for packets from `source` alone, if there is one."""
+    """A destination by way of a router or an interface; for packets from `source` alone, if there is one.
+
+    Without an interface it is unreachable.
+    """
 
     destination: Network
     interface: str
@@ -70,8 +73,8 @@ def ours(facts: Facts) -> Sequence[Reach]:
 
 
 def is_ours(route: Route) -> bool:
-    """Whether the daemon made it: it makes none but through one interface, whatever mark another one has."""
-    return route.protocol == OURS and route.interface != ""
+    """Whether the daemon made it: its default routes are all through one interface, whatever mark another one has."""
+    return route.protocol == OURS and (route.interface != "" or route.destination.prefixlen > 0)
 
 
 def actions(change: Change[Reach]) -> Sequence[Action]:
@@ -93,6 +96,9 @@ def _desired(appliance: Appliance, facts: Facts) -> Iterator[Reach]:
     if gateway is not None and is_static(uplink):
         yield Reach(IPv4Network("0.0.0.0/0"), uplink.interface, gateway, METRIC)
     if tunnel is not None:
+        if tunnel.routed.prefixlen < SUBNET_PREFIXLEN:
+            # What no network has would go back to the broker, and come from there again.
+            yield Reach(tunnel.routed, "", None, METRIC_IPV6)
         for source in _through_tunnel(appliance, tunnel, facts):
             yield Reach(IPv6Network("::/0"), tunnel.interface, None, METRIC_IPV6, source=source)
         if gateway is not None:

@@ -14,6 +14,7 @@ from firstboot.forwarding import paths
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.sharing import Mode, mode_on
+from firstboot.topology import subnets
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,9 @@ def _desired(appliance: Appliance, facts: Facts) -> Iterator[Setting]:
         yield Setting("net/ipv6/conf/all/forwarding", "1")
     if paths(appliance, facts, 4):
         yield Setting("net/ipv4/ip_forward", "1")
-    if appliance.lan is not None and appliance.tunnel is not None and appliance.lan.interface in facts.links:
-        yield from _of_interface(appliance.lan.interface, facts)
+    for network in subnets(appliance, facts):
+        if network.ipv6 is not None and network.interface in facts.links:
+            yield from _of_interface(network.interface, facts)
     for segment in segments(appliance, facts):
         mode = mode_on(segment, appliance, facts)
         if segment.interface in facts.links and mode is not Mode.HOST:

@@ -24,7 +24,7 @@ uplink:
 tunnel:
   server: 192.168.1.254
   address: <Client IPv6 Address>
-  routed: 2001:db8:123d::/48
+  routed: 2001:db8:123d:abc::/80
 lan:
   interface: eth1
   domain: "local net"
@@ -52,12 +52,12 @@ a.yaml:13:18: uplink.dns[1]: "8.8.8" is not an IP address (e.g. 1.1.1.1 or 2606:
 a.yaml:14:8: uplink.mtu: "150O" is not a number (1280 to 9000 bytes)
 a.yaml:16:11: tunnel.server: 192.168.1.254 is a private address (the page's "Server IPv4 Address")
 a.yaml:17:12: tunnel.address is not filled in yet: an IPv6 address with its prefix length (e.g. 2001:db8::2/64)
-a.yaml:18:11: tunnel.routed: a LAN whose machines choose their addresses needs a /64, not a /48 (one /64 of it, e.g. 2001:db8:123d::/64)
+a.yaml:18:11: tunnel.routed: a LAN whose machines choose their addresses needs a /64, not a /80 (the page's "Routed /64")
 a.yaml:21:11: lan.domain: "local net" is not a domain name (letters, digits and hyphens between dots, e.g. home.arpa)
 a.yaml:22:3: lan.dhcp4.range is missing: the addresses to give out, FIRST-LAST (FIRST-LAST, e.g. 192.168.1.10-192.168.1.210)
 a.yaml:23:12: lan.dhcp4.lease: 60 seconds is too short (at least 120s)
 a.yaml:24:1: gadget does not belong to profile gateway (it belongs to profile gadget; here: profile, hostname, ssh, uplink, tunnel, lan, firewall)
-a.yaml:28:11: firewall.allow_in[0].to: 2001:db8:ffff::2 is not in 2001:db8:123d::/48, which is tunnel.routed (an address in 2001:db8:123d::/48)
+a.yaml:28:11: firewall.allow_in[0].to: 2001:db8:ffff::2 is not in 2001:db8:123d:abc::/80, which is tunnel.routed (an address in 2001:db8:123d:abc::/80)
 a.yaml:29:13: firewall.allow_in[0].tcp[0]: "http" is neither a number nor FIRST-LAST (1 to 65535 or FIRST-LAST, e.g. 443 or 8000-8010)
 a.yaml:30:7: firewall.allow_in[1] allows nothing: it has no ports (tcp: [443] or udp: [51820], or both)
 a.yaml:31:7: firewall.allow_in[2].to is missing: the machine inside: its address, or its name (an address, or the name that it has by DHCP, e.g. nas)

@@ -293,7 +293,7 @@ class MemoryMachine:
     @execute.register
     def _(self, action: actions.SetRoute) -> None:
         route = action.route
-        if not self._link(route.interface).up:
+        if route.interface and not self._link(route.interface).up:
             raise TemporaryError("Network is down")
         if route.gateway is not None and not self._reaches(route):
             raise TemporaryError("Nexthop has invalid gateway")

@@ -100,7 +100,7 @@ def test_a_setting_is_what_depends_on_its_value(asked: Asked) -> None:
     }
     assert asked.specs("firewall.allow_in[0]") == {"files": {"/etc/ufw/before6.rules"}, "firewall": {"IPv6 rules"}}
     assert asked.explained("uplink.mtu")["line"] == asked.line("uplink:"), "by default: the section's"
-    assert set(asked.specs("uplink.mtu")) == {"files", "links", "tunnel"}
+    assert set(asked.specs("uplink.mtu")) == {"files", "firewall", "links", "tunnel"}
 
 
 def test_one_of_several_uplinks_is_told_from_the_others(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from appliance.model import Appliance, Interfaces, Uplink
+from appliance.model import Appliance, Dhcp4, Interfaces, LanNetwork, Uplink
 from appliance.parse import load
+from appliance.ranges import AddressRange
 from firstboot.facts import Facts
 from firstboot.policy.policy import policy_of
 from firstboot.rendered import dnsmasq, networkmanager, resolver, ssh, ufw
@@ -24,6 +25,17 @@ EXAMPLE = Path(__file__).parent.parent / "appliance" / "examples" / "gateway.yam
 def two_armed(gateway: Appliance) -> Appliance:
     assert gateway.lan is not None
     return replace(gateway, lan=replace(gateway.lan, interface="eth1", address=IPv4Interface("192.168.2.1/24")))
+
+
+@pytest.fixture
+def several(two_armed: Appliance) -> Appliance:
+    assert two_armed.lan is not None and two_armed.tunnel is not None
+    dhcp4 = Dhcp4(range=AddressRange(IPv4Address("192.168.3.20"), IPv4Address("192.168.3.99")))
+    guests = LanNetwork(interface="eth2", address=IPv4Interface("192.168.3.1/24"), domain="guests", dhcp4=dhcp4)
+    routed = IPv6Network("2001:db8:2::/48")
+    return replace(
+        two_armed, lan=replace(two_armed.lan, others=(guests,)), tunnel=replace(two_armed.tunnel, routed=routed)
+    )
 
 
 def text_of(file: File) -> str:
@@ -57,6 +69,22 @@ def test_with_two_arms_the_pi_is_the_router(two_armed: Appliance) -> None:
     assert "dhcp-option=tag:eth1,option:router,192.168.2.1" in settings(file)
 
 
+def test_each_of_several_networks_has_its_names_and_its_prefix(several: Appliance) -> None:
+    _, file = dnsmasq.files(several, Facts())
+    lines = settings(file)
+    for expected in (
+        "domain=localnet",
+        "domain=guests,eth2",
+        "local=/guests/",
+        "dhcp-range=2001:db8:2::,ra-stateless,ra-names,64,2h",
+        "dhcp-range=2001:db8:2:1::,ra-stateless,ra-names,64,2h",
+        "host-record=ipv6gw.guests,ipv6gw,192.168.3.1,2001:db8:2:1::1",
+        "dhcp-option=tag:eth2,option6:dns-server,[2001:db8:2:1::1]",
+    ):
+        assert expected in lines
+    assert networkmanager.ours(several) == ["eth0", "eth1", "eth2", "he-ipv6"]
+
+
 def test_a_private_dns_server_may_name_private_addresses(gateway: Appliance) -> None:
     assert gateway.uplink is not None
     _, public = dnsmasq.files(gateway, Facts())
@@ -67,7 +95,7 @@ def test_a_private_dns_server_may_name_private_addresses(gateway: Appliance) -> 
 
 
 @pytest.mark.programs
-@pytest.mark.parametrize("arms", ["gateway", "two_armed"])
+@pytest.mark.parametrize("arms", ["gateway", "two_armed", "several"])
 def test_dnsmasq_accepts_its_configuration(arms: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     _, file = dnsmasq.files(request.getfixturevalue(arms), Facts())
     # The lease file is the image's own; here any will do.

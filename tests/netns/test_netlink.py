@@ -80,6 +80,7 @@ ROUTES = [
     Route(IPv6Network("::/0"), "eth0", None, 1024, protocol=OURS),
     Route(IPv6Network("::/0"), "eth0", None, 1024, protocol=OURS, source=IPv6Network("2001:db8:1::/48")),
     Route(IPv6Network("::/0"), "eth0", None, 1024, protocol=OURS, source=IPv6Network("2001:db8:2::/64")),
+    Route(IPv6Network("2001:db8:1::/48"), "", None, 512, protocol=OURS),
 ]
 
 
