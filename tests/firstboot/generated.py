@@ -238,8 +238,10 @@ def leased() -> st.SearchStrategy[MemoryMachine]:
     """With an address by DHCP on eth0, and a router."""
 
     def lease(machine: MemoryMachine) -> MemoryMachine:
-        if machine.facts().ipv4_on("eth0") is None:
-            machine.addresses.append(Address("eth0", IPv4Interface("192.168.1.9/24")))
+        leased = IPv4Interface("192.168.1.9/24")
+        others = [own.address.network for own in machine.addresses if own.interface == "eth0" and own.protocol != OURS]
+        if leased.network not in others:
+            machine.addresses.append(Address("eth0", leased))
         if not machine.facts().default_routes_on("eth0", 4):
             router = IPv4Address("192.168.1.1")
             machine.routes.append(Route(IPv4Network("0.0.0.0/0"), "eth0", router, metric=100, protocol=16))
