@@ -21,6 +21,7 @@ from firstboot.api import Api
 from firstboot.bus import Bus
 from firstboot.events import DeviceEvents, Events, firewall_events, network_events, setting_events
 from firstboot.file_events import FileEvents
+from firstboot.health.prober import Prober
 from firstboot.history import History
 from firstboot.host import LEASES, Host
 from firstboot.kind import Kind
@@ -29,7 +30,7 @@ from firstboot.neighbours import Neighbours
 from firstboot.netlink import Netlink
 from firstboot.notify import notify
 from firstboot.passes import Passed, Passes
-from firstboot.paths import fat_partition
+from firstboot.paths import TUNNEL_CARRIES, fat_partition
 from firstboot.privileges import listening, require
 from firstboot.sources import EVERYTHING, NOTHING, Source
 from firstboot.wlan import Wlan
@@ -133,8 +134,9 @@ class Daemon:
         self._hear_network(loop)
         for events in (*self._others, self._files):
             loop.add_reader(events.fileno(), self._on_events, events)
-        neighbours = Neighbours(on_change=partial(loop.call_soon_threadsafe, self._wake, Source.SURROUNDINGS))
-        self._passes.neighbours = neighbours
+        on_news = partial(loop.call_soon_threadsafe, self._wake, Source.SURROUNDINGS)
+        self._passes.neighbours = neighbours = Neighbours(on_news)
+        self._passes.prober = prober = Prober(on_news, TUNNEL_CARRIES)
         with listening():
             netlink = await loop.run_in_executor(self._worker, Netlink)
         self._network.removals.ignore(netlink.port)
@@ -142,7 +144,15 @@ class Daemon:
         try:
             on_reaction = partial(loop.call_soon_threadsafe, self._wake, Source.REACTIONS)
             on_broker = partial(loop.call_soon_threadsafe, self._wake, Source.BROKER)
-            self._host = Host(netlink, bus, wlan, lambda: neighbours.answers, on_reaction, on_broker=on_broker)
+            self._host = Host(
+                netlink,
+                bus,
+                wlan,
+                lambda: neighbours.answers,
+                on_reaction,
+                on_broker=on_broker,
+                health=lambda: prober.health,
+            )
             await self._work(loop, self._host, bus)
         finally:
             heartbeat.cancel()

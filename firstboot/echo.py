@@ -1,40 +1,62 @@
-"""Asking a host whether it is there, by ICMPv6 echo (RFC 4443, 4.1)."""
+"""Asking hosts whether they are there, by ICMPv6 echo (RFC 4443, 4.1), through one interface."""
 
 from __future__ import annotations
 
-import os
-import select
+import errno
 import socket
 import struct
-import time
 from ipaddress import IPv6Address
 
 ECHO_REQUEST, ECHO_REPLY = 128, 129
+HEADERS_BYTES = 40 + 8
+"""Those of IPv6 and of the echo: the rest of a packet is filled up."""
 ICMPV6_FILTER = 1
-TRIES = 2
-TIMEOUT_S = 1.0
+IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO, IPV6_DONTFRAG = 23, 2, 62  # <linux/in6.h>
 
 
-def answers(address: IPv6Address) -> bool:
-    """Whether the host answers one of `TRIES` requests, each within `TIMEOUT_S`."""
-    with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as sock:
-        sock.setsockopt(socket.IPPROTO_ICMPV6, ICMPV6_FILTER, _only(ECHO_REPLY))
-        identifier = int.from_bytes(os.urandom(2), "big")
-        return any(_asked(sock, address, identifier, number) for number in range(TRIES))
+class TooLargeError(Exception):
+    """The kernel knows that packets of this size do not get there: somebody has said so."""
 
 
-def _asked(sock: socket.socket, address: IPv6Address, identifier: int, number: int) -> bool:
-    request = struct.pack("!BBHHH", ECHO_REQUEST, 0, 0, identifier, number)  # the kernel fills in the checksum
-    deadline = time.monotonic() + TIMEOUT_S
-    try:
-        sock.sendto(request, (str(address), 0))
-        while (left_s := deadline - time.monotonic()) > 0 and select.select([sock], [], [], left_s)[0]:
-            reply, source = sock.recvfrom(1500)
-            if IPv6Address(source[0]) == address and reply[4:6] == request[4:6]:
-                return True
-    except OSError:  # no route, or the interface is down
-        return False
-    return False
+class Echoes:
+    """Requests and answers. `identifier` tells them from those of other programs. Raises OSError."""
+
+    def __init__(self, interface: str, identifier: int) -> None:
+        self.socket = socket.socket(socket.AF_INET6, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.IPPROTO_ICMPV6)
+        self._identifier = identifier
+        try:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+            self.socket.setsockopt(socket.IPPROTO_ICMPV6, ICMPV6_FILTER, _only(ECHO_REPLY))
+            self.socket.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO)
+            self.socket.setsockopt(socket.IPPROTO_IPV6, IPV6_DONTFRAG, 1)
+            self.socket.setblocking(False)
+        except BaseException:
+            self.socket.close()
+            raise
+
+    def close(self) -> None:
+        """Hear nothing any more."""
+        self.socket.close()
+
+    def ask(self, address: IPv6Address, number: int, size: int = HEADERS_BYTES) -> None:
+        """Send a request with a number, in an IPv6 packet of so many bytes. Raises `TooLargeError`."""
+        # The kernel fills in the checksum.
+        request = struct.pack("!BBHHH", ECHO_REQUEST, 0, 0, self._identifier, number) + bytes(size - HEADERS_BYTES)
+        try:
+            self.socket.sendto(request, (str(address), 0))
+        except OSError as error:
+            if error.errno == errno.EMSGSIZE:
+                raise TooLargeError from error
+            raise
+
+    def hear(self) -> tuple[IPv6Address, int] | None:
+        """Who answers which number, once there is something to read; None if it is no answer to us."""
+        try:
+            reply, source = self.socket.recvfrom(2048)
+        except OSError:  # an error that a packet of ours met, or nothing after all
+            return None
+        identifier, number = struct.unpack("!HH", reply[4:8]) if len(reply) >= 8 else (None, 0)
+        return (IPv6Address(source[0].partition("%")[0]), number) if identifier == self._identifier else None
 
 
 def _only(kind: int) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
 from appliance.addresses import Network
+from firstboot.health.diagnosis import Health
 
 Interface = IPv4Interface | IPv6Interface
 Gateway = IPv4Address | IPv6Address
@@ -139,6 +140,8 @@ class Facts:
     """The interfaces of the bound USB gadget's network functions, by function (`ecm`, …), in the order of binding."""
     neighbours: Mapping[tuple[str, Gateway], bool] = field(default_factory=dict)
     """By interface and address: whether a host on that link answers; of those that are asked, once it is known."""
+    health: Health = field(default_factory=Health)
+    """Of the tunnel; as long as it is not known, it carries nothing."""
     networkmanager: bool = False
     """NetworkManager runs, so an interface is either its or ours."""
     managers: tuple[str, ...] = ()

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict
 from functools import partial, singledispatchmethod
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address
 from pathlib import Path
 from zlib import crc32
 
 from appliance.errors import PermanentError, TemporaryError
 from appliance.model import Broker
-from firstboot import actions, advertisement, echo, files, regulatory, rfkill
+from firstboot import actions, advertisement, files, regulatory, rfkill
 from firstboot.broker.answers import Answer
 from firstboot.broker.memory import KnownRecord
 from firstboot.broker.record import Record
@@ -26,6 +25,7 @@ from firstboot.command import Ended, begin
 from firstboot.connections import SSH_PORT, ssh_connections
 from firstboot.facts import Carrier, ChangedSetting, Facts, Gateway
 from firstboot.gadget import configfs, identity
+from firstboot.health.diagnosis import Health
 from firstboot.hosts import by_hardware, cards, hosts
 from firstboot.iptables import Iptables, legacy_tables
 from firstboot.kind import FileState, Gadget, Reaction
@@ -52,7 +52,6 @@ from firstboot.wlan import Wlan
 SYSCTL = Path("/proc/sys")
 LEASES = (Path(dnsmasq.LAN_LEASES), Path(dnsmasq.CABLE_LEASES))
 """dnsmasq keeps them open, and writes them anew from the beginning."""
-ANSWER_VALID_S = 30.0
 RUN_LIMIT_S = 600
 """A policy's command that takes longer is ended: none that hangs keeps it from being run again for good."""
 
@@ -77,13 +76,13 @@ class Host:
         on_reaction: Callable[[], object] = lambda: None,
         *,
         on_broker: Callable[[], object] = lambda: None,
+        health: Callable[[], Health] = Health,
     ) -> None:
         """Called from any thread: `on_reaction` when a reaction has ended, `on_broker` when the broker has answered."""
         self._netlink, self._bus, self._wlan, self._neighbours = netlink, bus, wlan, neighbours
         self._changed_settings = ChangedSettings(CHANGED_SETTINGS)
-        self._view = View(netlink.tables, self._surroundings, neighbours, self._changed_settings.all)
+        self._view = View(netlink.tables, self._surroundings, neighbours, self._changed_settings.all, health)
         self._known_addresses = KnownAddresses()
-        self._answered: dict[IPv6Address, tuple[float, bool]] = {}
         self._readings = Readings()
         self._iptables = Iptables()
         self._rules: dict[int, Ruleset] = {}
@@ -92,7 +91,6 @@ class Host:
         """The same, read by the action under way when it had changed them."""
         self.due_reactions = Reactions(REACTIONS, self._react, on_reaction)
         self.record = Record(BROKER, BROKER_NOW, _ask_the_broker, on_broker)
-        self._is_aside = False
 
     def facts(self) -> Facts:
         """The network as it was at the last `look` or change."""
@@ -139,11 +137,10 @@ class Host:
     def aside(self) -> Host:
         """The same machine, for whoever looks at it beside the passes: what is read by that one is not remembered.
 
-        Else what a pass has not seen would be taken for what it left. Nothing is written, and nobody is asked on the
-        network whom the passes ask.
+        Else what a pass has not seen would be taken for what it left. Nothing is written.
         """
         beside = copy(self)
-        beside._readings, beside._is_aside = Readings(), True
+        beside._readings = Readings()
         return beside
 
     def paths_read(self) -> set[Path]:
@@ -151,7 +148,7 @@ class Host:
         return self._readings.paths()
 
     def is_as_read(self) -> bool:
-        """Whether files, kernel settings, the name and the far end of a tunnel are as they were last found."""
+        """Whether files, kernel settings and the name are as they were last found."""
         return self._readings.hold()
 
     def sysctl(self, name: str) -> str | None:
@@ -253,20 +250,6 @@ class Host:
     def in_range(self, interface: str) -> Sequence[Heard]:
         """The wireless networks that announce themselves, the strongest first."""
         return self._wireless.in_range(interface)
-
-    def answers(self, address: IPv6Address) -> bool:
-        """Whether a host answers an echo request; asked at most every `ANSWER_VALID_S`."""
-        return self._readings.take(address, partial(self._answers_now, address))
-
-    def _answers_now(self, address: IPv6Address) -> bool:
-        now = time.monotonic()
-        asked_at, answered = self._answered.get(address, (-math.inf, False))
-        if self._is_aside and address in self._answered:
-            return answered
-        if now - asked_at > (ANSWER_VALID_S if answered else 0):
-            answered = echo.answers(address)
-            self._answered[address] = (now, answered)
-        return answered
 
     @property
     def _system(self) -> Bus:

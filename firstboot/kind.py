@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv6Address
 from pathlib import Path
 from typing import ClassVar, Generic, Protocol, TypeVar
 
@@ -97,10 +96,6 @@ class Machine(Protocol):
 
     def networkmanager_manages(self, interface: str) -> bool:
         """Whether NetworkManager looks after an interface."""
-        ...
-
-    def answers(self, address: IPv6Address) -> bool:
-        """Whether a host answers an echo request."""
         ...
 
     def active_profile(self, interface: str) -> str:

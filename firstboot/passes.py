@@ -15,6 +15,8 @@ from appliance.model import Appliance, Profile
 from firstboot import files, status
 from firstboot.configuration import Configuration, Configurations
 from firstboot.facts import Facts
+from firstboot.health.prober import Prober
+from firstboot.health.question import question
 from firstboot.history import History
 from firstboot.host import Host
 from firstboot.kind import Kind
@@ -67,6 +69,7 @@ class Passes:
         self.configurations = Configurations(folder, LAST_GOOD, custom=custom)
         self.report = Report(RUN / REPORT_NAME, advice=READ_THE_JOURNAL) if custom else Report(folder / REPORT_NAME)
         self.neighbours: Neighbours | None = None
+        self.prober: Prober | None = None
         self.in_force: Configuration | None = None
         """The configuration of the last pass; None before the first one."""
         self._history, self._told = history, tell
@@ -128,7 +131,8 @@ class Passes:
         return self.configurations.is_as_read() and host.is_as_read()
 
     def _heard(self) -> object:
-        return self.neighbours.answers if self.neighbours is not None else None
+        answers = self.neighbours.answers if self.neighbours is not None else None
+        return answers, self.prober.health.carries if self.prober is not None else None
 
     def _put_right(self, host: Host, changed: Source) -> tuple[Configuration, tuple[Outcome, ...]]:
         if self._asked:
@@ -142,6 +146,8 @@ class Passes:
         self._history.note(outcomes)
         if self.neighbours is not None:
             self.neighbours.ask(questions(configuration.appliance, host.facts()))
+        if self.prober is not None:
+            self.prober.ask(question(configuration.appliance, host.facts()))
         return configuration, outcomes
 
     def _judge(self, host: Host) -> bool:

@@ -16,6 +16,8 @@ BROKER = STATE / "broker.json"
 BROKER_NOW = RUN / "broker.json"
 """The same, with times that are good until the machine is turned off."""
 REACTIONS = RUN / "reactions.json"
+TUNNEL_CARRIES = RUN / "tunnel-carries"
+"""There while it does."""
 LAST_GOOD = STATE / "last-good.yaml"
 
 GADGET_UNIT = Path("/usr/lib/systemd/system/appliance-gadget.service")

@@ -13,7 +13,9 @@ class Source(Flag):
     ROUTES = auto()
     RULES = auto()
     SURROUNDINGS = auto()
-    """The facts that are not of the network: the gadget's interfaces, neighbours, NetworkManager, ufw's files."""
+    """The facts that are not of the network: the gadget's interfaces, neighbours, the tunnel's
+    health, NetworkManager, ufw's files.
+    """
     SETTINGS = auto()
     """The kernel's, /proc/sys."""
     FILES = auto()
@@ -29,8 +31,6 @@ class Source(Flag):
     """What was done about interfaces that came and went."""
     BROKER = auto()
     """What is known of the tunnel broker's record."""
-    REACH = auto()
-    """Whether the tunnel's other end answers."""
 
 
 NOTHING = Source(0)

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Protocol
 
 from firstboot.facts import Address, Carrier, ChangedSetting, Facts, Gateway, Link, Route, Rule
+from firstboot.health.diagnosis import Health
 from firstboot.lost_routes import LostRoutes
 from firstboot.sources import EVERYTHING, NETWORK, NOTHING, Source
 
@@ -56,9 +57,10 @@ class View:
         surroundings: Callable[[], Surroundings],
         neighbours: Callable[[], Mapping[tuple[str, Gateway], bool]],
         changed_settings: Callable[[], tuple[ChangedSetting, ...]] = tuple,
+        health: Callable[[], Health] = Health,
     ) -> None:
         self._tables, self._surroundings, self._neighbours = tables, surroundings, neighbours
-        self._changed_settings = changed_settings
+        self._changed_settings, self._health = changed_settings, health
         self._stale = EVERYTHING
         self._facts = Facts()
         self._lost = LostRoutes()
@@ -81,7 +83,7 @@ class View:
         facts, neighbours = self._facts, dict(self._neighbours())
         if neighbours != facts.neighbours:
             facts = replace(facts, neighbours=neighbours)
-        facts = _with(facts, changed_settings=self._changed_settings())
+        facts = _with(facts, changed_settings=self._changed_settings(), health=self._health())
         if Source.LINKS in stale:
             links = {link.name: link for link in self._tables.links()}
             if links != facts.links:

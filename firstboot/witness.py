@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
-from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +98,6 @@ class Witness:
         """The profile by which NetworkManager has connected an interface: it tells by what the network becomes."""
         self.sources |= Source.UNITS | Source.RADIO | Source.LINKS | Source.ADDRESSES
         return self._machine.active_profile(interface)
-
-    def answers(self, address: IPv6Address) -> bool:
-        """Whether a host answers: by way of the network as it is."""
-        self.sources |= Source.REACH | Source.LINKS | Source.ADDRESSES | Source.ROUTES
-        return self._machine.answers(address)
 
     def radio(self, interface: str) -> Radio:
         """The switches of a wireless interface."""

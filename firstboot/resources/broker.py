@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address
 
 from appliance.errors import ApplianceError, PermanentError, TemporaryError
 from appliance.model import Appliance, Broker
@@ -25,8 +25,7 @@ class Entry:
     """The broker's entry for a tunnel.
 
     `told_by`: our own address when the broker took `address`, which behind NAT is another one. `suspected`: it seems to
-    be wrong. `interrupted`: the uplink was away since; None where that does not matter. `far_end`: the tunnel's, which
-    hears us only if the broker has the right address.
+    be wrong. `interrupted`: the uplink was away since; None where that does not matter.
     """
 
     account: Broker = field(repr=False)
@@ -34,7 +33,6 @@ class Entry:
     address: IPv4Address | None = None
     suspected: bool | None = False
     interrupted: bool | None = False
-    far_end: IPv6Address | None = field(default=None, compare=False, repr=False)
     known: KnownRecord | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -55,7 +53,7 @@ class BrokerRecord(Kind[Entry]):
         tunnel = appliance.tunnel
         if tunnel is None or tunnel.broker is None:
             return ()
-        broker, far_end = tunnel.broker, tunnel.address.network[1]
+        broker = tunnel.broker
         uplink = uplink_of(appliance)
         local = known_address(uplink, facts)
         if local is None or not facts.has_carrier(uplink.interface):
@@ -63,8 +61,8 @@ class BrokerRecord(Kind[Entry]):
         if not facts.default_routes_on(uplink.interface, 4):
             raise TemporaryError(f"{uplink.interface} has no default route yet", hint="is there a router (DHCP)?")
         if is_public(local.ip):
-            return (Entry(broker, local.ip, local.ip, interrupted=None, far_end=far_end),)
-        return (Entry(broker, local.ip, far_end=far_end),)
+            return (Entry(broker, local.ip, local.ip, interrupted=None),)
+        return (Entry(broker, local.ip),)
 
     def observe(self, machine: Machine, wanted: Sequence[Entry]) -> Sequence[Entry]:
         """What it has, as far as is known: it cannot be asked without being told."""
@@ -102,18 +100,18 @@ def _observed(machine: Machine, want: Entry) -> Entry:
     if memory.tunnel != want.account.tunnel:
         return Entry(want.account, known=known)
     suspected = memory.is_suspected or _seems_stale(machine, want, known)
-    return Entry(want.account, memory.told_by, memory.address, suspected, memory.is_interrupted, want.far_end, known)
+    return Entry(want.account, memory.told_by, memory.address, suspected, memory.is_interrupted, known)
 
 
 def _seems_stale(machine: Machine, want: Entry, known: KnownRecord) -> bool:
     """Whether the tunnel is silent though nothing else is known to be wrong: the router may have another address.
 
-    It is asked only where the answer counts, as to ask takes its time.
+    It is only of weight where the broker may be told, or has not taken our address yet.
     """
-    if want.told_by is None or want.told_by != known.memory.told_by or want.far_end is None:
+    if want.told_by is None or want.told_by != known.memory.told_by:
         return False
     counts = known.may_be_told(want.account, want.told_by) or not known.is_taken
-    return counts and not machine.answers(want.far_end)
+    return counts and machine.facts().health.diagnosis.broker_should_be_told
 
 
 def _is_to_be_told(want: Entry, have: Entry) -> bool:

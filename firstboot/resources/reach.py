@@ -1,25 +1,27 @@
-"""Whether the tunnel carries anything: its other end answers."""
+"""Whether the tunnel carries anything, and if not, why."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 
 from appliance.errors import ApplianceError, TemporaryError
 from appliance.model import Appliance
 from firstboot.actions import Action
 from firstboot.facts import Facts
+from firstboot.health.diagnosis import HEALTHY, Diagnosis, Fault
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 
 
 @dataclass(frozen=True)
 class FarEnd:
-    """The broker's end of the tunnel, and whether it answers."""
+    """The broker's end of the tunnel, and in a word how it is reached."""
 
     address: IPv6Address
-    answers: bool = True
+    health: Fault
+    diagnosis: Diagnosis = field(default=HEALTHY, compare=False, repr=False)
 
     @property
     def key(self) -> str:
@@ -28,28 +30,30 @@ class FarEnd:
 
 
 class Reach(Kind[FarEnd]):
-    """The tunnel's other end. There is nothing to do about it but to say so."""
+    """The tunnel's other end, and what is beyond it. What the prober finds wakes the daemon.
+
+    It needs no other kind: that there is no uplink, or no tunnel, is found as well.
+    """
 
     name = "reach"
-    needs = ("tunnel", "addresses", "routes")
     setting = "tunnel"
+    wakes_when_right = True
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[FarEnd]:
         """The broker has the first address of the tunnel's network, the client the second."""
-        return (FarEnd(appliance.tunnel.address.network[1]),) if appliance.tunnel is not None else ()
+        return (FarEnd(appliance.tunnel.address.network[1], HEALTHY.fault),) if appliance.tunnel is not None else ()
 
     def observe(self, machine: Machine, wanted: Sequence[FarEnd]) -> Sequence[FarEnd]:
-        """Ask it."""
-        return [FarEnd(end.address, machine.answers(end.address)) for end in wanted]
+        """What was found of it."""
+        found = machine.facts().health.diagnosis
+        return [FarEnd(end.address, found.fault, found) for end in wanted]
 
     def actions(self, change: Change[FarEnd]) -> Sequence[Action]:
-        """Nothing that the daemon could do."""
+        """Nothing that could be done here."""
         return []
 
     def explain(self, change: Change[FarEnd]) -> ApplianceError | None:
-        """What the person could look at."""
-        return TemporaryError(
-            "the tunnel's other end does not answer",
-            hint="does the router pass protocol 41 to this Pi, and does the broker have your present public IPv4 "
-            "address? Behind carrier-grade NAT (100.64.0.0/10) a tunnel cannot work",
-        )
+        """What is wrong, and what the person could look at."""
+        if change.have is None:
+            return None
+        return TemporaryError(change.have.diagnosis.sentence, hint=change.have.diagnosis.hint)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Interface
 
+from appliance.well_known import BEYOND
 from image.lab import site as places
 from image.lab.cables import NIC, add_card, add_switch, add_wires, address, connect, default_route, ip, plug
 from image.lab.site import Site
@@ -99,7 +100,8 @@ def lay_provider(world: World, site: Site) -> None:
     address(world, PROVIDER, f"to-{INTERNET}", places.SERVER_ROUTER)
     for host in (*(str(a) for a in site.resolvers if a.version == 4), str(places.STRANGER), str(places.NAMED_IPV4)):
         ip(world, PROVIDER, "route", "add", host, "via", str(places.TRANSIT_INTERNET.ip))
-    ip(world, PROVIDER, "route", "add", str(places.NAMED_IPV6), "via", str(places.SERVER.ip))
+    for host6 in (places.NAMED_IPV6, *BEYOND):
+        ip(world, PROVIDER, "route", "add", str(host6), "via", str(places.SERVER.ip))
     address(world, PROVIDER, "lo", IPv4Interface(site.tunnel_server))
     ip(world, PROVIDER, "tuntap", "add", TUNNEL_DEVICE, "mode", "tun")
     ip(world, PROVIDER, "link", "set", TUNNEL_DEVICE, "mtu", "1480", "up")
@@ -114,5 +116,5 @@ def lay_internet(world: World, site: Site) -> None:
     address(world, INTERNET, uplink, places.SERVER)
     default_route(world, INTERNET, places.SERVER_ROUTER)
     default_route(world, INTERNET, places.TRANSIT_PROVIDER)
-    for host in (*site.resolvers, places.STRANGER, places.NAMED_IPV4, places.NAMED_IPV6):
+    for host in (*site.resolvers, places.STRANGER, places.NAMED_IPV4, places.NAMED_IPV6, *BEYOND):
         ip(world, INTERNET, "address", "add", str(host), "dev", "lo")

@@ -16,6 +16,7 @@ from firstboot.broker.memory import KnownRecord, Memory, digest
 from firstboot.facts import OURS, Address, Carrier, ChangedSetting, Facts, Gateway, Link, Route, Rule, route_key
 from firstboot.gadget.configfs import NETWORK, normal
 from firstboot.gadget.layout import Layout
+from firstboot.health.diagnosis import HEALTHY, Health
 from firstboot.kind import FileState, Gadget, Reaction
 from firstboot.managers import ifupdown
 from firstboot.paths import ETC
@@ -54,7 +55,7 @@ class MemoryMachine:
         self.nm_config = ""
         self.profiles: dict[str, str] = {}
         self.air = Air()
-        self.far_end_answers = True
+        self.health = Health(carries=True, diagnosis=HEALTHY)
         self.neighbours: dict[tuple[str, Gateway], bool] = {}
         self.serial = "10000000a1b2c3d4"
         self.device_controllers: list[str] = []
@@ -77,6 +78,7 @@ class MemoryMachine:
             link_local=dict(self.link_local),
             routes=tuple(self.routes),
             rules=tuple(self.rules_of_tables),
+            health=self.health,
             networkmanager=self.networkmanager,
             serial=self.serial,
             gadget_ports=self.gadget_ports(),
@@ -158,11 +160,6 @@ class MemoryMachine:
     def in_range(self, interface: str) -> Sequence[Heard]:
         self._link(interface)
         return self.air.in_range()
-
-    def answers(self, address: IPv6Address) -> bool:
-        return self.far_end_answers and any(
-            a.interface in self.links and address in a.address.network for a in self.addresses
-        )
 
     def reactions(self) -> dict[str, Reaction]:
         return dict(self.reacted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import pytest
 
@@ -13,6 +13,8 @@ from firstboot.actions import Action, NoteInterruption, TellBroker
 from firstboot.broker.answers import MEANINGS, Answer, Word
 from firstboot.broker.memory import KnownRecord, Memory, digest
 from firstboot.facts import Address, Facts, Link, Route
+from firstboot.health.diagnosis import Health, diagnosis
+from firstboot.health.evidence import Evidence
 from firstboot.intent import intent, seen
 from firstboot.origins import Origins
 from firstboot.reconcile import Reconciler, State, look
@@ -42,9 +44,6 @@ class Pi(MemoryMachine):
         self.addresses = [Address("eth0", IPv4Interface((local, 24)))] if local is not None else []
         router = Route(IPv4Network("0.0.0.0/0"), "eth0", IPv4Address("203.0.113.1"))
         self.routes = [router] if local is not None else []
-
-    def answers(self, address: IPv6Address) -> bool:
-        return self.far_end_answers
 
     def pull_the_cable(self) -> None:
         self.links["eth0"] = replace(self.links["eth0"], carrier=False)
@@ -119,30 +118,13 @@ def test_a_silent_tunnel_is_a_reason_to_tell_it_once_more(appliance: Appliance) 
     memory = taken(PRIVATE, PUBLIC)
     pi = Pi(PRIVATE, memory)
     assert pi.todo(appliance) == []
-    pi.far_end_answers = False
+    seen = Evidence(far_end=False, beyond=False, address=PRIVATE, has_route=True, server=True)
+    pi.health = Health(carries=False, diagnosis=diagnosis(seen))
     assert pi.todo(appliance) == [TELL_PRIVATE]
     pi.entry = replace(pi.entry, memory=replace(memory, unfounded=6))
     assert pi.todo(appliance) == [], "not for another three minutes"
     pi.entry = replace(pi.entry, now_s=240.0)
     assert pi.todo(appliance) == [TELL_PRIVATE]
-
-
-def test_the_tunnel_is_asked_only_where_its_answer_counts(
-    appliance: Appliance, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """To ask one that is silent takes seconds, in which nothing else is put right."""
-    asked: list[IPv6Address] = []
-
-    def is_silent(_: Pi, address: IPv6Address) -> bool:
-        asked.append(address)
-        return False
-
-    monkeypatch.setattr(Pi, "answers", is_silent)
-    for pi in (Pi(), Pi(NEW, taken(PUBLIC, PUBLIC)), Pi(memory=taken(PUBLIC, PUBLIC, asked_s=-59.0))):
-        look(appliance, KIND, pi)
-        assert not asked
-    look(appliance, KIND, Pi(memory=taken(PUBLIC, PUBLIC)))
-    assert asked == [IPv6Address("2001:db8:123c:abd::1")]
 
 
 FAILED = {word: meaning for word, meaning in MEANINGS.items() if meaning.told}

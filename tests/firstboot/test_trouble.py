@@ -13,6 +13,8 @@ from appliance.model import Appliance
 from appliance.parse import load
 from firstboot import actions
 from firstboot.facts import OURS, Address, Link, Route, Rule
+from firstboot.health.diagnosis import Health, diagnosis
+from firstboot.health.evidence import Evidence
 from firstboot.kinds import KINDS
 from firstboot.reconcile import LONGEST_HOLD_S, Outcome, Reconciler, State
 from firstboot.resources.units import DNSMASQ
@@ -199,10 +201,10 @@ def test_an_address_that_is_being_looked_into_holds_nothing_up(gateway: Applianc
 
 def test_a_silent_far_end_is_said(gateway: Appliance) -> None:
     machine = MemoryMachine()
-    machine.far_end_answers = False
+    found = diagnosis(Evidence(far_end=False, beyond=False))
+    machine.health = Health(carries=False, diagnosis=found)
     outcome = settle(gateway, machine)["reach"]
-    assert (outcome.state, outcome.error) == (State.WAITING, "the tunnel's other end does not answer")
-    assert "protocol 41" in outcome.hint
+    assert (outcome.state, outcome.error, outcome.hint) == (State.WAITING, found.sentence, found.hint)
 
 
 def test_a_changed_profile_is_connected_anew(gateway: Appliance) -> None:

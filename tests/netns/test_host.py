@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv6Address
 
 import pytest
 
-from firstboot import echo
 from firstboot.host import Host
 from firstboot.netlink import Netlink
 from tests.netns.namespace import Namespace
@@ -48,22 +46,3 @@ def test_a_look_beside_the_passes_hides_nothing_from_them(namespace: Namespace, 
     namespace.program("sysctl", "-q", f"{SETTING.replace('/', '.')}=0")
     assert namespace.call(lambda: host.aside().sysctl(SETTING)) == "0"
     assert not namespace.call(host.is_as_read)
-
-
-def test_a_look_beside_the_passes_asks_nobody_again(
-    namespace: Namespace, netlink: Netlink, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked, far_end = list[IPv6Address](), IPv6Address("2001:db8::1")
-
-    def silent(address: IPv6Address) -> bool:
-        asked.append(address)
-        return False
-
-    monkeypatch.setattr(echo, "answers", silent)
-    host = Host(netlink, bus=None)
-    namespace.call(lambda: host.answers(far_end))
-    for _ in range(3):
-        assert not namespace.call(lambda: host.aside().answers(far_end))
-    assert asked == [far_end]
-    namespace.call(lambda: host.answers(far_end))
-    assert len(asked) == 2

@@ -1,0 +1,1 @@
+"""Whether the tunnel carries, and if not, why."""

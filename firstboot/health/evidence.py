@@ -1,0 +1,73 @@
+"""What was seen of the tunnel and of the way to its other end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+
+SHARED = IPv4Network("100.64.0.0/10")
+"""The addresses between a provider's carrier-grade NAT and its customers (RFC 6598)."""
+
+
+@dataclass(frozen=True)
+class Objection:
+    """An ICMP message that a packet of protocol 41 was not delivered: who sent it, and its code (RFC 792, type 3)."""
+
+    sender: IPv4Address
+    code: int
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Who says that packets with so little time to live ended there (RFC 792, type 11), by that number of hops.
+
+    `echo`: the packets were echo requests to the server; `protocol41`: they were the tunnel's own.
+    """
+
+    echo: Mapping[int, IPv4Address] = field(default_factory=dict)
+    protocol41: Mapping[int, IPv4Address] = field(default_factory=dict)
+
+    def joined(self, other: Trace) -> Trace:
+        """Both together: of many such messages some are lost, as routers send only so many."""
+        return Trace({**self.echo, **other.echo}, {**self.protocol41, **other.protocol41})
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was seen. None: it was not asked, or is not known yet.
+
+    `address`: the tunnel's own end, in IPv4; `has_tunnel`: there is an interface for it; `next_hop`: the uplink's
+    router answers; `server`: it answers echoes over IPv4; `far_end`: the broker's end answers through the tunnel;
+    `beyond`: a host on the Internet does; `full`: so many bytes a packet in the tunnel shall have, `largest`: so many
+    it may have, where that is fewer; `lost`: the share of late rounds in which an answer stayed away although the
+    server answered over IPv4; `carried_from`: the tunnel's own end when it carried last; `recovering`: it answers
+    again, but not for long enough.
+    """
+
+    address: IPv4Address | None = None
+    has_route: bool = False
+    has_tunnel: bool = True
+    server_address: IPv4Address | None = None
+    next_hop: bool | None = None
+    server: bool | None = None
+    far_end: bool | None = None
+    beyond: bool | None = None
+    full: int = 0
+    largest: int | None = None
+    lost: float = 0.0
+    objections: frozenset[Objection] = frozenset()
+    trace: Trace = field(default_factory=Trace)
+    carried_from: IPv4Address | None = None
+    recovering: bool = False
+
+    @property
+    def is_behind_nat(self) -> bool:
+        """Whether somebody else's address is the public one."""
+        return self.address is not None and (self.address.is_private or self.address in SHARED)
+
+    @property
+    def is_behind_shared_nat(self) -> bool:
+        """Whether the provider gives out no public addresses: ours is a shared one, or a router's behind ours is."""
+        hops = {*self.trace.echo.values(), *self.trace.protocol41.values()}
+        return any(address in SHARED for address in hops | ({self.address} if self.address is not None else set()))

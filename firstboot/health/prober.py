@@ -1,0 +1,104 @@
+"""Knowing whether the tunnel carries, by asking through it all the time.
+
+The questions also hold open what a router on the way remembers of the tunnel (NAT), and keep the broker from taking it
+for abandoned. They have a thread of their own, which sleeps in the kernel; only another finding wakes the daemon.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from threading import Condition, Thread
+
+from appliance.errors import ApplianceError
+from appliance.well_known import BEYOND
+from firstboot import files
+from firstboot.health.asking import TIMEOUT_S, asked
+from firstboot.health.diagnosis import Health, diagnosis
+from firstboot.health.hysteresis import Hysteresis
+from firstboot.health.question import Question
+from firstboot.health.record import Record
+from firstboot.health.sizes import Sizes
+
+INTERVAL_S = 2.5
+"""From one round to the next. In doubt it is `TIMEOUT_S`, so a dead tunnel is known after 6.5 s at most: this, the
+round that is lost first, and `hysteresis.MISSES` - 1 more.
+"""
+
+
+class Prober:
+    """Asks about one tunnel. `on_change` is called from another thread.
+
+    `remembered`: a file that is there while the tunnel carries. It goes with the power: what a network was offered
+    before the daemon was started again stays offered, but nothing is from power-on.
+    """
+
+    def __init__(self, on_change: Callable[[], object], remembered: Path) -> None:
+        self._on_change, self._remembered = on_change, remembered
+        self._changed = Condition()
+        self._question: Question | None = None
+        self._thread: Thread | None = None
+        self._health = Health(carries=remembered.exists())
+
+    @property
+    def health(self) -> Health:
+        """What is known now."""
+        return self._health
+
+    def ask(self, question: Question | None) -> None:
+        """Ask this from now on; None: there is no tunnel."""
+        with self._changed:
+            if question == self._question:
+                return
+            self._question = question
+            if self._thread is None and question is not None:
+                self._thread = Thread(target=self._run, name="health of the tunnel", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def _run(self) -> None:
+        """Until there is nothing more to be asked."""
+        question, record, number = None, Record(Sizes(0)), 0
+        while (now := self._current()) is not None:
+            if question is None or not question.is_about_the_same(now):
+                record = Record(Sizes(now.full), Hysteresis(alive=True if self._health.carries else None))
+            elif question.full != now.full:
+                record = record.with_full(now.full)
+            question, number = now, number + 1
+            record = self._after_a_round(question, record, number)
+
+    def _current(self) -> Question | None:
+        """What is to be asked; None: the thread has to end, as all that was known is forgotten."""
+        with self._changed:
+            if self._question is None:
+                self._thread = None
+                self._learn(Health())
+            return self._question
+
+    def _after_a_round(self, question: Question, record: Record, number: int) -> Record:
+        began = time.monotonic()
+        beyond = BEYOND if record.life.is_in_doubt else (BEYOND[number % len(BEYOND)],)
+        size = record.sizes.to_try if record.is_size_due(began) else None
+        found = asked(question, beyond, size=size, trace=record.is_trace_due)
+        record = record.after(found, question, time.monotonic())
+        self._learn(Health(bool(record.life.alive), diagnosis(record.evidence(question))))
+        interval_s = TIMEOUT_S if record.is_in_doubt else INTERVAL_S
+        with self._changed:
+            self._changed.wait_for(lambda: self._question != question, began + interval_s - time.monotonic())
+        return record
+
+    def _learn(self, health: Health) -> None:
+        if health.carries != self._health.carries:
+            self._remember(health.carries)
+        changed, self._health = health != self._health, health
+        if changed:
+            self._on_change()
+
+    def _remember(self, carries: bool) -> None:
+        with suppress(ApplianceError, OSError):  # of a full disk, others tell
+            if carries:
+                files.replace(self._remembered, b"")
+            else:
+                self._remembered.unlink(missing_ok=True)

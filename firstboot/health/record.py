@@ -1,0 +1,124 @@
+"""What the rounds of questions have shown so far, one after the other. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address
+
+from firstboot.health.evidence import Evidence, Objection, Trace
+from firstboot.health.hysteresis import MISSES, Hysteresis, Presence
+from firstboot.health.question import Question
+from firstboot.health.sizes import Sizes
+
+RECENT = 24
+"""So many rounds are lately: a minute of them."""
+
+FULL_EVERY_S = 60.0
+"""How often a packet of full size is tried."""
+
+TRACED_AFTER, TRACED_EVERY = (1, 2), 12
+"""After so many rounds without an answer it is looked how far packets get, and again each time after so many more."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round of questions has shown. None: that was not asked.
+
+    `size`: whether the packet of the size that was to be tried came back, or the kernel knows that it is too large.
+    """
+
+    far_end: bool
+    beyond: bool
+    server: bool | None = None
+    next_hop: bool | None = None
+    objections: frozenset[Objection] = frozenset()
+    trace: Trace = field(default_factory=Trace)
+    size: bool | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that is remembered of the rounds."""
+
+    sizes: Sizes
+    life: Hysteresis = field(default_factory=Hysteresis)
+    """Of the tunnel as a whole: hosts beyond it answer."""
+    far_end: Hysteresis = field(default_factory=Hysteresis)
+    server: Presence = field(default_factory=Presence)
+    next_hop: Presence = field(default_factory=Presence)
+    losses: tuple[bool, ...] = ()
+    """Of the last rounds: whether an answer stayed away that should have come."""
+    objections: frozenset[Objection] = frozenset()
+    trace: Trace = field(default_factory=Trace)
+    carried_from: IPv4Address | None = None
+    sized_at_s: float | None = None
+
+    def after(self, found: Round, asked: Question, now_s: float) -> Record:
+        """The same after another round."""
+        answered = found.far_end or found.beyond
+        return replace(
+            self,
+            sizes=self._sizes(found),
+            life=self.life.after(found.beyond, now_s),
+            far_end=self.far_end.after(found.far_end, now_s),
+            server=self.server.after(found.server),
+            next_hop=self.next_hop.after(found.next_hop),
+            losses=self._losses(found),
+            objections=frozenset() if answered else self.objections | found.objections,
+            trace=Trace() if answered else self.trace.joined(found.trace),
+            carried_from=asked.local if answered else self.carried_from,
+            sized_at_s=self.sized_at_s if found.size is None else now_s,
+        )
+
+    def with_full(self, full: int) -> Record:
+        """The same where the largest packet that shall pass is another."""
+        return replace(self, sizes=Sizes(full), sized_at_s=None)
+
+    def _sizes(self, found: Round) -> Sizes:
+        """A large packet is only lost where a small one is not."""
+        return self.sizes.after(found.size) if found.size is not None and found.far_end else self.sizes
+
+    def _losses(self, found: Round) -> tuple[bool, ...]:
+        """Nobody limits what is dead, nor a far end that never answers, nor what the uplink loses."""
+        if self.life.is_silent or (not found.server and found.server is not None):
+            return self.losses
+        lost = not found.beyond or not (found.far_end or self.far_end.is_silent)
+        return (*self.losses, lost)[-RECENT:]
+
+    def is_size_due(self, now_s: float) -> bool:
+        """Whether a packet of some size is to be tried."""
+        if not self.life.alive or self.far_end.misses:
+            return False
+        return self.sizes.is_in_doubt or self.sized_at_s is None or now_s - self.sized_at_s >= FULL_EVERY_S
+
+    @property
+    def is_trace_due(self) -> bool:
+        """Whether it is to be looked how far packets get."""
+        misses = self.life.misses
+        return misses in TRACED_AFTER or (misses >= MISSES and misses % TRACED_EVERY == 0)
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the next round shall follow at once."""
+        return self.life.is_in_doubt or (bool(self.life.alive) and self.sizes.is_in_doubt)
+
+    def evidence(self, asked: Question) -> Evidence:
+        """What all of that says."""
+        enough = len(self.losses) >= RECENT // 2
+        return Evidence(
+            address=asked.local,
+            has_route=asked.has_route,
+            has_tunnel=asked.has_tunnel,
+            server_address=asked.server,
+            next_hop=self.next_hop.known,
+            server=self.server.known,
+            far_end=self.far_end.answers,
+            beyond=self.life.answers,
+            full=self.sizes.full,
+            largest=self.sizes.largest,
+            lost=sum(self.losses) / len(self.losses) if enough else 0.0,
+            objections=self.objections,
+            trace=self.trace,
+            carried_from=self.carried_from,
+            recovering=self.life.is_recovering,
+        )
