@@ -31,7 +31,7 @@ class Served:
 
     `ipv4`, `ipv6`: the Pi's own addresses there, and so the networks; `ranges`: what DHCPv4 gives out; `router`:
     the default route for IPv4 that it offers; `router_lifetime_s`: the one for IPv6 (0: it offers none); `dns`:
-    whether it offers itself as DNS server.
+    whether it offers itself as DNS server, `dns6`: in IPv6.
     """
 
     interface: str
@@ -43,12 +43,13 @@ class Served:
     router: IPv4Address | None
     router_lifetime_s: int
     dns: bool
+    dns6: bool
     mtu: int
 
 
 def served(appliance: Appliance, facts: Facts) -> Sequence[Served] | None:
     """What is served now; None while it is not known whether the uplink works."""
-    networks = list(_lan(appliance, facts))
+    networks = list(_lan(appliance, facts, carries=facts.health.carries))
     for segment in segments(appliance, facts):
         mode = mode_on(segment, appliance, facts)
         works4, works6 = (mode is Mode.ROUTE and uplink_works(appliance, facts, family) for family in (4, 6))
@@ -60,16 +61,20 @@ def served(appliance: Appliance, facts: Facts) -> Sequence[Served] | None:
 
 
 def served_at_boot(appliance: Appliance, facts: Facts) -> Sequence[Served]:
-    """What may be served before anything is known: a dead Pi must not take the laptop's own Internet away."""
+    """What may be served before anything is known: a dead Pi must not take the laptop's own Internet away.
+
+    Nor shall a LAN hang for IPv6 that is not there: nothing leads into the tunnel before the daemon has made it.
+    """
     cautious = replace(facts, neighbours={})
     cable = [
         _on_cable(replace(segment, delegated=None), appliance, works4=False, works6=False)
         for segment in segments_in(appliance, cautious, *SERVING)
     ]
-    return (*_lan(appliance, facts), *cable)
+    return (*_lan(appliance, facts, carries=False), *cable)
 
 
-def _lan(appliance: Appliance, facts: Facts) -> Iterator[Served]:
+def _lan(appliance: Appliance, facts: Facts, *, carries: bool) -> Iterator[Served]:
+    """`carries`: the tunnel does. IPv4 is offered whether or not."""
     uplink = appliance.uplink
     if uplink is None:
         return
@@ -83,8 +88,9 @@ def _lan(appliance: Appliance, facts: Facts) -> Iterator[Served]:
             ranges=(lan.dhcp4.range,) if lan.dhcp4 and own else (),
             lease_s=lan.dhcp4.lease if lan.dhcp4 else 0,
             router=uplink.gateway if is_uplinks else own.ip if own else None,
-            router_lifetime_s=ROUTER_LIFETIME_S,
+            router_lifetime_s=ROUTER_LIFETIME_S if carries else 0,
             dns=True,
+            dns6=carries,
             mtu=tunnel_mtu(appliance),
         )
 
@@ -102,6 +108,7 @@ def _on_cable(segment: Segment, appliance: Appliance, *, works4: bool, works6: b
         router=segment.ipv4.ip if works4 else None,
         router_lifetime_s=CABLE_ROUTER_LIFETIME_S if works6 else 0,
         dns=works4 or works6,
+        dns6=works4 or works6,
         mtu=tunnel_mtu(appliance) if appliance.tunnel else min(uplink_mtu, ETHERNET_MTU),
     )
 

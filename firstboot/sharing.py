@@ -77,7 +77,7 @@ def uplink_works(appliance: Appliance, facts: Facts, family: int) -> bool | None
     if overlapping(appliance, facts) is not None:
         return False
     if family == 6 and appliance.tunnel is not None:
-        return has_ipv6(appliance, facts) and uplink_works(appliance, facts, 4)
+        return has_ipv6(appliance, facts) and facts.health.carries and uplink_works(appliance, facts, 4)
     way = way_out(appliance, facts, family)
     if way is None or way.gateway is None:
         return way is not None  # of a line without a router (PPP), nobody can be asked

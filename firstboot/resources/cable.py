@@ -1,10 +1,14 @@
-"""What the laptop has been told: another offer reaches a DHCP client only when it asks again."""
+"""What the hosts on a network that is served have been told: the laptop on the cable, and those on the LAN.
+
+Another offer reaches a DHCP client only when it asks again. On the LAN it may take its time, as what DHCP says there
+does not depend on what works; but what routers advertise does.
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv6Address, IPv6Interface
 
 from appliance.model import Appliance
@@ -18,6 +22,7 @@ from firstboot.rendered import dnsmasq
 from firstboot.rendered.dnsmasq import Heard
 from firstboot.resources.units import DNSMASQ
 from firstboot.sharing import Mode, Offered, mode_on
+from firstboot.topology import own_address_in
 
 TOLD = RUN / "told.conf"
 """The configuration of dnsmasq's that the laptop has heard last; it goes with the power."""
@@ -25,9 +30,9 @@ TOLD = RUN / "told.conf"
 
 @dataclass(frozen=True)
 class Told:
-    """Whether the laptop on an interface has heard what it must hear.
+    """Whether the hosts on an interface have heard what they must hear.
 
-    `before`: what it heard last. `offer`: the configuration of dnsmasq's that it shall hear now.
+    `before`: what they heard last. `offer`: the configuration of dnsmasq's that they shall hear now.
     """
 
     interface: str
@@ -36,13 +41,20 @@ class Told:
     flushed: tuple[Address, ...] = field(default=(), compare=False)
     """The Pi's own that go when the ports are taken down."""
     dns_server: IPv6Address | None = field(default=None, compare=False)
+    by_dhcp: bool = field(default=True, compare=False)
+    """Whether what DHCP says must reach them at once, too."""
     before: Heard = field(default=Heard(), compare=False)
     offer: str = field(default="", compare=False, repr=False)
 
     @property
     def key(self) -> str:
         """The interface's name."""
-        return f"laptop on {self.interface}"
+        return f"hosts on {self.interface}"
+
+    def hears(self, config: str) -> Heard:
+        """What a configuration of dnsmasq's tells them that must reach them at once."""
+        heard = dnsmasq.heard(config, self.interface)
+        return heard if self.by_dhcp else replace(heard, dhcp=())
 
 
 class _Telling(Kind[Told]):
@@ -53,16 +65,11 @@ class _Telling(Kind[Told]):
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Told]:
         """Whoever is there knows what is offered, as far as that is known."""
-        offer, found = dnsmasq.offer(appliance, facts), segments(appliance, facts)
+        offer = dnsmasq.offer(appliance, facts)
         if offer is None:
             return []
-        ports = tuple(port for segment in found for port in segment.ports)
-        flushed = tuple(address for segment in found for address in _flushed(segment))
-        return [
-            Told(segment.interface, True, ports, flushed, segment.ipv6.ip, offer=offer)
-            for segment in found
-            if segment.interface in facts.links
-        ]
+        told = (*_on_lan(appliance), *_on_cable(segments(appliance, facts)))
+        return [replace(each, offer=offer) for each in told if each.interface in facts.links]
 
     def observe(self, machine: Machine, wanted: Sequence[Told]) -> Sequence[Told]:
         """What was told last; before that, what dnsmasq offers from power-on."""
@@ -71,9 +78,9 @@ class _Telling(Kind[Told]):
         told = machine.read(TOLD) or machine.read(dnsmasq.CONFIG)
         config, found = told.content.decode() if told is not None else "", []
         for want in wanted:
-            before = dnsmasq.heard(config, want.interface)
+            before = want.hears(config)
             offer = self._to_be_heard(machine, want)
-            informed = self._suffices(before, dnsmasq.heard(offer, want.interface))
+            informed = self._suffices(before, want.hears(offer))
             found.append(Told(want.interface, informed, before=before, offer=offer))
         return found
 
@@ -89,8 +96,9 @@ class _Telling(Kind[Told]):
 class Withdrawal(_Telling):
     """A way out that is none any more is taken back, before anything else is done.
 
-    The laptop shall have its own Internet back at once. A carrier that goes is not enough for that: NetworkManager
-    waits four seconds, and Linux's RNDIS driver takes no notice. So the adapter goes, until dnsmasq has the new answer.
+    Whoever is on the LAN shall not wait for IPv6 that is gone, and the laptop shall have its own Internet back at once.
+    For that, a carrier that goes is not enough: NetworkManager waits four seconds, and Linux's RNDIS driver takes no
+    notice. So the adapter goes, until dnsmasq has the new answer.
     """
 
     name = "withdrawal"
@@ -104,7 +112,7 @@ class Withdrawal(_Telling):
         want, have = change.want, change.have
         if want is None or have is None:
             return []
-        now = dnsmasq.heard(want.offer, want.interface)
+        now = want.hears(want.offer)
         answer = (WriteFile(dnsmasq.IN_FORCE, want.offer.encode(), 0o644), RestartUnit(DNSMASQ)) if want.offer else ()
         replug = now.dhcp and now.dhcp != have.before.dhcp  # of a server that is gone, nothing can be asked
         told = (*answer, _noted(want.offer))
@@ -131,7 +139,7 @@ class Cable(_Telling):
         want, have = change.want, change.have
         if want is None or have is None:
             return []
-        now = dnsmasq.heard(have.offer, want.interface)
+        now = want.hears(have.offer)
         again = [BounceLinks(want.ports, want.flushed)] if now.dhcp and now.dhcp != have.before.dhcp else []
         return [*_retracted6(want, have, now), *again, _noted(have.offer)]
 
@@ -153,6 +161,20 @@ def offered(appliance: Appliance, machine: Machine) -> Sequence[Offered]:
         Offered(interface, mode, dnsmasq.heard(config, interface).families if mode is Mode.ROUTE else ())
         for interface, mode in modes.items()
     ]
+
+
+def _on_lan(appliance: Appliance) -> Iterator[Told]:
+    lan, tunnel = appliance.lan, appliance.tunnel
+    if lan is not None:
+        own = own_address_in(tunnel.routed).ip if tunnel is not None else None
+        yield Told(lan.interface, True, dns_server=own, by_dhcp=False)
+
+
+def _on_cable(found: Sequence[Segment]) -> Iterator[Told]:
+    ports = tuple(port for segment in found for port in segment.ports)
+    flushed = tuple(address for segment in found for address in _flushed(segment))
+    for segment in found:
+        yield Told(segment.interface, True, ports, flushed, segment.ipv6.ip)
 
 
 def _flushed(segment: Segment) -> Sequence[Address]:

@@ -14,6 +14,7 @@ from appliance.model import Appliance, Dhcp4, Interfaces, LanNetwork, Uplink
 from appliance.parse import load
 from appliance.ranges import AddressRange
 from firstboot.facts import Facts
+from firstboot.health.diagnosis import Health
 from firstboot.policy.policy import policy_of
 from firstboot.rendered import dnsmasq, networkmanager, resolver, ssh, ufw
 from firstboot.rendered.file import File
@@ -49,8 +50,13 @@ def settings(file: File) -> list[str]:
 
 
 def test_dnsmasq_serves_the_lan(gateway: Appliance) -> None:
-    _, file = dnsmasq.files(gateway, Facts())
+    at_boot, file = dnsmasq.files(gateway, Facts(health=Health(carries=True)))
     lines = settings(file)
+    assert set(lines) - set(settings(at_boot)) == {
+        "ra-param=eth0,mtu:1480,60,1800",
+        "dhcp-option=tag:eth0,option6:dns-server,[2001:db8:123d:abc::1]",
+        "dhcp-option=tag:eth0,option6:domain-search,localnet",
+    }
     for expected in (
         "interface=eth0",
         "host-record=ipv6gw.localnet,ipv6gw,192.168.1.252,2001:db8:123d:abc::1",

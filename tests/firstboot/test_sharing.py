@@ -11,6 +11,7 @@ from appliance.model import Appliance, Gadget, Interfaces, Profile, Share, Tunne
 from firstboot.cable import BRIDGE, Segment, segments
 from firstboot.facts import Address, Facts, Link, Route
 from firstboot.forwarding import Path, paths
+from firstboot.health.diagnosis import Health
 from firstboot.policy.policy import policy_of
 from firstboot.rendered import ufw
 from firstboot.served import ranges_around, served, served_at_boot
@@ -118,11 +119,14 @@ def test_ipv6_works_by_itself(facts: Facts, works: bool | None) -> None:
     assert uplink_works(gadget(Share.ROUTE), facts, 6) is works
 
 
-def test_a_tunnel_works_as_far_as_ipv4_does() -> None:
+def test_a_tunnel_works_as_far_as_ipv4_does_and_it_carries() -> None:
     appliance = replace(gadget(Share.ROUTE), tunnel=TUNNEL)
-    through = replace(LIVING, routes=(DEFAULT, Route(DEFAULT6.destination, "he-ipv6")))
+    routes = (DEFAULT, Route(DEFAULT6.destination, "he-ipv6"))
+    through = replace(LIVING, routes=routes, health=Health(carries=True))
     assert uplink_works(appliance, through, 6) is True
-    assert uplink_works(appliance, LIVING, 6) is False
+    assert uplink_works(appliance, replace(through, health=Health(carries=False)), 6) is False
+    assert uplink_works(appliance, replace(through, neighbours={}), 6) is None
+    assert uplink_works(appliance, replace(LIVING, health=Health(carries=True)), 6) is False
     assert uplink_works(appliance, replace(through, neighbours={("wlan0", GATEWAY): False}), 6) is False
 
 

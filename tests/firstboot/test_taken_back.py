@@ -15,6 +15,7 @@ from firstboot.kind import FileState
 from firstboot.management import Connection, Visits
 from firstboot.managers import ifupdown
 from firstboot.managers.detection import MANAGERS
+from firstboot.resources.cable import TOLD
 from firstboot.trial import CONFIRM_S, RESUMED_S
 from tests.firstboot.conftest import EXAMPLES
 from tests.firstboot.passing import MemoryHost, Site
@@ -39,8 +40,12 @@ STATE = (
 
 
 def state(host: MemoryHost, *settings: str) -> dict[str, Any]:
-    """All of the machine that the daemon has a hand in. `settings`: the names of those to be compared."""
+    """All of the machine that the daemon has a hand in. `settings`: the names of those to be compared.
+
+    What the LAN was told last is a memory: it may say otherwise where nothing of it had to be told.
+    """
     found = {name: getattr(host, name) for name in STATE}
+    found["files"] = {path: file for path, file in host.files.items() if path != TOLD}
     unordered = {name: sorted(map(str, value)) for name, value in found.items() if isinstance(value, list)}
     return {**found, **unordered, "settings": {name: host.sysctl(name) for name in settings}}
 
