@@ -1,0 +1,125 @@
+"""The image as a gateway whose tunnel breaks in many ways: what is said of it, and what the LAN has.
+
+One boot; each test mends what it broke.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from image.lab import site as places
+from image.lab.cables import ip
+from image.lab.faults import Fault, fault
+from image.lab.gateway import Lab
+from image.lab.machine import VIRT
+from image.lab.services import PAGE
+from image.lab.topology import CLIENT, PROVIDER, ROUTER
+from image.lab.waiting import until
+from tests.figures import Figure
+from tests.lab import checks
+from tests.vm import on_the_pi
+from tests.vm.conftest import EXAMPLE, Booted, booting
+
+pytestmark = pytest.mark.vm
+READY_S = 240
+WITHDRAWN_S, FALL_BACK_S, OFFERED_S, SAID_S, SIZED_S = 10.0, 1.0, 60.0, 30.0, 90.0
+
+
+@pytest.fixture(scope="module")
+def gateway(gateway_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booted]:
+    with booting(gateway_image, tmp_path_factory.mktemp("health"), VIRT, EXAMPLE.read_text()) as booted:
+        on_the_pi.is_ready(booted.guest, timeout_s=READY_S)
+        checks.gives_slaac_address(booted.lab)
+        checks.gives_lease(booted.lab, booted.appliance)
+        ip(booted.lab.world, CLIENT, "route", "replace", "default", "via", str(booted.lab.site.router))
+        yield booted
+
+
+def has_way_out(lab: Lab) -> bool:
+    """Whether the client has a default route for IPv6."""
+    return bool(ip(lab.world, CLIENT, "-6", "route", "show", "default").strip())
+
+
+def fetch_by_name(lab: Lab) -> tuple[str, float]:
+    """The page of a server that has both families, and how long the client took until it was connected, in seconds."""
+    name = places.SERVER_NAME
+    both = f"{name}:80:[{places.NAMED_IPV6}],{places.NAMED_IPV4}"
+    shown = lab.client.run(
+        "curl", "--silent", "--show-error", "--max-time", "10", "--resolve", both,
+        "--write-out", "%{time_connect} %{remote_ip}", f"http://{name}/",
+    )  # fmt: skip
+    page, _, told = shown.rpartition("\n")
+    assert f"{page}\n" == PAGE
+    connected_s, address = told.split()
+    return address, float(connected_s)
+
+
+def says(gateway: Booted, words: str, *, timeout_s: float = SAID_S) -> None:
+    """What `appliance status` says of the tunnel comes to have these words."""
+
+    def said() -> bool:
+        [reach] = [kind for kind in on_the_pi.status(gateway.guest)["kinds"] if kind["kind"] == "reach"]
+        return words in reach["error"] and bool(reach["hint"])
+
+    until(said, f"reach says: {words}", timeout_s=timeout_s, every_s=1)
+    assert words in gateway.guest.ask(["appliance", "status"]).output
+
+
+@contextmanager
+def nftables(lab: Lab, namespace: str, family: str, rule: str) -> Iterator[None]:
+    chain = "type filter hook forward priority 0;"
+    text = f"table {family} broken {{\nchain in {{\n{chain}\n{rule}\n}}\n}}\n"
+    lab.world.run(namespace, ["nft", "-f", "-"], stdin=text)
+    try:
+        yield
+    finally:
+        lab.world.run(namespace, ["nft", "delete", "table", family, "broken"])
+
+
+def test_a_blocked_tunnel_is_taken_back_and_offered_again(gateway: Booted, figure: Figure) -> None:
+    lab = gateway.lab
+    until(lambda: has_way_out(lab), "the client has a way out", timeout_s=30)
+    assert fetch_by_name(lab)[0] == str(places.NAMED_IPV6)
+    with fault(lab.world, Fault.PROTO41):
+        began = time.monotonic()
+        until(lambda: not has_way_out(lab), "the way out is taken back", timeout_s=WITHDRAWN_S, every_s=0.05)
+        withdrawn_s = time.monotonic() - began
+        address, connected_s = fetch_by_name(lab)
+        assert address == str(places.NAMED_IPV4)
+        assert connected_s < FALL_BACK_S
+        checks.gives_lease(lab, gateway.appliance)
+        checks.resolves(lab)
+        says(gateway, "protocol 41 is blocked or not forwarded")
+        on_the_pi.reports(gateway.guest, "protocol 41 is blocked or not forwarded")
+    began = time.monotonic()
+    until(lambda: has_way_out(lab), "it is offered again", timeout_s=OFFERED_S, every_s=0.2)
+    offered_s = time.monotonic() - began
+    assert fetch_by_name(lab)[0] == str(places.NAMED_IPV6)
+    on_the_pi.is_ready(gateway.guest, timeout_s=30)
+    figure(f"booted image: a dead tunnel was taken back from the LAN after {withdrawn_s:.1f} s")
+    figure(f"booted image: connected to a host of both families after that in {connected_s:.2f} s")
+    figure(f"booted image: offered again {offered_s:.1f} s after it was mended")
+
+
+def test_full_packets_that_vanish_are_measured(gateway: Booted) -> None:
+    with fault(gateway.lab.world, Fault.MTU):
+        says(gateway, "packets of more than 1380 bytes vanish", timeout_s=SIZED_S)
+        assert has_way_out(gateway.lab)
+    on_the_pi.is_ready(gateway.guest, timeout_s=SIZED_S)
+
+
+def test_a_dead_server(gateway: Booted) -> None:
+    server = gateway.lab.site.tunnel_server
+    with nftables(gateway.lab, ROUTER, "ip", f"ip daddr {server} drop"):
+        says(gateway, "the tunnel's server does not answer over IPv4")
+
+
+def test_nothing_beyond(gateway: Booted) -> None:
+    with nftables(gateway.lab, PROVIDER, "ip6", "drop"):
+        says(gateway, "nothing on the IPv6 Internet answers")
+        until(lambda: not has_way_out(gateway.lab), "the way out is taken back", timeout_s=WITHDRAWN_S)
