@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 import struct
 from ipaddress import IPv6Address
 
 ECHO_REQUEST, ECHO_REPLY = 128, 129
-HEADERS_BYTES = 40 + 8
-"""Those of IPv6 and of the echo: the rest of a packet is filled up."""
 ICMPV6_FILTER = 1
-IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO, IPV6_DONTFRAG = 23, 2, 62  # <linux/in6.h>
-
-
-class TooLargeError(Exception):
-    """The kernel knows that packets of this size do not get there: somebody has said so."""
 
 
 class Echoes:
@@ -27,8 +19,6 @@ class Echoes:
         try:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
             self.socket.setsockopt(socket.IPPROTO_ICMPV6, ICMPV6_FILTER, _only(ECHO_REPLY))
-            self.socket.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO)
-            self.socket.setsockopt(socket.IPPROTO_IPV6, IPV6_DONTFRAG, 1)
             self.socket.setblocking(False)
         except BaseException:
             self.socket.close()
@@ -38,16 +28,10 @@ class Echoes:
         """Hear nothing any more."""
         self.socket.close()
 
-    def ask(self, address: IPv6Address, number: int, size: int = HEADERS_BYTES) -> None:
-        """Send a request with a number, in an IPv6 packet of so many bytes. Raises `TooLargeError`."""
-        # The kernel fills in the checksum.
-        request = struct.pack("!BBHHH", ECHO_REQUEST, 0, 0, self._identifier, number) + bytes(size - HEADERS_BYTES)
-        try:
-            self.socket.sendto(request, (str(address), 0))
-        except OSError as error:
-            if error.errno == errno.EMSGSIZE:
-                raise TooLargeError from error
-            raise
+    def ask(self, address: IPv6Address, number: int) -> None:
+        """Send a request with a number."""
+        request = struct.pack("!BBHHH", ECHO_REQUEST, 0, 0, self._identifier, number)  # the kernel sums it up
+        self.socket.sendto(request, (str(address), 0))
 
     def hear(self) -> tuple[IPv6Address, int] | None:
         """Who answers which number, once there is something to read; None if it is no answer to us."""

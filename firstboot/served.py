@@ -10,6 +10,7 @@ from appliance.model import Appliance
 from appliance.ranges import AddressRange
 from firstboot.cable import Segment, segments
 from firstboot.facts import Facts
+from firstboot.health.diagnosis import Health
 from firstboot.sharing import SERVING, Mode, mode_on, segments_in, uplink_works
 from firstboot.topology import subnets, tunnel_mtu
 
@@ -49,14 +50,14 @@ class Served:
 
 def served(appliance: Appliance, facts: Facts) -> Sequence[Served] | None:
     """What is served now; None while it is not known whether the uplink works."""
-    networks = list(_lan(appliance, facts, carries=facts.health.carries))
+    networks = list(_lan(appliance, facts))
     for segment in segments(appliance, facts):
         mode = mode_on(segment, appliance, facts)
         works4, works6 = (mode is Mode.ROUTE and uplink_works(appliance, facts, family) for family in (4, 6))
         if works4 is None or works6 is None:
             return None
         if mode is not Mode.HOST:
-            networks.append(_on_cable(segment, appliance, works4=works4, works6=works6))
+            networks.append(_on_cable(segment, appliance, facts, works4=works4, works6=works6))
     return tuple(networks)
 
 
@@ -65,16 +66,16 @@ def served_at_boot(appliance: Appliance, facts: Facts) -> Sequence[Served]:
 
     Nor shall a LAN hang for IPv6 that is not there: nothing leads into the tunnel before the daemon has made it.
     """
-    cautious = replace(facts, neighbours={})
+    cautious = replace(facts, neighbours={}, health=Health())
     cable = [
-        _on_cable(replace(segment, delegated=None), appliance, works4=False, works6=False)
+        _on_cable(replace(segment, delegated=None), appliance, cautious, works4=False, works6=False)
         for segment in segments_in(appliance, cautious, *SERVING)
     ]
-    return (*_lan(appliance, facts, carries=False), *cable)
+    return (*_lan(appliance, cautious), *cable)
 
 
-def _lan(appliance: Appliance, facts: Facts, *, carries: bool) -> Iterator[Served]:
-    """`carries`: the tunnel does. IPv4 is offered whether or not."""
+def _lan(appliance: Appliance, facts: Facts) -> Iterator[Served]:
+    """IPv4 is offered whether or not the tunnel carries."""
     uplink = appliance.uplink
     if uplink is None:
         return
@@ -88,14 +89,14 @@ def _lan(appliance: Appliance, facts: Facts, *, carries: bool) -> Iterator[Serve
             ranges=(lan.dhcp4.range,) if lan.dhcp4 and own else (),
             lease_s=lan.dhcp4.lease if lan.dhcp4 else 0,
             router=uplink.gateway if is_uplinks else own.ip if own else None,
-            router_lifetime_s=ROUTER_LIFETIME_S if carries else 0,
+            router_lifetime_s=ROUTER_LIFETIME_S if facts.health.carries else 0,
             dns=True,
-            dns6=carries,
-            mtu=tunnel_mtu(appliance),
+            dns6=facts.health.carries,
+            mtu=tunnel_mtu(appliance, facts),
         )
 
 
-def _on_cable(segment: Segment, appliance: Appliance, *, works4: bool, works6: bool) -> Served:
+def _on_cable(segment: Segment, appliance: Appliance, facts: Facts, *, works4: bool, works6: bool) -> Served:
     ipv6 = tuple(address for address in segment.all_addresses if isinstance(address, IPv6Interface))
     uplink_mtu = appliance.uplink.mtu if appliance.uplink is not None else ETHERNET_MTU
     return Served(
@@ -109,7 +110,7 @@ def _on_cable(segment: Segment, appliance: Appliance, *, works4: bool, works6: b
         router_lifetime_s=CABLE_ROUTER_LIFETIME_S if works6 else 0,
         dns=works4 or works6,
         dns6=works4 or works6,
-        mtu=tunnel_mtu(appliance) if appliance.tunnel else min(uplink_mtu, ETHERNET_MTU),
+        mtu=tunnel_mtu(appliance, facts) if appliance.tunnel else min(uplink_mtu, ETHERNET_MTU),
     )
 
 

@@ -10,6 +10,7 @@ from appliance.addresses import is_within, subnet
 from appliance.errors import TemporaryError
 from appliance.model import Appliance, LanNetwork, Uplink
 from firstboot.facts import Facts
+from firstboot.health.diagnosis import IPV6_MIN_MTU
 
 SIT_OVERHEAD_BYTES = 20
 """6in4 puts an IPv4 header without options in front of each packet (RFC 4213, 3.2)."""
@@ -68,11 +69,17 @@ def is_one_armed(appliance: Appliance) -> bool:
     )
 
 
-def tunnel_mtu(appliance: Appliance) -> int:
-    """The largest IPv6 packet, in bytes, that fits through the tunnel in one IPv4 packet."""
+def full_mtu(appliance: Appliance) -> int:
+    """The largest IPv6 packet, in bytes, that should fit through the tunnel in one IPv4 packet."""
     if appliance.tunnel is not None and appliance.tunnel.mtu is not None:
         return appliance.tunnel.mtu
     return uplink_of(appliance).mtu - SIT_OVERHEAD_BYTES
+
+
+def tunnel_mtu(appliance: Appliance, facts: Facts) -> int:
+    """The largest that does: less, where larger ones were found to vanish. IPv6 needs a certain size in any case."""
+    full, largest = full_mtu(appliance), facts.health.largest
+    return min(full, largest) if largest is not None and largest >= IPV6_MIN_MTU else full
 
 
 def own_address_in(prefix: IPv6Network) -> IPv6Interface:

@@ -6,11 +6,11 @@ import os
 import select
 import time
 from collections.abc import Collection
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from ipaddress import IPv6Address
 
 from firstboot.arp import Arp
-from firstboot.echo import HEADERS_BYTES, Echoes, TooLargeError
+from firstboot.echo import Echoes
 from firstboot.health.evidence import Trace
 from firstboot.health.question import Question
 from firstboot.health.record import Round
@@ -45,7 +45,6 @@ class _Asking:
         self._identifier = int.from_bytes(os.urandom(2), "big")
         self._until = time.monotonic() + TIMEOUT_S
         self._heard: set[tuple[IPv6Address, int]] = set()
-        self._told_too_large = False
 
     def answered(self, size: int | None, *, trace: bool) -> Round:
         server: Server | None = None
@@ -61,37 +60,34 @@ class _Asking:
 
     def _ask_through_the_tunnel(self, size: int | None, server: Server | None, *, trace: bool) -> None:
         awaited = {(host, _SMALL) for host in (self._question.far_end, *self._beyond)}
-        if trace and server is not None:
-            with suppress(OSError):
-                server.follow(self._question.own, self._question.far_end)
         try:
             echoes = Echoes(self._question.interface, self._identifier)
         except OSError:  # there is no tunnel
-            self._listen(None, server, awaited, self._until)
-            return
-        with closing(echoes):
-            for host, number in awaited:
-                with suppress(OSError, TooLargeError):
-                    echoes.ask(host, number, HEADERS_BYTES)
-            if size is not None:
-                awaited.add((self._question.far_end, _SIZED))
-                try:
-                    echoes.ask(self._question.far_end, _SIZED, size)
-                except TooLargeError:
-                    self._told_too_large = True
-                except OSError:
-                    pass
-            self._listen(echoes, server, awaited, self._until)
+            echoes = None
+        with ExitStack() as stack:
+            if echoes is not None:
+                stack.enter_context(closing(echoes))
+                for host, number in awaited:
+                    with suppress(OSError):
+                        echoes.ask(host, number)
+            if server is not None:
+                with suppress(OSError):
+                    if trace:
+                        server.follow(self._question.own, self._question.far_end)
+                    if size is not None:
+                        awaited.add((self._question.far_end, _SIZED))
+                        server.ask_far_end(self._question.own, self._question.far_end, _SIZED, size)
+            self._listen(echoes, server, awaited)
 
     def _listen(
-        self, echoes: Echoes | None, server: Server | None, awaited: Collection[tuple[IPv6Address, int]], until: float
+        self, echoes: Echoes | None, server: Server | None, awaited: Collection[tuple[IPv6Address, int]]
     ) -> None:
         """Until all have answered, or the time is up; the server is asked in between."""
-        ask_server_at = until - TIMEOUT_S + SERVER_AFTER_S
+        ask_server_at = self._until - TIMEOUT_S + SERVER_AFTER_S
         lines = [line for line in (echoes, server) if line is not None]
-        while not self._heard.issuperset(awaited) and (left_s := until - (now := time.monotonic())) > 0:
+        while not self._heard.issuperset(awaited) and (left_s := self._until - (now := time.monotonic())) > 0:
             if now >= ask_server_at and server is not None:
-                ask_server_at = until
+                ask_server_at = self._until
                 with suppress(OSError):
                     server.ask()
             wait_s = max(0.0, min(left_s, ask_server_at - now))
@@ -114,8 +110,11 @@ class _Asking:
             next_hop=self._next_hop() if there is False else None,
             objections=frozenset(server.objections) if server is not None else frozenset(),
             trace=server.trace if server is not None else Trace(),
-            size=None if size is None else self._told_too_large or (self._question.far_end, _SIZED) in self._heard,
+            size=None if size is None or server is None else server.told_too_large or self._is_sized_heard(),
         )
+
+    def _is_sized_heard(self) -> bool:
+        return (self._question.far_end, _SIZED) in self._heard
 
     def _next_hop(self) -> bool | None:
         """Whether the uplink's router answers; None where there is none to be asked (PPP)."""

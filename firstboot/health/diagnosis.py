@@ -57,10 +57,14 @@ HEALTHY = Diagnosis(Fault.HEALTHY, "the tunnel carries")
 
 @dataclass(frozen=True)
 class Health:
-    """What is known of the tunnel: whether networks may be offered IPv6 through it, and what is wrong with it."""
+    """What is known of the tunnel: whether networks may be offered IPv6 through it, and what is wrong with it.
+
+    `largest`: the largest packet, in bytes, that it carries, where larger ones vanish.
+    """
 
     carries: bool = False
     diagnosis: Diagnosis = NOT_KNOWN
+    largest: int | None = None
 
 
 def diagnosis(seen: Evidence) -> Diagnosis:
@@ -106,7 +110,11 @@ def _black_hole(full: int, largest: int) -> Diagnosis:
             what,
             f"IPv6 needs {IPV6_MIN_MTU}: on the way to the server something passes on only small packets",
         )
-    return Diagnosis(Fault.MTU, what, f"set tunnel.mtu to {largest}; behind PPPoE, set uplink.mtu to 1492")
+    return Diagnosis(
+        Fault.MTU,
+        f"{what}. It is used with {largest} now",
+        f"set tunnel.mtu to {largest}, so that this need not be found out again; behind PPPoE, set uplink.mtu to 1492",
+    )
 
 
 def _no_uplink(seen: Evidence) -> Diagnosis | None:

@@ -8,7 +8,10 @@ MISSES = 4
 """So many rounds in a row without an answer mean that the tunnel is dead."""
 
 STEADY_S = 30.0
-"""Who was dead must have answered for so long, each time, to be alive again."""
+"""Who was dead must have answered for so long to be alive again."""
+
+SLIPS = 1
+"""So many rounds of these may be lost, as on the Internet some always are."""
 
 
 @dataclass(frozen=True)
@@ -21,15 +24,17 @@ class Hysteresis:
     alive: bool | None = None
     misses: int = 0
     steady_since_s: float | None = None
+    slips: int = 0
 
     def after(self, answered: bool, now_s: float) -> Hysteresis:
         """The same after another round."""
         if not answered:
-            misses = self.misses + 1
-            return replace(self, alive=self.alive and misses < MISSES, misses=misses, steady_since_s=None)
-        since_s = now_s if self.steady_since_s is None else self.steady_since_s
-        alive = self.alive is not False or now_s - since_s >= STEADY_S
-        return Hysteresis(alive, 0, since_s)
+            misses, slips = self.misses + 1, self.slips + 1
+            since_s = self.steady_since_s if slips <= SLIPS else None
+            return Hysteresis(self.alive and misses < MISSES, misses, since_s, slips)
+        if self.alive is not False or self.steady_since_s is None:
+            return Hysteresis(self.alive is not False, 0, now_s)
+        return replace(self, alive=now_s - self.steady_since_s >= STEADY_S, misses=0)
 
     @property
     def is_in_doubt(self) -> bool:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from appliance.model import Appliance
 from firstboot.facts import Facts
-from firstboot.topology import known_address, tunnel_mtu
+from firstboot.topology import full_mtu, known_address
 
 
 @dataclass(frozen=True)
@@ -53,5 +53,5 @@ def question(appliance: Appliance, facts: Facts) -> Question | None:
         router=router,
         has_route=bool(ways) or (own is not None and tunnel.server in own.network),
         has_tunnel=tunnel.interface in facts.links,
-        full=tunnel_mtu(appliance),
+        full=full_mtu(appliance),
     )

@@ -6,6 +6,7 @@ refuses to pass something on (type 3). They quote the beginning of the packet, b
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 from ipaddress import IPv4Address, IPv6Address
@@ -14,6 +15,7 @@ from firstboot.health.evidence import Objection, Trace
 
 ECHO_REPLY, UNREACHABLE, ECHO_REQUEST, TIME_EXCEEDED = 0, 3, 8, 11
 FRAGMENTATION_NEEDED = 4
+DONT_FRAGMENT, IPV6_HEADER_BYTES = 0x4000, 40
 ICMP_FILTER, SOL_RAW = 1, 255  # <linux/icmp.h>
 PROTOCOL_41 = socket.IPPROTO_IPV6
 HOPS = range(1, 7)
@@ -32,6 +34,8 @@ class Server:
         self._local, self._server, self._identifier = local, server, identifier
         self.answered = False
         self.objections: set[Objection] = set()
+        self.told_too_large = False
+        """Somebody has said that a packet of the tunnel's was: the kernel heeds that, and tells who sent it."""
         self._ends: dict[int, dict[int, IPv4Address]] = {socket.IPPROTO_ICMP: {}, PROTOCOL_41: {}}
         """By protocol and number of hops: who said that a packet ended there."""
         try:
@@ -61,13 +65,24 @@ class Server:
 
     def follow(self, own: IPv6Address, far_end: IPv6Address) -> None:
         """Send echo requests and packets of the tunnel's that end at each of `HOPS`."""
+        for hops in HOPS:
+            self.ask(hops)
+            self._send_through_the_tunnel(hops, _echo6((own, far_end), _MARK | hops, self._identifier, 0))
+
+    def ask_far_end(self, own: IPv6Address, far_end: IPv6Address, number: int, size: int) -> None:
+        """Have the far end asked by an IPv6 packet of so many bytes, whatever the interface's MTU is."""
+        try:
+            self._send_through_the_tunnel(255, _echo6((own, far_end), 0, self._identifier, number, size))
+        except OSError as error:
+            if error.errno != errno.EMSGSIZE:
+                raise
+            self.told_too_large = True
+
+    def _send_through_the_tunnel(self, hops: int, inner: bytes) -> None:
+        # The kernel fills in the total length, the identification and the checksum (raw(7)).
+        outer = struct.pack("!BBHHHBBH", 0x45, 0, 0, 0, DONT_FRAGMENT, hops, PROTOCOL_41, 0)
         with socket.socket(socket.AF_INET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.IPPROTO_RAW) as raw:
-            for hops in HOPS:
-                self.ask(hops)
-                inner = _echo6(own, far_end, _MARK | hops, self._identifier)
-                # The kernel fills in the total length, the identification and the checksum (raw(7)).
-                outer = struct.pack("!BBHHHBBH", 0x45, 0, 0, 0, 0, hops, PROTOCOL_41, 0)
-                raw.sendto(outer + self._local.packed + self._server.packed + inner, (str(self._server), 0))
+            raw.sendto(outer + self._local.packed + self._server.packed + inner, (str(self._server), 0))
 
     def hear(self) -> None:
         """Take in one message, once there is something to read."""
@@ -92,7 +107,9 @@ class Server:
             hops = _hops_of_41(quoted) if protocol == PROTOCOL_41 else self._hops_of_echo(quoted)
             if hops in HOPS and protocol in self._ends:
                 self._ends[protocol][hops] = sender
-        elif protocol == PROTOCOL_41 and code != FRAGMENTATION_NEEDED:
+        elif protocol == PROTOCOL_41 and code == FRAGMENTATION_NEEDED:
+            self.told_too_large = True
+        elif protocol == PROTOCOL_41:
             self.objections.add(Objection(sender, code))
 
     def _hops_of_echo(self, quoted: bytes) -> int:
@@ -105,17 +122,19 @@ def _hops_of_41(quoted: bytes) -> int:
     return label & 0xFF if (label & ~0xFF) == _MARK else 0
 
 
-def _echo6(own: IPv6Address, far_end: IPv6Address, label: int, identifier: int) -> bytes:
-    """A whole IPv6 packet with an echo request; the far end answers it if it gets there."""
-    content = struct.pack("!BBHHH", _ECHO6, 0, 0, identifier, 0)
-    pseudo = own.packed + far_end.packed + struct.pack("!I3xB", len(content), _NEXT_IS_ICMPV6)
+def _echo6(ends: tuple[IPv6Address, IPv6Address], label: int, identifier: int, number: int, size: int = 0) -> bytes:
+    """A whole IPv6 packet with an echo request, of so many bytes or the least."""
+    content = struct.pack("!BBHHH", _ECHO6, 0, 0, identifier, number)
+    content += bytes(max(0, size - IPV6_HEADER_BYTES - len(content)))
+    addresses = ends[0].packed + ends[1].packed
+    pseudo = addresses + struct.pack("!I3xB", len(content), _NEXT_IS_ICMPV6)
     content = content[:2] + struct.pack("!H", checksum(pseudo + content)) + content[4:]
-    header = struct.pack("!IHBB", 6 << 28 | label, len(content), _NEXT_IS_ICMPV6, 64)
-    return header + own.packed + far_end.packed + content
+    return struct.pack("!IHBB", 6 << 28 | label, len(content), _NEXT_IS_ICMPV6, 64) + addresses + content
 
 
 def checksum(content: bytes) -> int:
-    """The Internet's (RFC 1071), of an even number of bytes."""
+    """The Internet's (RFC 1071)."""
+    content += bytes(len(content) % 2)
     total: int = sum(struct.unpack(f"!{len(content) // 2}H", content))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)

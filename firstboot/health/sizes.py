@@ -16,17 +16,20 @@ class Sizes:
     """The search. Sizes are in bytes, of whole IPv6 packets.
 
     `full`: what shall pass; `passes`: what is known to; `fails`: the least that is known not to (0: none is);
-    `misses`: how often the size that is being tried was lost.
+    `misses`: how often the size that is being tried was lost; `confirming`: it is the largest one that passed before.
     """
 
     full: int
     passes: int = SMALLEST
     fails: int = 0
     misses: int = 0
+    confirming: bool = False
 
     @property
     def to_try(self) -> int:
-        """The size to be tried next: the full one, or the middle of what is not known."""
+        """The size to be tried next: the full one and the largest by turns, or the middle of what is not known."""
+        if self.confirming:
+            return self.passes
         return (self.passes + self.fails) // 2 if self.is_searching else self.full
 
     @property
@@ -50,9 +53,11 @@ class Sizes:
         if passed and size == self.full:
             return Sizes(self.full)
         if passed:
-            return replace(self, passes=size, misses=0)
+            return replace(self, passes=size, misses=0, confirming=False)
         if self.misses + 1 < TRIES:
             return replace(self, misses=self.misses + 1)
+        if self.confirming:
+            return Sizes(self.full, fails=size)
         if size == self.full and self.fails:
-            return replace(self, misses=0)  # still as it was found
+            return replace(self, misses=0, confirming=True)  # still as it was found
         return replace(self, fails=size, misses=0)

@@ -31,12 +31,12 @@ def policy_of(appliance: Appliance, facts: Facts) -> Policy:
         *configured.outbound(appliance),
         *ufw_rules(facts.other_rules),
     )
-    return Policy(rules, zones, firewall.deny, firewall.log, firewall.log_rate, _mss(appliance))
+    return Policy(rules, zones, firewall.deny, firewall.log, firewall.log_rate, _mss(appliance, facts))
 
 
-def _mss(appliance: Appliance) -> int | None:
+def _mss(appliance: Appliance, facts: Facts) -> int | None:
     """The kernel would look for the way back without saying whose packet it is: through the tunnel there is none."""
-    return tunnel_mtu(appliance) - IPV6_AND_TCP_BYTES if appliance.tunnel is not None else None
+    return tunnel_mtu(appliance, facts) - IPV6_AND_TCP_BYTES if appliance.tunnel is not None else None
 
 
 def zones_of(appliance: Appliance, facts: Facts) -> Zones:

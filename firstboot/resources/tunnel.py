@@ -47,7 +47,7 @@ class Tunnel(Kind[Sit]):
         if appliance.tunnel is None:
             return ()
         local = address_of(uplink_of(appliance), facts).ip
-        return (Sit(appliance.tunnel.interface, local, appliance.tunnel.server, tunnel_mtu(appliance)),)
+        return (Sit(appliance.tunnel.interface, local, appliance.tunnel.server, tunnel_mtu(appliance, facts)),)
 
     def observe(self, machine: Machine, wanted: Sequence[Sit]) -> Sequence[Sit]:
         """Every sit interface that is ours, and whatever else stands in the way with the wanted name."""

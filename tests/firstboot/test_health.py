@@ -92,13 +92,14 @@ class TestLife:
             assert well.fault is (Fault.HEALTHY if well.alive else Fault.RECOVERING)
         assert STEADY_S <= well.now_s - began <= STEADY_S + 2 * INTERVAL_S
 
-    def test_one_miss_meanwhile_and_it_begins_anew(self, well: Asking) -> None:
+    @pytest.mark.parametrize(("lost", "anew"), [([NONE], False), ([NONE, NONE], True), ([NONE, ALL, NONE], True)])
+    def test_a_second_miss_meanwhile_and_it_begins_anew(self, well: Asking, lost: list[Round], anew: bool) -> None:
         well.rounds(*MISSES * [NONE])
-        well.rounds(*10 * [ALL], NONE)
+        well.rounds(*5 * [ALL], *lost)
         began = well.now_s
         while not well.alive:
             well.rounds(ALL)
-        assert well.now_s - began >= STEADY_S
+        assert (well.now_s - began >= STEADY_S) is anew
 
     @pytest.mark.parametrize("period", [[ALL, NONE], [*4 * [ALL], *4 * [NONE]], [*9 * [ALL], *5 * [NONE]]])
     def test_what_comes_and_goes_changes_nothing_more(self, well: Asking, period: list[Round]) -> None:
@@ -233,10 +234,17 @@ class TestSizes:
     def test_full_packets_pass_again(self) -> None:
         sizes = Sizes(1480, passes=1400, fails=1401)
         assert sizes.to_try == 1480
-        for _ in range(2 * TRIES):
-            sizes = sizes.after(False)
-            assert sizes.largest == 1400
+        for _ in range(5):  # the full one is lost again, and the largest passes again
+            for passed in (*TRIES * [False], True):
+                sizes = sizes.after(passed)
+                assert sizes.largest == 1400
         assert sizes.after(True) == Sizes(1480)
+
+    def test_the_way_has_become_narrower(self) -> None:
+        sizes, narrow = Sizes(1480, passes=1400, fails=1401), 1300
+        while sizes.largest != narrow:
+            sizes = sizes.after(sizes.to_try <= narrow)
+            assert sizes.largest in (1400, None, narrow)
 
     def test_when_they_are_tried(self, well: Asking) -> None:
         assert well.record.is_size_due(well.now_s)

@@ -127,6 +127,19 @@ def test_a_network_of_the_lan_that_is_gone_is_retracted(pi: MemoryMachine, recon
     assert [action.prefixes for action in did if isinstance(action, RetractIPv6)] == [(before,)]
 
 
+def test_a_tunnel_is_used_with_what_it_carries(pi: MemoryMachine, reconcile: Pass, gateway: Appliance) -> None:
+    assert gateway.tunnel is not None
+    name = gateway.tunnel.interface
+    at_boot = pi.files[CONFIG]
+    for largest, mtu in ((1380, 1380), (1200, 1480), (1280, 1280), (None, 1480)):
+        pi.health = Health(carries=True, largest=largest)
+        reconcile(gateway)
+        assert pi.links[name].mtu == mtu
+        assert f"ra-param=eth0,mtu:{mtu},60,1800" in pi.files[LOADED].content.decode()
+        assert reconcile(gateway) == []
+    assert pi.files[CONFIG] == at_boot, "what was found holds until the power goes"
+
+
 def test_a_laptop_is_offered_ipv6_through_a_tunnel_that_carries(gateway: Appliance) -> None:
     pi = MemoryMachine()
     pi.device_controllers = ["fe980000.usb"]
