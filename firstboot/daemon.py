@@ -156,6 +156,7 @@ class Daemon:
             await self._work(loop, self._host, bus)
         finally:
             heartbeat.cancel()
+            prober.stop()
             notify("STOPPING=1")
             self._worker.shutdown()
 

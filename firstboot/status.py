@@ -165,7 +165,16 @@ def _network(status: Status) -> list[str]:
     lines += [f"  {name}: {', '.join(found)}" for name, found in addresses.items()]
     joined = [f"Wi-Fi: {status.wifi}"] if status.wifi else []
     cable = [f"Cable {offered.interface}: {offered.mode}, {_meaning(offered)}" for offered in status.cable]
-    return [*(lines if addresses else ["Addresses: none"]), *joined, *cable, ""]
+    return [*(lines if addresses else ["Addresses: none"]), *joined, *cable, *_lan(status), ""]
+
+
+def _lan(status: Status) -> Sequence[str]:
+    """Whether the LAN is offered what the tunnel is for."""
+    lan = status.appliance.lan
+    if lan is None or status.appliance.tunnel is None or not status.facts.links:
+        return []
+    offered = "IPv6" if status.facts.health.carries else "no IPv6, as the tunnel does not carry"
+    return [f"LAN {lan.interface}: the network is offered {offered}"]
 
 
 def _meaning(offered: Offered) -> str:

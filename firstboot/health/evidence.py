@@ -9,6 +9,9 @@ from ipaddress import IPv4Address, IPv4Network
 SHARED = IPv4Network("100.64.0.0/10")
 """The addresses between a provider's carrier-grade NAT and its customers (RFC 6598)."""
 
+PRIVATE = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
+"""The addresses of networks behind a router with NAT (RFC 1918)."""
+
 
 @dataclass(frozen=True)
 class Objection:
@@ -64,7 +67,7 @@ class Evidence:
     @property
     def is_behind_nat(self) -> bool:
         """Whether somebody else's address is the public one."""
-        return self.address is not None and (self.address.is_private or self.address in SHARED)
+        return self.address is not None and any(self.address in network for network in (*PRIVATE, SHARED))
 
     @property
     def is_behind_shared_nat(self) -> bool:

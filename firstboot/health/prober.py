@@ -40,6 +40,7 @@ class Prober:
         self._changed = Condition()
         self._question: Question | None = None
         self._thread: Thread | None = None
+        self._stopped = False
         self._health = Health(carries=remembered.exists())
 
     @property
@@ -58,6 +59,12 @@ class Prober:
                 self._thread.start()
             self._changed.notify()
 
+    def stop(self) -> None:
+        """End soon, and tell nothing more: what is known stays remembered for whoever starts next."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+
     def _run(self) -> None:
         """Until there is nothing more to be asked."""
         question, record, number = None, Record(Sizes(0)), 0
@@ -66,12 +73,16 @@ class Prober:
                 record = Record(Sizes(now.full), Hysteresis(alive=True if self._health.carries else None))
             elif question.full != now.full:
                 record = record.with_full(now.full)
+            elif (question.local, question.router) != (now.local, now.router):
+                record = record.elsewhere()
             question, number = now, number + 1
             record = self._after_a_round(question, record, number)
 
     def _current(self) -> Question | None:
-        """What is to be asked; None: the thread has to end, as all that was known is forgotten."""
+        """What is to be asked; None: the thread has to end. Where there is no tunnel, what was known is forgotten."""
         with self._changed:
+            if self._stopped:
+                return None
             if self._question is None:
                 self._thread = None
                 self._learn(Health())
@@ -86,10 +97,13 @@ class Prober:
         self._learn(Health(bool(record.life.alive), diagnosis(record.evidence(question)), record.sizes.largest))
         interval_s = TIMEOUT_S if record.is_in_doubt else INTERVAL_S
         with self._changed:
-            self._changed.wait_for(lambda: self._question != question, began + interval_s - time.monotonic())
+            until_s = began + interval_s - time.monotonic()
+            self._changed.wait_for(lambda: self._stopped or self._question != question, until_s)
         return record
 
     def _learn(self, health: Health) -> None:
+        if self._stopped:
+            return
         if health.carries != self._health.carries:
             self._remember(health.carries)
         changed, self._health = health != self._health, health

@@ -74,6 +74,17 @@ class Record:
         """The same where the largest packet that shall pass is another."""
         return replace(self, sizes=Sizes(full), sized_at_s=None)
 
+    def elsewhere(self) -> Record:
+        """The same where the way to the server is another: who is on it is not known."""
+        unknown = Record(self.sizes)
+        return replace(
+            self,
+            server=unknown.server,
+            next_hop=unknown.next_hop,
+            objections=unknown.objections,
+            trace=unknown.trace,
+        )
+
     def _sizes(self, found: Round) -> Sizes:
         """A large packet is only lost where a small one is not."""
         return self.sizes.after(found.size) if found.size is not None and found.far_end else self.sizes

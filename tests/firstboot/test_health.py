@@ -171,6 +171,12 @@ class TestFindings:
         well.rounds(replace(NONE, trace=Trace(hops, {1: hops[1]})), replace(NONE, trace=Trace({}, {3: hops[3]})), NONE)
         assert well.fault is Fault.STALE_ENDPOINT
 
+    def test_another_network_has_another_way(self, well: Asking) -> None:
+        well.rounds(replace(NONE, objections=frozenset({Objection(SERVER, 2)})), *MISSES * [NONE])
+        well.record = well.record.elsewhere()
+        assert well.alive is False
+        assert well.rounds(NONE).fault is Fault.PROTOCOL_41
+
     def test_a_far_end_that_never_answers_is_no_fault(self) -> None:
         asking = Asking(Record(Sizes(ASKED.full))).rounds(*3 * RECENT * [MUTE])
         assert asking.alive

@@ -7,10 +7,13 @@ from dataclasses import replace
 from ipaddress import IPv4Interface, IPv6Interface
 from pathlib import Path
 
+import pytest
+
 from appliance.errors import Mark, Problem
 from appliance.model import Appliance, Profile
 from appliance.parse import load
-from firstboot.facts import Address, Facts
+from firstboot.facts import Address, Facts, Link
+from firstboot.health.diagnosis import Health
 from firstboot.reconcile import Outcome, State
 from firstboot.sharing import Mode, Offered
 from firstboot.status import Overall, Source, Status, to_json, to_local_text, to_text
@@ -75,6 +78,14 @@ def test_each_network_on_the_cable_has_a_line() -> None:
     ]
     first = {"interface": "usb0", "mode": "route", "families": [4, 6]}
     assert json.loads(to_json(told, began_s=0))["cable"][0] == first
+
+
+@pytest.mark.parametrize(("carries", "offered"), [(True, "IPv6"), (False, "no IPv6, as the tunnel does not carry")])
+def test_what_the_lan_is_offered_is_told(gateway: Appliance, carries: bool, offered: str) -> None:
+    facts = Facts(links={"eth0": Link("eth0")}, health=Health(carries=carries))
+    told = replace(status(Outcome("reach", State.OK)), appliance=gateway, facts=facts)
+    assert f"LAN eth0: the network is offered {offered}" in to_text(told).splitlines()
+    assert "LAN" not in to_text(replace(told, facts=Facts())), "nobody has looked"
 
 
 def test_each_line_ends_as_notepad_wants_it() -> None:

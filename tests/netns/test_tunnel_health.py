@@ -37,7 +37,7 @@ LARGEST = 1380
 STRANGER = IPv4Address("203.0.113.99")
 
 
-class Asked:
+class Watched:
     """A prober in the Pi's namespace, and all that it found."""
 
     def __init__(self, site: TunnelSite, remembered: Path, question: Question = QUESTION) -> None:
@@ -46,7 +46,7 @@ class Asked:
         self._news = threading.Condition()
         self.prober = Prober(self._note, remembered)
 
-    def __enter__(self) -> Asked:
+    def __enter__(self) -> Watched:
         self._site.pi.call(self.prober.ask, self._question)
         return self
 
@@ -166,22 +166,22 @@ FAULTS: dict[str, tuple[Callable[[TunnelSite], AbstractContextManager[None]], Fa
 @pytest.mark.parametrize("name", FAULTS)
 def test_what_is_wrong_is_found(site: TunnelSite, remembered: Path, name: str) -> None:
     broken, fault, said = FAULTS[name]
-    with broken(site), Asked(site, remembered) as watched:
+    with broken(site), Watched(site, remembered) as watched:
         assert said in watched.finds(fault)
         assert not watched.prober.health.carries
-    with Asked(site, remembered) as watched:
+    with Watched(site, remembered) as watched:
         watched.finds(Fault.HEALTHY)
         assert watched.prober.health.carries
 
 
 def test_without_a_lease_nothing_can_be_asked(site: TunnelSite, remembered: Path) -> None:
     question = Question(**{**vars(QUESTION), "local": None, "router": None, "has_route": False, "interface": "none"})
-    with Asked(site, remembered, question) as watched:
+    with Watched(site, remembered, question) as watched:
         assert "no IPv4 address" in watched.finds(Fault.NO_UPLINK)
 
 
 def test_dies_and_is_healthy_again(site: TunnelSite, remembered: Path) -> None:
-    with Asked(site, remembered) as watched:
+    with Watched(site, remembered) as watched:
         watched.until(lambda health: health.carries, KNOWN_S)
         assert remembered.exists()
         with site.rules(site.home, "ip", "forward", "ip protocol 41 drop"):
@@ -199,7 +199,7 @@ def test_dies_and_is_healthy_again(site: TunnelSite, remembered: Path) -> None:
 
 
 def test_a_moment_of_silence_changes_nothing(site: TunnelSite, remembered: Path) -> None:
-    with Asked(site, remembered) as watched:
+    with Watched(site, remembered) as watched:
         watched.finds(Fault.HEALTHY)
         with site.rules(site.home, "ip", "forward", "ip protocol 41 drop"):
             time.sleep(3.0)  # a moment is a time, and nothing shows when it is over
@@ -209,14 +209,26 @@ def test_a_moment_of_silence_changes_nothing(site: TunnelSite, remembered: Path)
 
 def test_what_was_offered_stays_when_the_daemon_starts_again(site: TunnelSite, remembered: Path) -> None:
     remembered.touch()
-    with Asked(site, remembered) as watched:
+    with Watched(site, remembered) as watched:
         assert watched.prober.health.carries
         watched.finds(Fault.HEALTHY)
         assert all(health.carries for _, health in watched.found)
 
 
+def test_a_daemon_that_ends_leaves_what_it_knew(site: TunnelSite, remembered: Path) -> None:
+    with Watched(site, remembered) as watched:
+        watched.finds(Fault.HEALTHY)
+        watched.prober.stop()
+        found = list(watched.found)
+    assert remembered.exists()
+    assert watched.found == found
+
+
 def test_a_black_hole_is_measured_to_the_byte(site: TunnelSite, remembered: Path) -> None:
-    with site.rules(site.isp, "ip", "forward", f"ip length > {LARGEST + 20} drop"), Asked(site, remembered) as watched:
+    with (
+        site.rules(site.isp, "ip", "forward", f"ip length > {LARGEST + 20} drop"),
+        Watched(site, remembered) as watched,
+    ):
         assert f"more than {LARGEST} bytes" in watched.finds(Fault.MTU, SIZED_S)
         assert watched.prober.health.carries
         assert watched.prober.health.largest == LARGEST
@@ -239,7 +251,7 @@ def counted(shown: str) -> int:
 
 def test_a_far_end_that_answers_every_other_echo_is_limited(site: TunnelSite, remembered: Path) -> None:
     limit = f"ip6 saddr {FAR_END} icmpv6 type echo-reply numgen inc mod 2 == 0 drop"
-    with site.rules(site.broker, "ip6", "output", limit), Asked(site, remembered) as watched:
+    with site.rules(site.broker, "ip6", "output", limit), Watched(site, remembered) as watched:
         watched.finds(Fault.RATE_LIMITED, LIMITED_S)
         assert all(health.carries for _, health in watched.found)
 
@@ -247,7 +259,7 @@ def test_a_far_end_that_answers_every_other_echo_is_limited(site: TunnelSite, re
 def test_how_much_is_asked(site: TunnelSite, remembered: Path) -> None:
     """Of a healthy tunnel: one question to the far end and one beyond in each round, and now and then a large one."""
     counting = "ip protocol 41 counter"
-    with Asked(site, remembered) as watched:
+    with Watched(site, remembered) as watched:
         watched.finds(Fault.HEALTHY)
         with site.rules(site.isp, "ip", "forward", f'iifname "to-home" {counting}'):
             time.sleep(8 * INTERVAL_S)  # a rate is over a time
