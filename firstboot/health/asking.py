@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import time
@@ -82,16 +83,23 @@ class _Asking:
     def _listen(
         self, echoes: Echoes | None, server: Server | None, awaited: Collection[tuple[IPv6Address, int]]
     ) -> None:
-        """Until all have answered, or the time is up; the server is asked in between."""
+        """Until all have answered, or the time is up; the server is asked in between.
+
+        What has come by then counts, also where this thread had no turn to hear it.
+        """
         ask_server_at = self._until - TIMEOUT_S + SERVER_AFTER_S
         lines = [line for line in (echoes, server) if line is not None]
-        while not self._heard.issuperset(awaited) and (left_s := self._until - (now := time.monotonic())) > 0:
-            if now >= ask_server_at and server is not None:
-                ask_server_at = self._until
-                with suppress(OSError):
-                    server.ask()
-            wait_s = max(0.0, min(left_s, ask_server_at - now))
-            for line in select.select([each.socket for each in lines], [], [], wait_s)[0]:
+        while not self._heard.issuperset(awaited) and (now := time.monotonic()) < self._until + TIMEOUT_S:
+            if now >= ask_server_at:
+                ask_server_at = math.inf
+                if server is not None:
+                    with suppress(OSError):
+                        server.ask()
+            wait_s = max(0.0, min(self._until, ask_server_at) - now)
+            readable = select.select([each.socket for each in lines], [], [], wait_s)[0]
+            if not readable and now >= self._until:
+                break
+            for line in readable:
                 if echoes is not None and line is echoes.socket:
                     heard = echoes.hear()
                     self._heard |= {heard} if heard is not None else set()

@@ -19,6 +19,7 @@ from firstboot.health.diagnosis import Fault, Health
 from firstboot.health.hysteresis import STEADY_S
 from firstboot.health.prober import INTERVAL_S, Prober
 from firstboot.health.question import Question
+from firstboot.health.server import HOPS
 from tests.netns.tunnel_site import (
     FAR_END,
     ISP,
@@ -265,3 +266,15 @@ def test_how_much_is_asked(site: TunnelSite, remembered: Path) -> None:
             time.sleep(8 * INTERVAL_S)  # a rate is over a time
             shown = site.isp.program("nft", "list", "table", "ip", "fault")
     assert 14 <= counted(shown) <= 18
+
+
+def test_how_much_is_asked_of_a_dead_one(site: TunnelSite, remembered: Path) -> None:
+    """Over IPv4, an echo in each round; and now and then those that end on the way."""
+    counting = f"ip daddr {SERVER} icmp type echo-request counter"
+    blocking = 'iifname "to-home" ip protocol 41 drop'
+    with site.rules(site.isp, "ip", "prerouting", blocking), Watched(site, remembered) as watched:
+        watched.finds(Fault.PROTOCOL_41)
+        with site.rules(site.home, "ip", "forward", counting):
+            time.sleep(6 * INTERVAL_S)  # a rate is over a time
+            shown = site.home.program("nft", "list", "table", "ip", "fault")
+    assert 5 <= counted(shown) <= 7 + len(HOPS)
