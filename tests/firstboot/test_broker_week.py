@@ -6,7 +6,7 @@ import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,9 @@ from firstboot.actions import Action, NoteInterruption, TellBroker
 from firstboot.broker.answers import Answer, answer_to
 from firstboot.broker.memory import KnownRecord
 from firstboot.broker.record import Record
-from firstboot.facts import Address, Route
+from firstboot.facts import Address, Facts, Route
+from firstboot.health.diagnosis import HEALTHY, Health, diagnosis
+from firstboot.health.evidence import Evidence
 from firstboot.reconcile import look
 from firstboot.resources.broker import BrokerRecord
 from image.lab.broker import WINDOW_S, Desk
@@ -37,6 +39,10 @@ KIND = BrokerRecord()
 @dataclass
 class Time:
     now_s: float = 0.0
+
+
+SILENT = Evidence(far_end=False, beyond=False, address=IPv4Address("192.168.1.5"), has_route=True, server=True)
+"""What is seen of a tunnel whose broker has another address, where nobody on the way tells anything."""
 
 
 class Pi(MemoryMachine):
@@ -80,8 +86,11 @@ class Pi(MemoryMachine):
     def broker(self) -> KnownRecord:
         return self.record.known()
 
-    def answers(self, address: IPv6Address) -> bool:
-        return self.desk.endpoint == self.public
+    def facts(self) -> Facts:
+        """Its tunnel is silent while the broker has another address."""
+        carries = self.desk.endpoint == self.public
+        self.health = Health(carries=carries, diagnosis=HEALTHY if carries else diagnosis(SILENT))
+        return super().facts()
 
     def execute(self, action: Action) -> None:
         if isinstance(action, TellBroker):
