@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from appliance.well_known import BEYOND
+from firstboot.rendered.dnsmasq import heard
 from tests.netns.gateways import NOT_HERE, give_ufw_files
 from tests.netns.living import Living, soon
 from tests.netns.namespace import Namespace
@@ -41,6 +43,7 @@ firewall:
 """
 OUTSIDE4, OUTSIDE6 = "203.0.113.9", "2001:db8:f::9"
 LEASES = Path("/var/lib/appliance-dnsmasq/leases")
+OFFER = "/run/appliance/dnsmasq.conf"
 SOON_S = 10.0
 DOMAINS = {"home": "home", "guest": "guests"}
 
@@ -68,6 +71,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
             ("eth0", f"{OUTSIDE4}/24"),
             ("he-ipv6", "2001:db8:1::1/64"),
             ("he-ipv6", f"{OUTSIDE6}/64"),
+            *(("he-ipv6", f"{host}/128") for host in BEYOND),
         ):
             outside.program("ip", "addr", "add", address, "dev", name)
         outside.program("ip", "-6", "route", "add", "2001:db8:2::/48", "via", "2001:db8:1::2")
@@ -77,11 +81,17 @@ def site(tmp_path: Path) -> Iterator[Site]:
         router.program("mkdir", "-p", str(LEASES.parent))
         stack.enter_context(gateway)
         gateway.rested()
-        argv = ("dnsmasq", "--keep-in-foreground", "--pid-file=", "--conf-file=/run/appliance/dnsmasq.conf")
+        assert soon(lambda: offers_ipv6(router), within_s=SOON_S)
+        argv = ("dnsmasq", "--keep-in-foreground", "--pid-file=", f"--conf-file={OFFER}")
         served = router.call(router.begin, *argv)
         stack.callback(served.communicate)
         stack.callback(served.kill)
         yield Site(gateway, home, guest, outside)
+
+
+def offers_ipv6(router: Namespace) -> bool:
+    """Once the tunnel was seen to carry."""
+    return heard(router.program("cat", OFFER), "eth2").router6_s > 0
 
 
 def own_ipv6(machine: Namespace, network: IPv6Network) -> bool:
