@@ -11,6 +11,7 @@ from typing import Any
 from appliance.errors import Mark, Problem
 from appliance.model import Appliance
 from firstboot.facts import Facts
+from firstboot.health.diagnosis import HEALTHY
 from firstboot.reconcile import Outcome, State
 from firstboot.sharing import Mode, Offered
 
@@ -109,6 +110,7 @@ def to_json(status: Status, *, began_s: float) -> str:
         "trial": status.trial,
         "interfaces": {name: list(addresses) for name, addresses in _addresses(status.facts).items()},
         "wifi": status.wifi,
+        "tunnel": asdict(status.facts.health.diagnosis) if status.appliance.tunnel is not None else None,
         "cable": [asdict(offered) for offered in status.cable],
         "repairs": list(status.repairs),
         "kinds": [{**asdict(outcome), "line": status.line_of(outcome)} for outcome in status.outcomes],
@@ -165,7 +167,15 @@ def _network(status: Status) -> list[str]:
     lines += [f"  {name}: {', '.join(found)}" for name, found in addresses.items()]
     joined = [f"Wi-Fi: {status.wifi}"] if status.wifi else []
     cable = [f"Cable {offered.interface}: {offered.mode}, {_meaning(offered)}" for offered in status.cable]
-    return [*(lines if addresses else ["Addresses: none"]), *joined, *cable, *_lan(status), ""]
+    return [*(lines if addresses else ["Addresses: none"]), *joined, *cable, *_tunnel(status), *_lan(status), ""]
+
+
+def _tunnel(status: Status) -> Sequence[str]:
+    """What is to be said of one that works. Of one that does not, the part `reach` tells."""
+    found = status.facts.health.diagnosis
+    if status.appliance.tunnel is None or not found.works or found == HEALTHY:
+        return []
+    return [f"Tunnel: {found.sentence}", f"  hint: {found.hint}"]
 
 
 def _lan(status: Status) -> Sequence[str]:

@@ -41,18 +41,20 @@ class Diagnosis:
     """What is wrong, in a sentence, and what to look at.
 
     `broker_should_be_told`: the broker may have another address than our present one, so that telling it may help.
+    `works`: the tunnel does all the same, so that nothing is waited for.
     """
 
     fault: Fault
     sentence: str
     hint: str = ""
     broker_should_be_told: bool = False
+    works: bool = False
 
 
 NOT_KNOWN = Diagnosis(
     Fault.NOT_KNOWN, "whether the tunnel carries is not known yet", "this takes a few seconds after a start"
 )
-HEALTHY = Diagnosis(Fault.HEALTHY, "the tunnel carries")
+HEALTHY = Diagnosis(Fault.HEALTHY, "the tunnel carries", works=True)
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ def _of_a_live_one(seen: Evidence) -> Diagnosis:
             f"{seen.lost:.0%} of the answers through the tunnel stay away, while the server answers over IPv4: "
             "something limits how much the tunnel may carry",
             "is much being transferred? The broker, the provider or the router may limit protocol 41",
+            works=True,
         )
     return HEALTHY
 
@@ -114,6 +117,7 @@ def _black_hole(full: int, largest: int) -> Diagnosis:
         Fault.MTU,
         f"{what}. It is used with {largest} now",
         f"set tunnel.mtu to {largest}, so that this need not be found out again; behind PPPoE, set uplink.mtu to 1492",
+        works=True,
     )
 
 

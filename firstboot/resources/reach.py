@@ -44,9 +44,9 @@ class Reach(Kind[FarEnd]):
         return (FarEnd(appliance.tunnel.address.network[1], HEALTHY.fault),) if appliance.tunnel is not None else ()
 
     def observe(self, machine: Machine, wanted: Sequence[FarEnd]) -> Sequence[FarEnd]:
-        """What was found of it."""
+        """What was found of it. What works all the same is told beside (`status`)."""
         found = machine.facts().health.diagnosis
-        return [FarEnd(end.address, found.fault, found) for end in wanted]
+        return [FarEnd(end.address, HEALTHY.fault if found.works else found.fault, found) for end in wanted]
 
     def actions(self, change: Change[FarEnd]) -> Sequence[Action]:
         """Nothing that could be done here."""

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from firstboot.health.diagnosis import HEALTHY, NOT_KNOWN, Fault, diagnosis
+from firstboot.health.diagnosis import HEALTHY, IPV6_MIN_MTU, NOT_KNOWN, Fault, diagnosis
 from firstboot.health.evidence import Evidence, Objection, Trace
 
 PRIVATE, PUBLIC, FORMER = IPv4Address("192.168.1.252"), IPv4Address("81.2.69.142"), IPv4Address("81.2.69.150")
@@ -108,6 +108,14 @@ def test_whoever_may_act_is_told_how(name: str) -> None:
 )
 def test_the_broker_is_told_where_that_may_help(name: str, told: bool) -> None:
     assert diagnosis(CASES[name][0]).broker_should_be_told is told
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nothing_is_waited_for_where_the_tunnel_works(name: str) -> None:
+    seen = CASES[name][0]
+    found = diagnosis(seen)
+    is_small = seen.largest is not None and seen.largest < IPV6_MIN_MTU
+    assert found.works is (found.fault in (Fault.HEALTHY, Fault.MTU, Fault.RATE_LIMITED) and not is_small)
 
 
 def test_what_is_said() -> None:

@@ -13,7 +13,8 @@ from appliance.errors import Mark, Problem
 from appliance.model import Appliance, Profile
 from appliance.parse import load
 from firstboot.facts import Address, Facts, Link
-from firstboot.health.diagnosis import Health
+from firstboot.health.diagnosis import HEALTHY, Diagnosis, Health, diagnosis
+from firstboot.health.evidence import Evidence
 from firstboot.reconcile import Outcome, State
 from firstboot.sharing import Mode, Offered
 from firstboot.status import Overall, Source, Status, to_json, to_local_text, to_text
@@ -86,6 +87,20 @@ def test_what_the_lan_is_offered_is_told(gateway: Appliance, carries: bool, offe
     told = replace(status(Outcome("reach", State.OK)), appliance=gateway, facts=facts)
     assert f"LAN eth0: the network is offered {offered}" in to_text(told).splitlines()
     assert "LAN" not in to_text(replace(told, facts=Facts())), "nobody has looked"
+
+
+LARGEST = diagnosis(Evidence(far_end=True, beyond=True, full=1480, largest=1380))
+DEAD = diagnosis(Evidence(far_end=True, beyond=False))
+
+
+@pytest.mark.parametrize(("found", "is_told"), [(LARGEST, True), (HEALTHY, False), (DEAD, False)])
+def test_what_is_to_be_said_of_a_tunnel_that_works(gateway: Appliance, found: Diagnosis, is_told: bool) -> None:
+    """Of one that does not work the part `reach` tells."""
+    told = replace(status(Outcome("reach", State.OK)), appliance=gateway, facts=Facts(health=Health(True, found)))
+    lines = to_text(told).splitlines()
+    assert (f"Tunnel: {found.sentence}" in lines) is is_told
+    assert (f"  hint: {found.hint}" in lines) is is_told
+    assert json.loads(to_json(told, began_s=0))["tunnel"]["fault"] == found.fault
 
 
 def test_each_line_ends_as_notepad_wants_it() -> None:

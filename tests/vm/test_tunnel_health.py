@@ -108,14 +108,20 @@ def test_a_blocked_tunnel_is_taken_back_and_offered_again(gateway: Booted, figur
 
 def test_full_packets_that_vanish_are_measured_and_no_longer_used(gateway: Booted) -> None:
     with fault(gateway.lab.world, Fault.MTU):
-        says(gateway, "packets of more than 1380 bytes vanish", timeout_s=SIZED_S)
+        until(lambda: "more than 1380 bytes" in told(gateway), "that is told", timeout_s=SIZED_S, every_s=1)
+        on_the_pi.is_ready(gateway.guest, timeout_s=30)
+        assert told(gateway) in gateway.guest.ask(["appliance", "status"]).output
         until(lambda: tunnel_mtu(gateway) == 1380, "the tunnel has that MTU", timeout_s=30, every_s=1)
         until(lambda: advertised_mtu(gateway.lab) == 1380, "and so has the LAN", timeout_s=30, every_s=1)
         assert has_way_out(gateway.lab)
         gateway.lab.client.ping(places.SERVER.ip, size_bytes=1380)
-    on_the_pi.is_ready(gateway.guest, timeout_s=SIZED_S)
-    until(lambda: tunnel_mtu(gateway) == 1480, "the tunnel has its MTU back", timeout_s=30, every_s=1)
+    until(lambda: tunnel_mtu(gateway) == 1480, "the tunnel has its MTU back", timeout_s=SIZED_S, every_s=1)
     until(lambda: advertised_mtu(gateway.lab) == 1480, "and so has the LAN", timeout_s=30, every_s=1)
+
+
+def told(gateway: Booted) -> str:
+    """What is said of the tunnel, whether it works or not."""
+    return str(on_the_pi.status(gateway.guest)["tunnel"]["sentence"])
 
 
 def tunnel_mtu(gateway: Booted) -> int:
