@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
-from appliance.addresses import Network, subnet
+from appliance.addresses import Network, is_within, subnet
 from appliance.finding import Check, Finding
 from appliance.firewall import AllowIn, PortForward
 from appliance.model import Appliance
 from appliance.network_checks import lan_networks
 from appliance.poison import until_unread
 from appliance.ranges import PortRange
-from appliance.services import Protocol, Service
+from appliance.services import SSH, Protocol, Service
 from appliance.traffic_scalars import INSIDE
 
 EVERYBODY: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
+
+
+WIDEST = {4: 8, 6: 16}
+"""The shortest prefix length of a network that is still somebody's."""
 
 
 @dataclass(frozen=True)
@@ -185,10 +189,9 @@ def _repeated(rule: AllowIn, path: str, seen: list[Given]) -> Iterator[Finding]:
 
 def _one_port_for_two(appliance: Appliance) -> Iterator[Finding]:
     """A port of the Pi's one IPv4 address leads one sender to the first machine that is named, whatever comes later."""
-    seen: list[Given] = []
     if not hides_ipv4(appliance):
         return
-    firewall = appliance.firewall
+    firewall, seen = appliance.firewall, list(_ssh_from_outside(appliance))
     for number, forward in enumerate(firewall.port_forwards):
         given = Given(forward.port, forward.to, forward.from_, f"firewall.port_forwards[{number}]", forward.to_port)
         yield from until_unread(_taken(given, seen))
@@ -197,6 +200,14 @@ def _one_port_for_two(appliance: Appliance) -> Iterator[Finding]:
             for service in services_of(rule):
                 given = Given(service, rule.to, rule.from_, f"firewall.allow_in[{number}]", rule.nat_port)
                 yield from until_unread(_taken(given, seen))
+
+
+def _ssh_from_outside(appliance: Appliance) -> Iterator[Given]:
+    """A port that leads inside is not the Pi's own any more."""
+    for number, host in enumerate(appliance.firewall.management.ssh_from):
+        is_inside = isinstance(host, str) or any(is_within(host, network) for network in inside_ipv4(appliance))
+        if not isinstance(host, str) and not is_inside:
+            yield Given(SSH, "the Pi itself", (host,), f"firewall.management.ssh_from[{number}]")
 
 
 def _taken(given: Given, seen: list[Given]) -> Iterator[Finding]:
@@ -214,8 +225,8 @@ def _management(appliance: Appliance) -> Iterator[Finding]:
     if not hosts:
         yield Finding(path, f"{path}: nobody can log in over the network", INSIDE, warning=True)
     for number, host in enumerate(hosts):
-        if not isinstance(host, str) and host.prefixlen == 0:
-            message = f"{path}: {host} is the whole Internet"
+        if not isinstance(host, str) and host.prefixlen < WIDEST[host.version]:
+            message = f"{path}: {host} is {'the whole' if host.prefixlen == 0 else 'a large part of the'} Internet"
             yield Finding(f"{path}[{number}]", message, "the hosts that you look after it from")
 
 

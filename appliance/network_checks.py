@@ -129,6 +129,17 @@ def _arm(uplink: Uplink, lan: LanNetwork, path: str) -> Iterator[Finding]:
         yield Finding(f"{path}.address", message, "leave it out")
 
 
+def _others(appliance: Appliance) -> Iterator[Finding]:
+    """With one arm the inside's IPv4 does not come by, so it could not be kept apart from others."""
+    uplink, networks = appliance.uplink, lan_networks(appliance)
+    if uplink is None:
+        return
+    for path, lan in networks[1:]:
+        if uplink.interface in (networks[0][1].interface, lan.interface):
+            message = f"{path}: the uplink's interface, {uplink.interface}, cannot be that of one network of several"
+            yield Finding(path, message, "an interface of its own for lan, and for each of lan.others")
+
+
 def _apart(appliance: Appliance) -> Iterator[Finding]:
     """Each network is on an interface of its own, and has addresses of its own."""
     networks = lan_networks(appliance)
@@ -217,6 +228,7 @@ CHECKS: tuple[Check, ...] = (
     _wifi_security,
     _wifi_names,
     _arms,
+    _others,
     _apart,
     _ranges,
     _lease,

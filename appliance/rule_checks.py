@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from appliance.addresses import Network, host_network, is_within
 from appliance.finding import Check, Finding
 from appliance.firewall import FilterRule, Verdict, Zone
-from appliance.firewall_checks import inside_networks
+from appliance.firewall_checks import inside_networks, services_of
 from appliance.model import Appliance, Interfaces
 from appliance.network_checks import lan_networks
 from appliance.poison import until_unread
 from appliance.ranges import PortRange
-from appliance.services import Protocol, Service
+from appliance.services import ANY, SSH, Protocol, Service
 from appliance.traffic_scalars import INSIDE
 
-SSH = Service(Protocol.TCP, PortRange(22, 22))
+SSH_FROM = "firewall.management.ssh_from"
 PROTECTED = {
     "ssh": SSH,
     "DNS": Service(Protocol.UDP, PortRange(53, 53)),
@@ -87,8 +87,53 @@ def _covered(written: Written, before: list[Written]) -> Iterator[Finding]:
     for earlier in before:
         if covers(earlier.rule, written.rule):
             message = f"{written.path} can never match: {earlier.path} comes before it, and decides all of that"
-            yield Finding(written.path, message, "put it before the other, or take it out", also=earlier.path)
+            is_ssh = earlier.path.startswith(SSH_FROM)
+            allowed = "list there who may, or take it out" if is_ssh else "put it before the other, or take it out"
+            yield Finding(written.path, message, allowed, also=earlier.path)
             return
+
+
+def _denied(appliance: Appliance) -> Iterator[Finding]:
+    """What is let in, or out, by another setting, and denied by rules that come before that."""
+    own = [each for each in _rules(appliance) if each.rule.action is Verdict.DENY]
+    for path, wanted in (*_let_in(appliance), *_let_out(appliance)):
+        yield from until_unread(_is_denied(path, wanted, own))
+
+
+def _is_denied(path: str, wanted: Sequence[FilterRule], own: Sequence[Written]) -> Iterator[Finding]:
+    for written in own:
+        if wanted and all(covers(written.rule, rule) for rule in wanted):
+            message = f"{path} allows nothing: {written.path} comes before it, and denies all of that"
+            yield Finding(path, message, "take one of the two out", also=written.path)
+            return
+
+
+def _let_in(appliance: Appliance) -> Iterator[tuple[str, Sequence[FilterRule]]]:
+    for number, rule in enumerate(appliance.firewall.allow_in):
+        to = rule.to if isinstance(rule.to, str) else host_network(rule.to)
+        port = tuple(_behind(service, rule.nat_port) for service in services_of(rule))
+        yield (
+            f"firewall.allow_in[{number}]",
+            [
+                FilterRule(
+                    from_=Zone.OUTSIDE, source=source, to=Zone.INSIDE, destination=to, port=port, action=Verdict.ALLOW
+                )
+                for source in rule.from_ or (None,)
+            ],
+        )
+
+
+def _behind(service: Service, port: int | None) -> Service:
+    """Where it is at the machine."""
+    return service if port is None else Service(service.protocol, PortRange(port, port))
+
+
+def _let_out(appliance: Appliance) -> Iterator[tuple[str, Sequence[FilterRule]]]:
+    """What is listed; without a list everything is meant, but for what rules deny."""
+    for number, service in enumerate(appliance.firewall.outbound):
+        if service != ANY:
+            rule = FilterRule(from_=Zone.INSIDE, to=Zone.OUTSIDE, port=(service,), action=Verdict.ALLOW)
+            yield f"firewall.outbound[{number}]", [rule]
 
 
 def _opened(appliance: Appliance) -> Iterator[Finding]:
@@ -104,7 +149,7 @@ def _opens(rule: FilterRule, path: str) -> Iterator[Finding]:
     if opened:
         message = f"{path} opens {opened[0]} of the Pi to the outside"
         allowed = "ssh from listed hosts: firewall.management.ssh_from" if "ssh" in opened else "from: inside"
-        yield Finding(path, message, allowed, also="firewall.management.ssh_from" if "ssh" in opened else "")
+        yield Finding(path, message, allowed, also=SSH_FROM if "ssh" in opened else "")
 
 
 def covers(one: FilterRule, other: FilterRule) -> bool:
@@ -124,7 +169,7 @@ def _standard(appliance: Appliance) -> Iterator[Written]:
     for number, host in enumerate(appliance.firewall.management.ssh_from):
         zone, source = (Zone.INSIDE, None) if isinstance(host, str) else (Zone.ANY, host)
         rule = FilterRule(from_=zone, source=source, to=Zone.BOX, port=(SSH,), action=Verdict.ALLOW)
-        yield Written(rule, "firewall.management.ssh_from" + (f"[{number}]" if host != INSIDE else ""))
+        yield Written(rule, SSH_FROM + (f"[{number}]" if host != INSIDE else ""))
     if (log := appliance.firewall.management.syslog_to) is not None:
         port = (Service(Protocol.UDP, PortRange(514, 514)), Service(Protocol.TCP, PortRange(6514, 6514)))
         rule = FilterRule(from_=Zone.BOX, destination=host_network(log), port=port, action=Verdict.ALLOW)
@@ -160,4 +205,4 @@ def _overlap(one: Network, other: Any) -> bool:
     return one.version == other.version and one.overlaps(other)
 
 
-CHECKS: tuple[Check, ...] = (_never, _overshadowed, _opened)
+CHECKS: tuple[Check, ...] = (_never, _overshadowed, _denied, _opened)

@@ -49,6 +49,7 @@ class Service:
 
 
 ANY = Service(Protocol.ANY)
+SSH = Service(Protocol.TCP, PortRange(22, 22))
 
 
 def service(text: str) -> Service:

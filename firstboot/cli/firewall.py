@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     ends = "outside, inside, box, an address, or the name of a machine inside"
     test.add_argument("--from", dest="source", required=True, metavar="WHO", help=ends)
     test.add_argument("--to", dest="destination", required=True, metavar="WHOM", help=ends)
-    test.add_argument("--port", required=True, help="tcp/443, udp/53, icmp (an echo request), any")
+    test.add_argument("--port", required=True, help="tcp/443, udp/53, icmp (an echo request)")
     for command in (explain, test):
         command.add_argument("--json", action="store_true", help="for programs: one JSON object")
 

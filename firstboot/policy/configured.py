@@ -39,21 +39,21 @@ def own(appliance: Appliance, hosts: Hosts) -> Iterator[Rule]:
         )
 
 
-def inbound(appliance: Appliance, hosts: Hosts) -> Iterator[Rule]:
+def inbound(appliance: Appliance, hosts: Hosts, *, families: Sequence[int]) -> Iterator[Rule]:
     """What the outside may reach inside: a port that leads there first, as it is the more special.
 
-    A machine that has no address now is reached by nobody.
+    A machine that has no address now is reached by nobody. `families`: those whose packets pass through the box; of
+    another one, a port of the box's would lead nowhere.
     """
     for number, forward in enumerate(appliance.firewall.port_forwards):
-        machine = tuple(network for network in _networks(forward.to, hosts) if network.version == 4)[:1]
+        machine = _of(_networks(forward.to, hosts), [4] if 4 in families else [])[:1]
         setting = f"firewall.port_forwards[{number}]"
         yield _reaching(machine, forward.port, forward.to_port, forward.from_, setting)
     for number, rule in enumerate(appliance.firewall.allow_in):
-        yield from _allowed(rule, hosts, f"firewall.allow_in[{number}]")
+        yield from _allowed(rule, _of(_networks(rule.to, hosts), families), f"firewall.allow_in[{number}]")
 
 
-def _allowed(rule: AllowIn, hosts: Hosts, setting: str) -> Iterator[Rule]:
-    machine = _networks(rule.to, hosts)
+def _allowed(rule: AllowIn, machine: tuple[Network, ...], setting: str) -> Iterator[Rule]:
     first4 = [network for network in machine if network.version == 4][:1]
     rest = tuple(network for network in machine if network.version == 6)
     for service in services_of(rule):
@@ -98,6 +98,10 @@ def _traffic(service: Service) -> tuple[Traffic, ...]:
 def _families(rule: FilterRule) -> tuple[int, ...]:
     """One that speaks of translation is about IPv4."""
     return (4,) if rule.nat is not None else (4, 6)
+
+
+def _of(networks: Sequence[Network], families: Sequence[int]) -> tuple[Network, ...]:
+    return tuple(network for network in networks if network.version in families)
 
 
 def _networks(end: Network | IPv4Address | IPv6Address | str, hosts: Hosts) -> tuple[Network, ...]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from appliance.model import Appliance
 from firstboot.cable import foreseen
-from firstboot.facts import Facts
+from firstboot.facts import Facts, Gateway
 from firstboot.forwarding import paths
 from firstboot.policy import configured, standard
 from firstboot.policy.rules import FAMILIES, Arm, ByFamily, Policy, Zones
@@ -22,12 +22,12 @@ def policy_of(appliance: Appliance, facts: Facts) -> Policy:
     """All rules, top down."""
     facts = foreseen(appliance, facts)
     zones = zones_of(appliance, facts)
-    firewall = appliance.firewall
+    firewall, hosts = appliance.firewall, machines(appliance, facts)
     rules = (
         *standard.before_own(appliance, facts, zones),
-        *configured.own(appliance, facts.hosts),
+        *configured.own(appliance, hosts),
         *standard.after_own(appliance, facts),
-        *configured.inbound(appliance, facts.hosts),
+        *configured.inbound(appliance, hosts, families=tuple(family for family in FAMILIES if zones.ways[family])),
         *configured.outbound(appliance),
         *ufw_rules(facts.other_rules),
     )
@@ -37,6 +37,18 @@ def policy_of(appliance: Appliance, facts: Facts) -> Policy:
 def _mss(appliance: Appliance, facts: Facts) -> int | None:
     """The kernel would look for the way back without saying whose packet it is: through the tunnel there is none."""
     return tunnel_mtu(appliance, facts) - IPV6_AND_TCP_BYTES if appliance.tunnel is not None else None
+
+
+def machines(appliance: Appliance, facts: Facts) -> Mapping[str, Sequence[Gateway]]:
+    """By name: the addresses of machines of the first network. Whoever is on another one could take any name."""
+    first, *others = subnets(appliance, facts) or (None,)
+    if first is None or not others:
+        return facts.hosts
+    own = [own.network for own in (first.ipv4, first.ipv6) if own is not None]
+    return {
+        name: tuple(each for each in addresses if any(each in network for network in own))
+        for name, addresses in facts.hosts.items()
+    }
 
 
 def zones_of(appliance: Appliance, facts: Facts) -> Zones:

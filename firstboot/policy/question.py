@@ -32,6 +32,7 @@ class Question:
 
 def packets(question: Question, policy: Policy, facts: Facts) -> Iterator[Packet]:
     """The packets that are meant: one of each family for which there are such ends. Raises `InputError`."""
+    _one_port(question.service)
     sources, destinations = _addresses(question.source, policy, facts), _addresses(question.destination, policy, facts)
     found = False
     for family in FAMILIES:
@@ -43,6 +44,12 @@ def packets(question: Question, policy: Policy, facts: Facts) -> Iterator[Packet
     if not found:
         message = f"{question.source} and {question.destination} have no addresses of one family"
         raise InputError(message, hint="both of IPv4, or both of IPv6")
+
+
+def _one_port(service: Service) -> None:
+    """Several may be decided in several ways."""
+    if service.protocol is not Protocol.ICMP and (service.ports is None or service.ports.first != service.ports.last):
+        raise InputError(f"{service} is not one sort of packet", hint="one port, such as tcp/443, or icmp")
 
 
 def _addresses(end: str, policy: Policy, facts: Facts) -> list[Gateway]:

@@ -10,6 +10,7 @@ from appliance.firewall import Zone
 from appliance.model import Appliance
 from appliance.ranges import PortRange
 from firstboot.facts import Facts
+from firstboot.policy.compiled import FORWARD, INPUT
 from firstboot.policy.rules import FAMILIES, Action, Group, Rule, State, Traffic, Zones
 from firstboot.sharing import Mode, segments_in
 
@@ -57,7 +58,7 @@ def before_own(appliance: Appliance, facts: Facts, zones: Zones) -> Iterator[Rul
     yield Rule(Group.ESTABLISHED, Action.ALLOW, state=State.KNOWN, note="answers, and errors about what was sent")
     note = "routing headers of type 0 amplify traffic (RFC 5095)"
     yield Rule(Group.NOISE, Action.DROP, traffic=(Traffic(routing=0),), families=(6,), note=note)
-    yield from _pretended(zones)
+    yield from _pretended(appliance, zones)
     yield _discovery()
     yield from _unknown()
     yield from _links(appliance, facts)
@@ -66,16 +67,22 @@ def before_own(appliance: Appliance, facts: Facts, zones: Zones) -> Iterator[Rul
     yield from _control(appliance)
 
 
-def _pretended(zones: Zones) -> Iterator[Rule]:
-    """Where inside and outside are two interfaces, no address of the inside comes from outside."""
+def _pretended(appliance: Appliance, zones: Zones) -> Iterator[Rule]:
+    """No address of the inside comes by another interface than its own: the outside's, the uplink beside a tunnel, or
+    that of another network.
+    """
+    uplink = [appliance.uplink.interface] if appliance.uplink is not None else []
     for family in FAMILIES:
-        arms = [arm for arm in zones.inside[family] if arm.interface != zones.outside[family]]
-        networks = tuple(network for arm in arms for network in arm.networks if network != LINK_LOCAL)
-        if networks and zones.outside[family]:
-            yield Rule(
-                Group.NOISE, Action.DENY, Zone.OUTSIDE, source=networks, families=(family,),
-                note="pretends to be from inside",
-            )  # fmt: skip
+        arms, outside = zones.inside[family], zones.outside[family]
+        for interface in dict.fromkeys([outside, *uplink, *(arm.interface for arm in arms)]):
+            elsewhere = [arm for arm in arms if arm.interface != interface]
+            networks = tuple(network for arm in elsewhere for network in arm.networks if network != LINK_LOCAL)
+            if networks and interface:
+                yield Rule(
+                    Group.NOISE, Action.DENY, Zone.OUTSIDE if interface == outside else Zone.ANY, source=networks,
+                    families=(family,), interface="" if interface == outside else interface,
+                    note="pretends to be from inside", chains=(INPUT, FORWARD),
+                )  # fmt: skip
 
 
 def _discovery() -> Rule:
@@ -166,7 +173,8 @@ def _control(appliance: Appliance) -> Iterator[Rule]:
             note="path MTU discovery needs them; those of others are of known connections",
         )  # fmt: skip
     if appliance.gadget is None or tunnel is not None:
-        yield Rule(Group.CONTROL, Action.ALLOW, to=Zone.BOX, traffic=control(8), families=(4,), note="the broker asks")
+        note = "echo, which the broker asks for"
+        yield Rule(Group.CONTROL, Action.ALLOW, to=Zone.BOX, traffic=control(8), families=(4,), note=note)
     if appliance.gadget is None:
         for from_, to in ((Zone.ANY, Zone.BOX), (Zone.OUTSIDE, Zone.INSIDE)):
             note = "echoes (RFC 4890, 4.3.1 and 4.4.1)"
@@ -182,9 +190,10 @@ def _control(appliance: Appliance) -> Iterator[Rule]:
             note="the tunnel's packets come from its server only", setting="tunnel.server",
         )  # fmt: skip
     for family, types in ECHO.items():
-        yield Rule(
-            Group.CONTROL, Action.ALLOW, Zone.INSIDE, Zone.ANY, traffic=control(*types), families=(family,), note="echo"
-        )
+        for to in (Zone.BOX, Zone.OUTSIDE):
+            yield Rule(
+                Group.CONTROL, Action.ALLOW, Zone.INSIDE, to, traffic=control(*types), families=(family,), note="echo"
+            )
 
 
 def after_own(appliance: Appliance, facts: Facts) -> Iterator[Rule]:

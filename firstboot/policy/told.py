@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 
 from appliance.addresses import Network
 from appliance.errors import Mark
-from appliance.firewall import Logged, Zone
+from appliance.firewall import Deny, Logged, Zone
 from firstboot.policy.compiled import is_logged
 from firstboot.policy.counted import Count, Counts, by_rule
-from firstboot.policy.rules import FAMILIES, Group, Policy, Rule, State, Traffic
+from firstboot.policy.rules import FAMILIES, Action, Group, Policy, Rule, State, Traffic
 from firstboot.policy.shadows import letting_by, shadowing
+from firstboot.policy.standard import LISTENERS, NEIGHBOURS
 from firstboot.policy.translation import leaves
 from firstboot.status import line_of
 
@@ -24,16 +25,10 @@ TYPES = {
         4: "parameter-problem",
         128: "echo",
         129: "echo-reply",
-        130: "listener-query",
-        131: "listener-report",
-        132: "listener-done",
-        133: "router-solicitation",
-        134: "router-advertisement",
-        135: "neighbour-solicitation",
-        136: "neighbour-advertisement",
-        143: "listener-report-2",
     },
 }
+SETS = {"neighbour-discovery": NEIGHBOURS, "multicast-listeners": LISTENERS}
+"""Types that are always together."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +106,9 @@ def _note(number: int, rule: Rule, policy: Policy) -> str:
 
 
 def _rest(policy: Policy, counted: Count | None) -> Row:
-    note = "what no rule decides; the box itself may send it"
-    end = (Zone.ANY, "any", Zone.ANY, "any", "any", "no", policy.deny, True, policy.log is not Logged.NONE)
+    how = "its sender is told" if policy.deny is Deny.REJECT else "its sender is not told"
+    note = f"what no rule decides; {how}; the box itself may send it"
+    end = (Zone.ANY, "any", Zone.ANY, "any", "any", "no", Action.DENY, True, policy.log is not Logged.NONE)
     return Row(None, Group.REST, ", ".join(map(str, FAMILIES)), *end, note, "", None, *(counted or (None, None)))
 
 
@@ -147,13 +143,15 @@ def _traffic(rule: Rule) -> str:
         return "known connections"
     if rule.state is State.INVALID:
         return "in no connection"
-    return ", ".join(dict.fromkeys(_told(traffic, rule) for traffic in rule.traffic))
+    types = {kind for traffic in rule.traffic for kind in traffic.types}
+    sets = {kind: name for name, kinds in SETS.items() if types.issuperset(kinds) for kind in kinds}
+    return ", ".join(dict.fromkeys(_told(traffic, rule, sets) for traffic in rule.traffic))
 
 
-def _told(traffic: Traffic, rule: Rule) -> str:
+def _told(traffic: Traffic, rule: Rule, sets: Mapping[int, str]) -> str:
     if traffic.types:
         [kind] = traffic.types
-        names = (TYPES[family].get(kind) for family in rule.families)
+        names = (sets.get(kind), *(TYPES[family].get(kind) for family in rule.families))
         return f"icmp/{next((name for name in names if name), kind)}"
     if traffic.routing is not None:
         return f"routing header {traffic.routing}"

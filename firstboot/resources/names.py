@@ -10,6 +10,7 @@ from appliance.name_checks import named
 from firstboot.facts import Facts
 from firstboot.kind import Remark
 from firstboot.plan import Spec
+from firstboot.policy.policy import machines
 
 
 class Names(Remark):
@@ -20,11 +21,12 @@ class Names(Remark):
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Spec]:
         """Raises `TemporaryError` for machines without an address, with the first one's setting."""
-        missing = [(setting, name) for setting, name in named(appliance) if name not in facts.hosts]
+        hosts = machines(appliance, facts)
+        missing = [(setting, name) for setting, name in named(appliance) if not hosts.get(name)]
         if not missing:
             return ()
         told = ", ".join(f"{name} ({setting})" for setting, name in missing)
-        known = ", ".join(sorted(facts.hosts)) or "none"
+        known = ", ".join(sorted(name for name, addresses in hosts.items() if addresses)) or "none"
         raise TemporaryError(
             f"no machine of this name has an address by DHCP now: {told}",
             hint=f"is it switched on? Names with an address now: {known}",

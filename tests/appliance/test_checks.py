@@ -243,8 +243,10 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
         "gateway",
         [("domain: localnet", "others: [{interface: eth1, address: 192.168.2.1/24}]")],
         [
+            "22:12: lan.others[0]: the uplink's interface, eth0, cannot be that of one network of several "
+            "(an interface of its own for lan, and for each of lan.others)",
             "22:12: lan.others[0]: there is no /64 left for eth1 in 2001:db8:123d:abc::/64, which is tunnel.routed "
-            '(the page\'s "Routed /48", which the broker gives when asked to)'
+            '(the page\'s "Routed /48", which the broker gives when asked to)',
         ],
     ),
     (
@@ -252,6 +254,8 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
         [
             ("2001:db8:123d:abc::/64", "2001:db8:123d::/48"),
             ("2001:db8:123d:abc::2", "2001:db8:123d:1::1"),
+            ("lan:\n  interface: eth0\n", "lan:\n  interface: eth3\n  address: 192.168.9.1/24\n"),
+            ("192.168.1.10-192.168.1.210", "192.168.9.10-192.168.9.210"),
             (
                 "domain: localnet",
                 "others: [{interface: eth1, address: 192.168.2.1/24}, {interface: eth1}, "
@@ -259,13 +263,13 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
             ),
         ],
         [
-            "22:56: lan.others[1].address is missing: eth1 is another interface than the uplink's "
+            "23:56: lan.others[1].address is missing: eth1 is another interface than the uplink's "
             "(the Pi's own address there, e.g. 192.168.2.1/24)",
-            "22:68: lan.others[1].interface: eth1 is that of lan.others[0] (an interface of its own)",
-            "22:102: lan.others[2].address: 192.168.2.8/30 overlaps that of lan.others[0] (a network of its own)",
-            "22:133: lan.others[2].dhcp4.range: 192.168.2.1-192.168.2.4 is not within 192.168.2.8/30 "
+            "23:68: lan.others[1].interface: eth1 is that of lan.others[0] (an interface of its own)",
+            "23:102: lan.others[2].address: 192.168.2.8/30 overlaps that of lan.others[0] (a network of its own)",
+            "23:133: lan.others[2].dhcp4.range: 192.168.2.1-192.168.2.4 is not within 192.168.2.8/30 "
             "(within 192.168.2.8/30)",
-            "29:11: firewall.allow_in[0].to: 2001:db8:123d:1::1 is the Pi itself, which the outside never reaches "
+            "30:11: firewall.allow_in[0].to: 2001:db8:123d:1::1 is the Pi itself, which the outside never reaches "
             "(the address of another machine inside)",
         ],
     ),

@@ -36,7 +36,7 @@ CASES = {
     - {from: inside, to: box, port: tcp/22, action: deny}
 """,
         [
-            "+3:7: firewall.rules[1] can never match: firewall.management.ssh_from comes before it, and decides all of that (put it before the other, or take it out)",
+            "+3:7: firewall.rules[1] can never match: firewall.management.ssh_from comes before it, and decides all of that (list there who may, or take it out)",
         ],
     ),
     "rules that standing ones come before": (
@@ -162,6 +162,44 @@ CASES = {
 """,
         [
             "+1:27: firewall.management.ssh_from: 0.0.0.0/0 is the whole Internet (the hosts that you look after it from)",
+        ],
+    ),
+    "ssh from half of everywhere": (
+        """\
+  management: {ssh_from: [128.0.0.0/1, "2000::/3", 10.0.0.0/8]}
+""",
+        [
+            "+1:27: firewall.management.ssh_from: 128.0.0.0/1 is a large part of the Internet (the hosts that you look after it from)",
+            "+1:40: firewall.management.ssh_from: 2000::/3 is a large part of the Internet (the hosts that you look after it from)",
+        ],
+    ),
+    "a port that leads away from who looks after the Pi": (
+        """\
+  management: {ssh_from: [inside, 192.168.2.0/24, 198.51.100.9]}
+  port_forwards:
+    - {port: tcp/22, to: 192.168.2.5}
+    - {port: tcp/2222, to: 192.168.2.5, to_port: 22}
+""",
+        [
+            "+3:7: firewall.port_forwards[0]: tcp/22 of the Pi's IPv4 address leads to the Pi itself already, by firewall.management.ssh_from[2] (line +1) (another port, nat_port, or from with no address that both have)",
+        ],
+    ),
+    "what is allowed, and denied by a rule before": (
+        """\
+  allow_in:
+    - {to: 192.168.2.9, tcp: [80, 443], from: [203.0.113.0/24, 198.51.100.7]}
+    - {to: 192.168.2.8, tcp: [8080], nat_port: 80}
+    - {to: 192.168.2.7, udp: 51820}
+  outbound: [tcp/443, udp/53]
+  rules:
+    - {from: outside, to: inside, port: tcp/80, action: deny}
+    - {from: outside, to: inside, destination: 192.168.2.9, port: tcp, action: deny}
+    - {from: inside, to: outside, port: udp, action: deny}
+""",
+        [
+            "+2:7: firewall.allow_in[0] allows nothing: firewall.rules[1] comes before it, and denies all of that (line +8) (take one of the two out)",
+            "+3:7: firewall.allow_in[1] allows nothing: firewall.rules[0] comes before it, and denies all of that (line +7) (take one of the two out)",
+            "+5:23: firewall.outbound[1] allows nothing: firewall.rules[2] comes before it, and denies all of that (line +9) (take one of the two out)",
         ],
     ),
     "ssh from nowhere is a warning": (

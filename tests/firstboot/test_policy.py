@@ -219,15 +219,15 @@ def test_each_rule_is_told_with_its_line_and_what_it_counted() -> None:
     assert (row.from_, row.to, row.port, row.line, row.nat) == ("inside", "outside", "tcp/443", 7, "IPv4")
     assert (row.packets, row.bytes) == (20, 2000)
     [rest] = [row for row in rows(policy, found.marks, {}) if row.part == Group.REST]
-    assert (rest.action, rest.packets) == ("drop", None)
+    assert (rest.action, rest.packets) == ("deny", None)
 
 
 def test_nobody_is_asked_about_in_no_family_that_both_have() -> None:
     policy = policy_of(parsed().appliance, FACTS)
     with pytest.raises(InputError, match="no addresses of one family"):
-        list(packets(Question("192.168.2.9", "2001:db8::9", service("any")), policy, FACTS))
+        list(packets(Question("192.168.2.9", "2001:db8::9", service("icmp")), policy, FACTS))
     with pytest.raises(InputError, match="no machine inside"):
-        list(packets(Question("fridge", "box", service("any")), policy, FACTS))
+        list(packets(Question("fridge", "box", service("icmp")), policy, FACTS))
 
 
 def test_rejecting_and_logging_are_as_they_are_said() -> None:
