@@ -11,7 +11,7 @@ from typing import Any
 from appliance.errors import Mark, Problem
 from appliance.model import Appliance
 from firstboot.facts import Facts
-from firstboot.health.diagnosis import HEALTHY
+from firstboot.health.diagnosis import HEALTHY, Diagnosis
 from firstboot.reconcile import Outcome, State
 from firstboot.sharing import Mode, Offered
 
@@ -110,7 +110,7 @@ def to_json(status: Status, *, began_s: float) -> str:
         "trial": status.trial,
         "interfaces": {name: list(addresses) for name, addresses in _addresses(status.facts).items()},
         "wifi": status.wifi,
-        "tunnel": asdict(status.facts.health.diagnosis) if status.appliance.tunnel is not None else None,
+        "tunnel": _health(status.facts.health.diagnosis) if status.appliance.tunnel is not None else None,
         "cable": [asdict(offered) for offered in status.cable],
         "repairs": list(status.repairs),
         "kinds": [{**asdict(outcome), "line": status.line_of(outcome)} for outcome in status.outcomes],
@@ -211,6 +211,10 @@ def _addresses(facts: Facts) -> Mapping[str, Sequence[str]]:
         if address.interface != "lo":
             found.setdefault(address.interface, []).append(str(address.address))
     return dict(sorted(found.items()))
+
+
+def _health(found: Diagnosis) -> Mapping[str, Any]:
+    return {"fault": found.fault, "works": found.works, "sentence": found.sentence, "hint": found.hint}
 
 
 def _problem(problem: Problem) -> Mapping[str, Any]:
