@@ -1,4 +1,7 @@
-"""The rules that are compared: our policy's, and what a person who knows nftables writes for the same verdicts."""
+"""The rules that are compared: our policy's, and what a person who knows nftables writes for the same services.
+
+What passes through is decided alike by both; of the box's own services and of noise the second says nothing.
+"""
 
 from __future__ import annotations
 
