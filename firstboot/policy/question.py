@@ -12,7 +12,7 @@ from appliance.services import Protocol, Service
 from firstboot.facts import Facts, Gateway
 from firstboot.policy.decision import Packet
 from firstboot.policy.rules import FAMILIES, Policy
-from firstboot.policy.standard import ECHO
+from firstboot.policy.standard import ECHO, LINK_LOCAL
 
 SOMEBODY: dict[int, Gateway] = {4: IPv4Address("192.0.2.1"), 6: IPv6Address("2001:db8:ffff::1")}
 """Of the Internet, whoever that is (RFC 5737, RFC 3849)."""
@@ -37,7 +37,9 @@ def packets(question: Question, policy: Policy, facts: Facts) -> Iterator[Packet
     found = False
     for family in FAMILIES:
         source = next((each for each in sources if each.version == family), None)
-        destination = next((each for each in destinations if each.version == family), None)
+        # From inside to inside another network is meant, where there is one.
+        of_family = [each for each in destinations if each.version == family]
+        destination = next((each for each in of_family if each != source), of_family[0] if of_family else None)
         if source is not None and destination is not None:
             found = True
             yield _packet(source, destination, question.service, policy, facts)
@@ -73,12 +75,11 @@ def _addresses(end: str, policy: Policy, facts: Facts) -> list[Gateway]:
 
 
 def _somebody_inside(policy: Policy) -> Iterator[Gateway]:
-    """The highest address of a network: hardly ever the box's own."""
+    """The highest address of each network: hardly ever the box's own."""
     for family in FAMILIES:
         networks = [way.network for way in policy.zones.ways[family]]
         networks += [network for arm in policy.zones.inside[family] for network in arm.networks]
-        for network in networks[:1]:
-            yield network[-2]
+        yield from dict.fromkeys(network[-2] for network in networks if network != LINK_LOCAL)
 
 
 def _own(policy: Policy, facts: Facts) -> Iterator[Gateway]:

@@ -10,8 +10,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 import pytest
 
 from appliance.model import Appliance
+from appliance.services import service
 from firstboot.policy.decision import Packet, decide
 from firstboot.policy.policy import policy_of
+from firstboot.policy.question import Question, packets
 from firstboot.policy.rules import Action
 from tests.netns.crossing import GATEWAY, LAN, ONE_ARMED, OUTSIDE, TUNNEL, Crossing, Place, appliance_with, crossing
 
@@ -146,3 +148,11 @@ def test_with_one_arm_no_port_of_the_box_leads_to_a_machine(tmp_path_factory: py
         )
         assert made.passing([reached, replace(reached, port=25)]) == [True, False]
         assert machine not in {network.network_address for rule in policy.rules for network in rule.destination or ()}
+
+
+def test_from_inside_to_inside_another_network_is_asked_about(site: Crossing) -> None:
+    policy = policy_of(appliance_with(FIREWALL, TWO), site.facts)
+    asked = list(packets(Question("inside", "inside", service("udp/161")), policy, site.facts))
+    assert [(each.arriving, each.leaving) for each in asked] == [(LAN, GUESTS)] * 2
+    assert [decide(policy, each).action for each in asked] == [Action.DENY] * 2
+    assert site.passing(asked) == [False, False]
