@@ -14,6 +14,7 @@ from typing import Any
 
 from firstboot.facts import OURS, Address
 from firstboot.tables import Tables
+from tests.netns.living import soon
 from tests.netns.namespace import Namespace
 
 TUNNELS = """\
@@ -128,6 +129,7 @@ def add(namespace: Namespace) -> None:
     for program in IPTABLES:
         namespace.program(f"{program}-restore", "--noflush", stdin="".join(_rules()))
     namespace.program("nft", "-f", "-", stdin=NFTABLES)
+    assert soon(lambda: "LOWER_UP" in namespace.program("ip", "link", "show", "foreign0")), "until then it says so"
 
 
 def _write_files() -> None:
