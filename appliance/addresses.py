@@ -132,6 +132,11 @@ def is_within(network: Network, other: Network) -> bool:
     )
 
 
+def overlap(network: Network, other: Network) -> bool:
+    """Whether two networks have addresses in common: of two that do, one is within the other."""
+    return is_within(network, other) or is_within(other, network)
+
+
 def subnet(prefix: IPv6Network, number: int) -> IPv6Network:
     """The /64 of that number from the beginning of a prefix on, the first being 0; it may be beyond its end."""
     return IPv6Network((int(prefix.network_address) + (number << SUBNET_PREFIXLEN), SUBNET_PREFIXLEN))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
-from typing import Any
 
-from appliance.addresses import Network, is_within, subnet
+from appliance.addresses import Network, is_within, overlap, subnet
 from appliance.finding import Check, Finding
 from appliance.firewall import AllowIn, PortForward
 from appliance.model import Appliance
@@ -51,9 +50,9 @@ class Given:
 
     def _may_come(self, other: Given, family: int | None) -> bool:
         mine, theirs = self._senders(family), other._senders(family)
-        return any(one.version == another.version and one.overlaps(another) for one in mine for another in theirs)
+        return any(overlap(one, another) for one in mine for another in theirs)
 
-    def _senders(self, family: int | None) -> list[Any]:
+    def _senders(self, family: int | None) -> list[Network]:
         return [each for each in self.from_ or EVERYBODY if family in (None, each.version)]
 
 

@@ -6,6 +6,7 @@ The example is a stanza of interfaces(5). The information is what https://tunnel
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Interface, IPv6Network
 
@@ -46,14 +47,11 @@ def read_information(text: str, file: str) -> BrokerTunnel:
         told = f"there are {len(tunnels)} tunnels" if tunnels else "there is no tunnel"
         raise InputError(f"{file}: {told} in it, not one", hint=WHERE_INFORMATION)
     found = {each["name"]: each["text"] for each in _ELEMENT.finditer(tunnels[0]["content"]) if each["text"]}
-    missing = [name for name in ("serverv4", "clientv6") if name not in found]
-    if missing:
-        raise InputError(f"{file}: the tunnel has no {' and no '.join(missing)}", hint=WHERE_INFORMATION)
-    address, _, length = found["clientv6"].partition("/")
+    _require(found, ("serverv4", "clientv6"), f"{file}: the tunnel", WHERE_INFORMATION)
     try:
         return BrokerTunnel(
             server=addresses.ipv4_address(found["serverv4"]),
-            address=addresses.ipv6_interface(f"{address}/{length or 64}"),
+            address=_client(found["clientv6"]),
             routed=addresses.ipv6_network(found["routed64"]) if "routed64" in found else None,
             number=int(tunnels[0]["number"]),
         )
@@ -66,17 +64,26 @@ def read_stanza(text: str, file: str) -> BrokerTunnel:
     options = _options(text)
     if options is None:
         raise InputError(f"{file}: there is no `iface … inet6 v4tunnel` in it", hint=WHERE)
-    missing = [name for name in ("address", "endpoint") if name not in options]
-    if missing:
-        raise InputError(f"{file}: the stanza has no {' and no '.join(missing)}", hint=WHERE)
-    address, _, length = options["address"].partition("/")
+    _require(options, ("address", "endpoint"), f"{file}: the stanza", WHERE)
     try:
         return BrokerTunnel(
             server=addresses.ipv4_address(options["endpoint"]),
-            address=addresses.ipv6_interface(f"{address}/{length or options.get('netmask', '64')}"),
+            address=_client(options["address"], options.get("netmask", "64")),
         )
     except ValueError as error:
         raise InputError(f"{file}: {error}", hint=WHERE) from None
+
+
+def _require(found: Mapping[str, str], names: Sequence[str], what: str, where: str) -> None:
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise InputError(f"{what} has no {' and no '.join(missing)}", hint=where)
+
+
+def _client(text: str, usual: str = "64") -> IPv6Interface:
+    """The Pi's own address; where its prefix length is left out, it is the usual one."""
+    address, _, length = text.partition("/")
+    return addresses.ipv6_interface(f"{address}/{length or usual}")
 
 
 def _options(text: str) -> dict[str, str] | None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from appliance.addresses import Network, host_network, is_within
+from appliance.addresses import Network, host_network, is_within, overlap
 from appliance.finding import Check, Finding
 from appliance.firewall import FilterRule, Verdict, Zone
 from appliance.firewall_checks import inside_networks, services_of
@@ -69,7 +68,7 @@ def _places(appliance: Appliance, rule: FilterRule, path: str) -> Iterator[Findi
             continue
         inside = tuple(inside_networks(appliance, end.version))
         where = f"{path}.{name}"
-        if zone is Zone.INSIDE and inside and not any(_overlap(end, network) for network in inside):
+        if zone is Zone.INSIDE and inside and not any(overlap(end, network) for network in inside):
             message = f"{path} can never match: {end} is not inside, where {', '.join(map(str, inside))} is"
             yield Finding(where, message, f"an address in {inside[0]}")
         elif zone is Zone.OUTSIDE and any(is_within(end, network) for network in inside):
@@ -199,10 +198,6 @@ def _has(one: Network | str | None, other: Network | str | None) -> bool:
     if one is None or one == other:
         return True
     return not (isinstance(one, str) or isinstance(other, str) or other is None) and is_within(other, one)
-
-
-def _overlap(one: Network, other: Any) -> bool:
-    return one.version == other.version and one.overlaps(other)
 
 
 CHECKS: tuple[Check, ...] = (_never, _overshadowed, _denied, _opened)

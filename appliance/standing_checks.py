@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any
 
-from appliance.addresses import Network, host_network, is_within
+from appliance.addresses import Network, host_network, is_within, overlap
 from appliance.finding import Check, Finding
 from appliance.firewall import FilterRule, Verdict, Zone
 from appliance.firewall_checks import inside_networks
@@ -140,12 +139,8 @@ def _may_be_at(appliance: Appliance, end: Network | str | None, zone: Zone, fami
     if end is None or isinstance(end, str):
         return True
     inside = tuple(inside_networks(appliance, end.version))
-    is_there = zone is not Zone.INSIDE or not inside or any(_overlap(end, network) for network in inside)
+    is_there = zone is not Zone.INSIDE or not inside or any(overlap(end, network) for network in inside)
     return end.version in families and is_there
-
-
-def _overlap(one: Network, other: Any) -> bool:
-    return one.overlaps(other)
 
 
 def _meet(one: Zone, other: Zone) -> bool:

@@ -9,6 +9,8 @@ import time
 from contextlib import closing
 from ipaddress import IPv4Address
 
+from firstboot.checksum import checksum
+
 ETH_P_IP = 0x0800
 CLIENT, SERVER = 68, 67
 PATIENCE_S = 4.0
@@ -75,11 +77,4 @@ def _discover(mac: bytes, transaction: bytes) -> bytes:
     message = bootp + _MAGIC + bytes([_MESSAGE_TYPE, 1, _DISCOVER, _END])
     datagram = struct.pack("!HHHH", CLIENT, SERVER, 8 + len(message), 0) + message  # 0: no checksum
     header = _IP.pack(0x45, 0, 20 + len(datagram), 0, 0, _TTL, _UDP, 0, nowhere, b"\xff" * 4)
-    return header[:10] + _checksum(header).to_bytes(2, "big") + header[12:] + datagram
-
-
-def _checksum(header: bytes) -> int:
-    total = sum(int.from_bytes(header[place : place + 2], "big") for place in range(0, len(header), 2))
-    while total > 0xFFFF:
-        total = (total & 0xFFFF) + (total >> 16)
-    return 0xFFFF - total
+    return header[:10] + checksum(header).to_bytes(2, "big") + header[12:] + datagram

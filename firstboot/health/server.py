@@ -11,6 +11,7 @@ import socket
 import struct
 from ipaddress import IPv4Address, IPv6Address
 
+from firstboot.checksum import checksum
 from firstboot.health.evidence import Objection, Trace
 
 ECHO_REPLY, UNREACHABLE, ECHO_REQUEST, TIME_EXCEEDED = 0, 3, 8, 11
@@ -130,12 +131,3 @@ def _echo6(ends: tuple[IPv6Address, IPv6Address], label: int, identifier: int, n
     pseudo = addresses + struct.pack("!I3xB", len(content), _NEXT_IS_ICMPV6)
     content = content[:2] + struct.pack("!H", checksum(pseudo + content)) + content[4:]
     return struct.pack("!IHBB", 6 << 28 | label, len(content), _NEXT_IS_ICMPV6, 64) + addresses + content
-
-
-def checksum(content: bytes) -> int:
-    """The Internet's (RFC 1071)."""
-    content += bytes(len(content) % 2)
-    total: int = sum(struct.unpack(f"!{len(content) // 2}H", content))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from appliance.addresses import Network, is_within
+from appliance.addresses import Network, is_within, overlap
 from appliance.ranges import PortRange
 from firstboot.policy.compiled import chains_of
 from firstboot.policy.rules import FAMILIES, Action, Group, Rule, State, Traffic
@@ -55,7 +55,7 @@ def _may_be_one(one: str, other: str) -> bool:
 def _have_common(one: Networks | None, other: Networks | None) -> bool:
     if one is None or other is None:
         return True
-    return any(is_within(each, wide) or is_within(wide, each) for each in one for wide in other)
+    return any(overlap(each, wide) for each in one for wide in other)
 
 
 def _covers(earlier: Rule, later: Rule) -> bool:

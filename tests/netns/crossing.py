@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import cycle
 from pathlib import Path
+
+import pytest
 
 from appliance.model import Appliance
 from appliance.parse import parse_text
@@ -232,3 +235,13 @@ def crossing(folder: Path, place: Place = GATEWAY) -> Iterator[Crossing]:
         router.program("nft", "-f", "-", stdin=PROBE)
         facts = replace(network(router, router.call(Netlink)), serial=SERIAL, gadget_ports=place.ports)
         yield Crossing(place, router, inside, outside, router.call(Iptables), facts)
+
+
+@contextmanager
+def loaded(folder: Path, firewall: str, place: Place = GATEWAY) -> Iterator[Crossing]:
+    """One with a section `firewall` of its own in force."""
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces of a thread need root")
+    with crossing(folder, place) as made:
+        made.load(appliance_with(firewall, place))
+        yield made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
@@ -12,7 +11,7 @@ import pytest
 from firstboot.policy.decision import Packet, decide
 from firstboot.policy.policy import policy_of
 from firstboot.policy.rules import Action, State
-from tests.netns.crossing import LAN, OUTSIDE, TUNNEL, Crossing, appliance_with, crossing
+from tests.netns.crossing import LAN, OUTSIDE, TUNNEL, Crossing, appliance_with, loaded
 from tests.netns.packets import Crafted, datagrams
 
 pytestmark = pytest.mark.netns
@@ -63,10 +62,7 @@ ERRORS = {4: (3, 11, 12), 6: (1, 2, 3, 4)}
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crossing]:
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces of a thread need root")
-    with crossing(tmp_path_factory.mktemp("crossing")) as made:
-        made.load(appliance_with(FIREWALL))
+    with loaded(tmp_path_factory.mktemp("crossing"), FIREWALL) as made:
         yield made
 
 

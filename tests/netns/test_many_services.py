@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from ipaddress import ip_address
 
@@ -11,7 +10,7 @@ import pytest
 from firstboot.policy.decision import Packet, decide
 from firstboot.policy.policy import policy_of
 from firstboot.policy.rules import Action
-from tests.netns.crossing import LAN, OUTSIDE, TUNNEL, Crossing, appliance_with, crossing
+from tests.netns.crossing import LAN, OUTSIDE, TUNNEL, Crossing, appliance_with, loaded
 
 pytestmark = pytest.mark.netns
 
@@ -33,10 +32,7 @@ SENDERS = {6: ("2001:db8:ffff::80", "2001:db8:eeee::7"), 4: ("203.0.113.9",)}
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crossing]:
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces of a thread need root")
-    with crossing(tmp_path_factory.mktemp("crossing")) as made:
-        made.load(appliance_with(FIREWALL))
+    with loaded(tmp_path_factory.mktemp("crossing"), FIREWALL) as made:
         yield made
 
 

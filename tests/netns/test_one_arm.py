@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from ipaddress import ip_address
 
@@ -11,7 +10,7 @@ import pytest
 from firstboot.policy.decision import Packet, decide
 from firstboot.policy.policy import policy_of
 from firstboot.policy.rules import Action
-from tests.netns.crossing import ONE_ARMED, OUTSIDE, Crossing, appliance_with, crossing
+from tests.netns.crossing import ONE_ARMED, OUTSIDE, Crossing, appliance_with, loaded
 
 pytestmark = pytest.mark.netns
 
@@ -46,10 +45,7 @@ TABLE = (
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crossing]:
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces of a thread need root")
-    with crossing(tmp_path_factory.mktemp("crossing"), ONE_ARMED) as made:
-        made.load(appliance_with(FIREWALL, ONE_ARMED))
+    with loaded(tmp_path_factory.mktemp("crossing"), FIREWALL, ONE_ARMED) as made:
         yield made
 
 

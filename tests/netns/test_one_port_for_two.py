@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +11,7 @@ from firstboot.policy.decision import decide
 from firstboot.policy.policy import policy_of
 from firstboot.policy.question import Question, packets
 from firstboot.policy.rules import Action
-from tests.netns.crossing import Crossing, appliance_with, crossing
+from tests.netns.crossing import Crossing, appliance_with, loaded
 
 pytestmark = pytest.mark.netns
 
@@ -37,10 +36,7 @@ TABLE = (
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crossing]:
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces of a thread need root")
-    with crossing(tmp_path_factory.mktemp("crossing")) as made:
-        made.load(appliance_with(FIREWALL))
+    with loaded(tmp_path_factory.mktemp("crossing"), FIREWALL) as made:
         yield made
 
 
