@@ -12,7 +12,7 @@ from image.lab.client import Client
 from image.lab.gateway import Lab
 from image.lab.outside import watching_syns
 from image.lab.services import PAGE
-from image.lab.topology import INTERNET, PROVIDER
+from image.lab.topology import CLIENT, INTERNET, PROVIDER
 
 CLOSED = "timed-out"
 """What a dropped connection attempt looks like from the far end: nothing at all."""
@@ -63,6 +63,11 @@ def resolves_over_ipv6(lab: Lab, server: str) -> None:
 def reaches_the_internet(lab: Lab, *, timeout_s: int = 10) -> None:
     for address in (places.SERVER.ip, places.NAMED_IPV6):
         assert lab.client.fetch(address, timeout_s=timeout_s) == PAGE
+
+
+def has_way_out(lab: Lab) -> bool:
+    """Whether the client has a default route for IPv6."""
+    return bool(ip(lab.world, CLIENT, "-6", "route", "show", "default").strip())
 
 
 def keeps_others_out(lab: Lab, host: Client, address: IPv6Address, port: int = 8080) -> None:

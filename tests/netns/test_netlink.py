@@ -16,6 +16,7 @@ from firstboot.events import firewall_events, network_events, setting_events
 from firstboot.facts import OURS, Address, Link, Route
 from firstboot.netlink import Netlink
 from firstboot.sources import NETWORK, NOTHING, Source
+from image.lab.waiting import until
 from tests.netns.namespace import Namespace
 from tests.netns.network import network
 
@@ -264,8 +265,13 @@ def test_neighbours_are_known_by_their_hardware(namespace: Namespace, netlink: N
 
 
 def test_a_neighbour_is_news_when_it_comes_back_or_has_another_card(namespace: Namespace, netlink: Netlink) -> None:
-    namespace.program("ip", "link", "set", "eth0", "up")
+    namespace.program("ip", "link", "set", "eth0", "addrgenmode", "none", "up")
     events = namespace.call(network_events)
+    until(
+        lambda: "state UP" in namespace.program("ip", "link", "show", "eth0"),
+        "the link's own news is over",
+        timeout_s=10,
+    )
 
     def told(*words: str) -> Source:
         events.drain()

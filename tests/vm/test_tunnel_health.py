@@ -40,11 +40,6 @@ def gateway(gateway_image: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         yield booted
 
 
-def has_way_out(lab: Lab) -> bool:
-    """Whether the client has a default route for IPv6."""
-    return bool(ip(lab.world, CLIENT, "-6", "route", "show", "default").strip())
-
-
 def fetch_by_name(lab: Lab) -> tuple[str, float]:
     """The page of a server that has both families, and how long the client took until it was connected, in seconds."""
     name = places.SERVER_NAME
@@ -83,11 +78,11 @@ def nftables(lab: Lab, namespace: str, family: str, rule: str) -> Iterator[None]
 
 def test_a_blocked_tunnel_is_taken_back_and_offered_again(gateway: Booted, figure: Figure) -> None:
     lab = gateway.lab
-    until(lambda: has_way_out(lab), "the client has a way out", timeout_s=30)
+    until(lambda: checks.has_way_out(lab), "the client has a way out", timeout_s=30)
     assert fetch_by_name(lab)[0] == str(places.NAMED_IPV6)
     with fault(lab.world, Fault.PROTO41):
         began = time.monotonic()
-        until(lambda: not has_way_out(lab), "the way out is taken back", timeout_s=WITHDRAWN_S, every_s=0.05)
+        until(lambda: not checks.has_way_out(lab), "the way out is taken back", timeout_s=WITHDRAWN_S, every_s=0.05)
         withdrawn_s = time.monotonic() - began
         address, connected_s = fetch_by_name(lab)
         assert address == str(places.NAMED_IPV4)
@@ -97,7 +92,7 @@ def test_a_blocked_tunnel_is_taken_back_and_offered_again(gateway: Booted, figur
         says(gateway, "protocol 41 is blocked or not forwarded")
         on_the_pi.reports(gateway.guest, "protocol 41 is blocked or not forwarded")
     began = time.monotonic()
-    until(lambda: has_way_out(lab), "it is offered again", timeout_s=OFFERED_S, every_s=0.2)
+    until(lambda: checks.has_way_out(lab), "it is offered again", timeout_s=OFFERED_S, every_s=0.2)
     offered_s = time.monotonic() - began
     assert fetch_by_name(lab)[0] == str(places.NAMED_IPV6)
     on_the_pi.is_ready(gateway.guest, timeout_s=30)
@@ -113,7 +108,7 @@ def test_full_packets_that_vanish_are_measured_and_no_longer_used(gateway: Boote
         assert told(gateway) in gateway.guest.ask(["appliance", "status"]).output
         until(lambda: tunnel_mtu(gateway) == 1380, "the tunnel has that MTU", timeout_s=30, every_s=1)
         until(lambda: advertised_mtu(gateway.lab) == 1380, "and so has the LAN", timeout_s=30, every_s=1)
-        assert has_way_out(gateway.lab)
+        assert checks.has_way_out(gateway.lab)
         gateway.lab.client.ping(places.SERVER.ip, size_bytes=1380)
     until(lambda: tunnel_mtu(gateway) == 1480, "the tunnel has its MTU back", timeout_s=SIZED_S, every_s=1)
     until(lambda: advertised_mtu(gateway.lab) == 1480, "and so has the LAN", timeout_s=30, every_s=1)
@@ -142,4 +137,4 @@ def test_a_dead_server(gateway: Booted) -> None:
 def test_nothing_beyond(gateway: Booted) -> None:
     with nftables(gateway.lab, PROVIDER, "ip6", "drop"):
         says(gateway, "nothing on the IPv6 Internet answers")
-        until(lambda: not has_way_out(gateway.lab), "the way out is taken back", timeout_s=WITHDRAWN_S)
+        until(lambda: not checks.has_way_out(gateway.lab), "the way out is taken back", timeout_s=WITHDRAWN_S)
