@@ -23,6 +23,7 @@ from tests.vm import on_the_pi
 from tests.vm.conftest import EXAMPLE, Booted, booting, booting_again
 from tests.vm.kept import kept_connection
 from tests.vm.knocking import FIRST, Knocking, knocking
+from tests.vm.scanned import exposed, finds_only
 from tests.vm.verdicts import INSIDE, PLACES, at_gateway, crossed, give_second_arm
 
 pytestmark = pytest.mark.vm
@@ -173,6 +174,17 @@ def test_the_firewall_in_words(gateway: Booted) -> None:
 
 def test_allowed(gateway: Booted) -> None:
     checks.lets_in(gateway.lab, 80, 443)
+
+
+def test_nmap_finds_what_is_allowed_and_nothing_else(gateway: Booted) -> None:
+    lab = gateway.lab
+    address = checks.give_web_host_its_address(lab)
+    with lab.web.listening(80, 443, 22, 8080):
+        finds_only(lab, address, 80, 443)
+    for own in (lab.site.tunnel_client.ip, lab.site.routed[1]):
+        finds_only(lab, own)
+    with exposed(lab.world, lab.site.pi_uplink.ip) as address_outside:
+        finds_only(lab, address_outside)
 
 
 def test_full_packets(gateway: Booted) -> None:
