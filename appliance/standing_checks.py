@@ -96,7 +96,8 @@ def _control(appliance: Appliance) -> Iterator[Standing]:
     words = "echo requests of IPv6 (RFC 4890)"
     for from_, to in ((Zone.ANY, Zone.BOX), (Zone.OUTSIDE, Zone.INSIDE)) if is_gateway else ():
         yield Standing(words, from_, to, ICMP, families=frozenset((6,)), is_part=True)
-    yield Standing("echo requests from inside", Zone.INSIDE, Zone.ANY, ICMP, is_part=True)
+    for to in (Zone.BOX, Zone.OUTSIDE):  # networks inside do not send each other any
+        yield Standing("echo requests from inside", Zone.INSIDE, to, ICMP, is_part=True)
 
 
 def _udp(port: int) -> Service:
