@@ -14,11 +14,12 @@ from appliance.ranges import PortRange
 from firstboot.policy.rules import ICMP, Action, Group, Policy, Rule, State, Traffic
 
 INPUT, OUTPUT, FORWARD = "input", "output", "forward"
-ALLOWED, LOGGED, DENIED, LOGGED_DENIED = (
+ALLOWED, LOGGED, DENIED, LOGGED_DENIED, LOGGED_DROPPED = (
     "appliance-allow",
     "appliance-log-allow",
     "appliance-deny",
     "appliance-log-deny",
+    "appliance-log-drop",
 )
 REDIRECTED, TRANSLATED, USUAL = "appliance-dnat", "appliance-nat", "appliance-masquerade"
 
@@ -70,7 +71,7 @@ def filter_lines(policy: Policy, family: int) -> Iterator[Line]:
 def target_of(policy: Policy, rule: Rule) -> str:
     """The end of a line."""
     if rule.action is Action.DROP:
-        return "-j DROP"
+        return f"-j {LOGGED_DROPPED}" if rule.log else "-j DROP"
     if rule.action is Action.DENY:
         return f"-j {LOGGED_DENIED if rule.log else DENIED}"
     if rule.log:

@@ -41,7 +41,7 @@ class Action(StrEnum):
 
     ALLOW = "allow"
     DROP = "drop"
-    """Silently: it is nobody's fault, and there is much of it."""
+    """Silently, however the policy denies: it is nobody's fault, or an answer would go to somebody else."""
     DENY = "deny"
     """As the policy denies, and logged as it logs."""
     REJECT = "reject"

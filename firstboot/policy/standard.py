@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network
 
 from appliance.addresses import PRIVATE, host_network
-from appliance.firewall import Zone
+from appliance.firewall import Logged, Zone
 from appliance.model import Appliance
 from appliance.ranges import PortRange
 from firstboot.facts import Facts
@@ -69,7 +69,7 @@ def before_own(appliance: Appliance, facts: Facts, zones: Zones) -> Iterator[Rul
 
 def _pretended(appliance: Appliance, zones: Zones) -> Iterator[Rule]:
     """No address of the inside comes by another interface than its own: the outside's, the uplink beside a tunnel, or
-    that of another network.
+    that of another network. An answer would go to the machine that has the address, and asked for nothing.
     """
     uplink = [appliance.uplink.interface] if appliance.uplink is not None else []
     for family in FAMILIES:
@@ -79,8 +79,9 @@ def _pretended(appliance: Appliance, zones: Zones) -> Iterator[Rule]:
             networks = tuple(network for arm in elsewhere for network in arm.networks if network != LINK_LOCAL)
             if networks and interface:
                 yield Rule(
-                    Group.NOISE, Action.DENY, Zone.OUTSIDE if interface == outside else Zone.ANY, source=networks,
+                    Group.NOISE, Action.DROP, Zone.OUTSIDE if interface == outside else Zone.ANY, source=networks,
                     families=(family,), interface="" if interface == outside else interface,
+                    log=appliance.firewall.log is not Logged.NONE,
                     note="pretends to be from inside", chains=(INPUT, FORWARD),
                 )  # fmt: skip
 

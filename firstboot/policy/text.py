@@ -15,6 +15,7 @@ from firstboot.policy.compiled import (
     INPUT,
     LOGGED,
     LOGGED_DENIED,
+    LOGGED_DROPPED,
     OUTPUT,
     REDIRECTED,
     TRANSLATED,
@@ -58,7 +59,7 @@ def _filter(policy: Policy, family: int) -> Table:
     lines = [replace(line, chain=names.get(line.chain, line.chain)) for line in found]
     rest = (f"{ufw}-reject-{INPUT}", f"{ufw}-reject-{FORWARD}")
     lines += [*_endings(policy, rest), *_closed(family)]
-    chains = (*names.values(), *rest, ALLOWED, LOGGED, DENIED, LOGGED_DENIED, CLOSED)
+    chains = (*names.values(), *rest, ALLOWED, LOGGED, DENIED, LOGGED_DENIED, LOGGED_DROPPED, CLOSED)
     return Table("filter", tuple(dict.fromkeys((*chains, *(line.chain for line in lines)))), tuple(lines))
 
 
@@ -81,6 +82,8 @@ def _endings(policy: Policy, rest: Sequence[str]) -> Iterator[Line]:
             yield Line(chain, "-j REJECT")
         else:
             yield Line(chain, "-j DROP")
+    yield Line(LOGGED_DROPPED, f'{limit} "[UFW BLOCK] "')
+    yield Line(LOGGED_DROPPED, "-j DROP")
 
 
 def _closed(family: int) -> Iterator[Line]:
