@@ -15,6 +15,7 @@ from appliance import (
     network_checks,
     policy_checks,
     rule_checks,
+    shadow_checks,
     standing_checks,
     tunnel_checks,
 )
@@ -69,6 +70,7 @@ CHECKS: tuple[Check, ...] = (
     *tunnel_checks.CHECKS,
     *firewall_checks.CHECKS,
     *rule_checks.CHECKS,
+    *shadow_checks.CHECKS,
     *standing_checks.CHECKS,
     *name_checks.CHECKS,
     *policy_checks.CHECKS,

@@ -12,7 +12,7 @@ import pytest
 from firstboot.policy.decision import Packet, decide
 from firstboot.policy.policy import policy_of
 from firstboot.policy.rules import Action
-from tests.netns.crossing import LAN, Crossing, appliance_with, loaded
+from tests.netns.crossing import LAN, OUTSIDE, TUNNEL, Crossing, appliance_with, loaded
 from tests.netns.logged import lines
 from tests.netns.test_apart import (
     BOX,
@@ -24,8 +24,6 @@ from tests.netns.test_apart import (
     HOME6,
     INTERNET,
     INTERNET6,
-    OUTSIDE,
-    TUNNEL,
     TWO,
 )
 
