@@ -190,15 +190,29 @@ def _one_port_for_two(appliance: Appliance) -> Iterator[Finding]:
     """A port of the Pi's one IPv4 address leads one sender to the first machine that is named, whatever comes later."""
     if not hides_ipv4(appliance):
         return
-    firewall, seen = appliance.firewall, list(_ssh_from_outside(appliance))
-    for number, forward in enumerate(firewall.port_forwards):
-        given = Given(forward.port, forward.to, forward.from_, f"firewall.port_forwards[{number}]", forward.to_port)
+    seen = list(_ssh_from_outside(appliance))
+    for given in led_inside(appliance):
         yield from until_unread(_taken(given, seen))
-    for number, rule in enumerate(firewall.allow_in):
-        if not isinstance(rule.to, IPv6Address):
-            for service in services_of(rule):
-                given = Given(service, rule.to, rule.from_, f"firewall.allow_in[{number}]", rule.nat_port)
-                yield from until_unread(_taken(given, seen))
+
+
+def led_inside(appliance: Appliance) -> Iterator[Given]:
+    """The ports of the Pi's one IPv4 address that lead to a machine inside, the more special ones first."""
+    if not hides_ipv4(appliance):
+        return
+    for number, forward in enumerate(appliance.firewall.port_forwards):
+        path = f"firewall.port_forwards[{number}]"
+        yield from until_unread(_forwarded(forward, path))
+    for number, rule in enumerate(appliance.firewall.allow_in):
+        yield from until_unread(_let_to(rule, f"firewall.allow_in[{number}]"))
+
+
+def _forwarded(forward: PortForward, path: str) -> Iterator[Given]:
+    yield Given(forward.port, forward.to, forward.from_, path, forward.to_port)
+
+
+def _let_to(rule: AllowIn, path: str) -> Iterator[Given]:
+    if not isinstance(rule.to, IPv6Address):
+        yield from (Given(service, rule.to, rule.from_, path, rule.nat_port) for service in services_of(rule))
 
 
 def _ssh_from_outside(appliance: Appliance) -> Iterator[Given]:

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import random
+from ipaddress import IPv4Network
+
 import pytest
 
 from tests.appliance.conftest import EXAMPLES, problems, warnings
@@ -27,6 +30,57 @@ CASES = {
 """,
         [
             "+4:7: firewall.rules[2] can never match: firewall.rules[0] comes before it, and decides all of that (line +2) (put it before the other, or take it out)",
+        ],
+    ),
+    "a rule that several together come before": (
+        """\
+  rules:
+    - {from: inside, to: outside, destination: 198.51.100.0/25, action: allow}
+    - {from: inside, to: outside, port: udp/1000-2000, action: deny}
+    - {from: inside, to: outside, port: tcp/20-30, action: allow}
+    - {from: inside, to: outside, port: tcp/31-40, action: deny}
+    - {from: any, to: outside, port: tcp/25-35, action: allow}
+    - {from: inside, to: outside, port: tcp/25-35, action: allow}
+    - {from: inside, to: outside, destination: 198.51.100.128/25, port: [tcp, icmp], action: deny}
+    - {from: inside, to: outside, destination: 198.51.100.0/24, port: [tcp/443, icmp, udp/1500], action: deny}
+    - {from: inside, to: outside, destination: 198.51.100.0/23, port: tcp/443, action: deny}
+""",
+        [
+            "+7:7: firewall.rules[5] can never match: firewall.rules[4] comes before it, and decides all of that (line +6) (put it before the other, or take it out)",
+            "+9:7: firewall.rules[7] can never match: firewall.rules[0], firewall.rules[1], firewall.rules[6] come before it, and together decide all of that (line +2) (put it before them, or take it out)",
+        ],
+    ),
+    "what several together leave something of": (
+        """\
+  rules:
+    - {from: inside, to: outside, destination: 198.51.100.0/25, port: tcp, action: deny}
+    - {from: inside, to: outside, destination: 198.51.100.128/25, port: tcp/1-1000, action: allow}
+    - {from: inside, to: outside, destination: 198.51.100.0/24, port: tcp/1-1001, action: deny}
+    - {from: inside, source: nas, to: outside, port: udp/1-100, action: deny}
+    - {from: inside, source: tv, to: outside, port: udp/101-200, action: deny}
+    - {from: inside, source: nas, to: outside, port: udp/1-200, action: deny}
+    - {from: outside, to: box, port: udp/9, action: deny}
+    - {from: inside, to: box, port: udp/9, action: deny}
+    - {from: any, to: box, port: udp/9, action: allow}
+    - {from: inside, to: outside, port: tcp/2, nat: no, action: allow}
+    - {from: inside, to: outside, port: tcp/3, nat: no, action: allow}
+    - {from: inside, to: outside, port: tcp/2-3, action: allow}
+""",
+        [],
+    ),
+    "rules of IPv4 and of names that several others come before": (
+        """\
+  rules:
+    - {from: inside, to: outside, port: tcp/2, action: allow}
+    - {from: inside, source: nas, to: outside, port: tcp/3, action: allow}
+    - {from: inside, source: nas, to: outside, port: tcp/2-3, nat: no, action: allow}
+    - {from: any, to: box, port: tcp/21, action: deny}
+    - {from: any, to: box, port: tcp/23, action: deny}
+    - {from: inside, to: box, port: tcp/21-23, action: allow}
+""",
+        [
+            "+4:7: firewall.rules[2] can never match: firewall.rules[0], firewall.rules[1] come before it, and together decide all of that (line +2) (put it before them, or take it out)",
+            "+7:7: firewall.rules[5] can never match: firewall.management.ssh_from, firewall.rules[3], firewall.rules[4] come before it, and together decide all of that (list there who may, or take it out)",
         ],
     ),
     "a rule that who looks after the Pi comes before": (
@@ -270,6 +324,62 @@ def test_what_a_rule_does_not_deny_is_a_warning(rule: str) -> None:
     found = warnings(f"{TWO_ARMED}firewall:\n  rules:\n    - {rule}\n")
     standing = "firewall.rules[0] does not deny all of that, as standing rules come before it, and allow: "
     assert found == [f"a.yaml:{FIRST + 2}:7: {standing}{'; '.join(words)}" for words in [WARNINGS[rule]] if words]
+
+
+LEADING = """\
+  allow_in:
+    - {to: 192.168.2.9, tcp: [443, 8000-8010]}
+    - {to: "2001:db8:123d:abc::9", udp: [5000]}
+  port_forwards:
+    - {port: udp/4000, to: nas, from: [198.51.100.0/24, "2001:db8:9::/48"]}
+"""
+LED = {
+    "{from: outside, to: box, port: tcp/443, action: deny}": "tcp/443 from outside, which leads to 192.168.2.9, by firewall.allow_in[0] (line +2)",
+    "{from: any, to: box, port: [tcp/1, tcp/8005-9000], action: allow}": "tcp/8000-8010 from outside, which leads to 192.168.2.9, by firewall.allow_in[0] (line +2)",
+    "{from: outside, to: box, port: udp/4000, action: deny}": "udp/4000 from 198.51.100.0/24, which leads to nas, by firewall.port_forwards[0] (line +5)",
+    "{from: outside, to: box, port: udp/5000, action: deny}": "",
+    "{from: outside, source: 203.0.113.9, to: box, port: udp/4000, action: deny}": "",
+    '{from: outside, source: "2001:db8:9::9", to: box, port: tcp/443, action: deny}': "",
+    '{from: outside, to: box, destination: "2001:db8:9::9", port: tcp/443, action: deny}': "",
+    "{from: outside, to: box, action: deny}": "",
+    "{from: inside, to: box, port: tcp/443, action: deny}": "",
+    "{from: outside, source: 198.51.100.9, to: inside, port: tcp/443, action: deny}": "",
+}
+"""Of which service, and by whose setting, a rule is not about what it seems to be about."""
+
+
+@pytest.mark.parametrize("rule", LED)
+def test_a_rule_about_a_port_that_leads_inside_is_a_warning(rule: str) -> None:
+    found = [line for line in warnings(f"{TWO_ARMED}firewall:\n{LEADING}  rules:\n    - {rule}\n") if "IPv4" in line]
+    said = f"+7:7: firewall.rules[0] has no effect in IPv4 on {LED[rule]} (to: inside)"
+    assert found == [f"a.yaml:{counted(said)}" for each in [LED[rule]] if each]
+
+
+def test_where_no_port_leads_inside_it_is_none() -> None:
+    """IPv4 of one arm does not come by."""
+    rule = "{from: outside, to: box, port: tcp/443, action: deny}"
+    assert not warnings(f"{GATEWAY}firewall:\n  allow_in: [{{to: nas, tcp: 443}}]\n  rules:\n    - {rule}\n")
+
+
+def test_a_thousand_rules_of_any_sort_are_compared() -> None:
+    """They overlap in every way: what would fall into too many pieces is not looked at further."""
+    chance = random.Random(97)
+    rules = [
+        f"{{from: any, source: {_network(chance)}, to: outside, destination: {_network(chance)}, "
+        f"port: tcp/{first}-{first + chance.randrange(9000)}, action: deny}}"
+        for first in (chance.randrange(1, 50000) for _ in range(998))
+    ]
+    rules += [f"{{from: any, to: outside, port: {port}, action: allow}}" for port in ("tcp", "tcp/9")]
+    text = "\n".join(f"    - {rule}" for rule in rules)
+    found = problems(f"{TWO_ARMED}firewall:\n  rules:\n{text}\n")
+    assert "firewall.rules[999] can never match: firewall.rules[998] comes before it" in found[-1]
+
+
+def _network(chance: random.Random) -> str:
+    """Of an Internet that is small."""
+    prefix_length = chance.randrange(13, 20)
+    address = (198 << 24 | 18 << 16 | chance.randrange(1 << 17)) >> (32 - prefix_length) << (32 - prefix_length)
+    return str(IPv4Network((address, prefix_length)))
 
 
 NAMED = """\
