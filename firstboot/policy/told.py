@@ -10,6 +10,7 @@ from appliance.errors import Mark
 from appliance.firewall import Deny, Logged, Zone
 from firstboot.policy.compiled import is_logged
 from firstboot.policy.counted import Count, Counts, by_rule
+from firstboot.policy.openings import opened
 from firstboot.policy.rules import FAMILIES, Action, Group, Policy, Rule, State, Traffic
 from firstboot.policy.shadows import letting_by, shadowing
 from firstboot.policy.standard import LISTENERS, NEIGHBOURS
@@ -93,7 +94,7 @@ def _row(number: int, rule: Rule, policy: Policy, marks: Mapping[str, Mark], cou
 
 
 def _note(number: int, rule: Rule, policy: Policy) -> str:
-    """Of ufw's rules also what they have no say about: of one's own, that is said before they are in force."""
+    """Of ufw's rules also what they have no say about, or open: of one's own, that is said before they are in force."""
     if not _in_force(rule):
         return "; ".join(each for each in (rule.note, _why_not(rule)) if each)
     if rule.group is not Group.UFW:
@@ -102,7 +103,10 @@ def _note(number: int, rule: Rule, policy: Policy) -> str:
     if before is not None:
         return f"{rule.note}; it never decides, rule {before + 1} does before it"
     letting = ", ".join(str(each + 1) for each in letting_by(policy.rules, number))
-    return f"{rule.note}; some of it is allowed before, by rule {letting}" if letting else rule.note
+    if letting:
+        return f"{rule.note}; some of it is allowed before, by rule {letting}"
+    names = ", ".join(opened(policy, number))
+    return f"{rule.note}; it opens to the outside what the Pi has for the inside: {names}" if names else rule.note
 
 
 def _rest(policy: Policy, counted: Count | None) -> Row:

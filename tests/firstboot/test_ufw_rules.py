@@ -235,6 +235,38 @@ def test_a_rule_that_never_decides_is_told_so() -> None:
     assert row.note == "ufw rule: allow 8443/tcp"
 
 
+OPEN = "it opens to the outside what the Pi has for the inside: "
+LISTED = "management: {ssh_from: [inside, 198.51.100.7]}"
+SHUT = "rules: [{from: outside, to: box, port: tcp/20-30, action: deny}]"
+
+
+@pytest.mark.parametrize(
+    ("words", "firewall", "names"),
+    [
+        ("-p tcp --dport 22 -j ACCEPT", "", "ssh"),
+        ("-p tcp --dport 22 -j ufw-user-limit-accept", "", "ssh"),
+        ("-p tcp --dport 22 -s 198.51.100.0/24 -j ACCEPT", LISTED, "ssh"),
+        ("-p tcp --dport 53 -j ACCEPT", "", "DNS over TCP"),
+        ("-p udp --dport 53 -i eth0 -j ACCEPT", "", "DNS"),
+        ("-p tcp -m multiport --dports 20:30,50:60 -j ACCEPT", SHUT, "DNS over TCP"),
+        ("-s 198.51.100.7 -j ACCEPT", "", "ssh, DNS, DNS over TCP, DHCP, multicast DNS"),
+        ("-p udp --dport 53 -s 192.168.2.0/24 -j ACCEPT", "", ""),
+        ("-p udp --dport 53 -i eth1 -j ACCEPT", "", ""),
+        ("-p tcp --dport 22 -j DROP", "", ""),
+        ("-p tcp --dport 22 -j ACCEPT", SHUT, ""),
+        ("-p tcp --dport 8443 -j ACCEPT", "", ""),
+    ],
+)
+def test_a_rule_that_opens_what_is_for_the_inside_is_told_so(words: str, firewall: str, names: str) -> None:
+    [row] = told(loaded(f"-A ufw-user-input {words}"), f"firewall: {{{firewall}}}\n" if firewall else "")
+    assert row.note.partition(OPEN)[2] == names
+
+
+def test_what_leads_inside_or_out_opens_nothing_of_the_pis() -> None:
+    lines = "-A ufw-user-forward -p tcp --dport 22 -j ACCEPT\n-A ufw-user-output -p udp --dport 53 -j ACCEPT"
+    assert not any(OPEN in row.note for row in told(loaded(lines)))
+
+
 def test_a_rule_that_denies_what_comes_before_it_is_told_so() -> None:
     denying = WEB.replace("allow tcp 8443", "deny tcp {port}").replace("--dport 8443", "--dport {port}")
     denying = denying.replace("-j ACCEPT", "-j DROP")
