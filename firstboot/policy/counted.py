@@ -33,7 +33,8 @@ def by_rule(policy: Policy, counts: Mapping[int, Counts]) -> Mapping[int | None,
 def _ours(policy: Policy, family: int) -> Iterator[tuple[int, str, int]]:
     """Each line that is for a rule: its number, the chain, and the place there."""
     [table] = (table for table in tables(policy, family) if table.name == "filter")
-    seen = dict.fromkeys(table.chains, 0)
+    # The comment with the version is a rule by itself, the first one of its chain (ufw-before.rules.j2).
+    seen = dict.fromkeys(table.chains, 0) | {f"{UFW[family]}-before-{INPUT}": 1}
     for line in table.lines:
         if line.rule is not None:
             yield line.rule, line.chain, seen[line.chain]

@@ -222,6 +222,20 @@ def test_each_rule_is_told_with_its_line_and_what_it_counted() -> None:
     assert (rest.action, rest.packets) == ("deny", None)
 
 
+def test_what_is_counted_is_that_of_the_lines_which_are_loaded() -> None:
+    """The kernel has all of the file, and a rule for its version, too: here, packets that ask for ssh or for names."""
+    found = parsed("firewall:\n  management: {ssh_from: [inside, 198.51.100.7]}\n")
+    policy = policy_of(found.appliance, FACTS)
+    counts: dict[int, dict[tuple[str, str], list[tuple[int, int]]]] = {4: {}, 6: {}}
+    for family, chains in counts.items():
+        text = rules_of(policy, family).text.partition("*nat")[0]
+        for _, chain, words in (line.split(maxsplit=2) for line in text.splitlines() if line.startswith("-A ")):
+            packets = int("--dport 22 " in words) + 100 * int("--dport 53 " in words)
+            chains.setdefault(("filter", chain), []).append((packets, 0))
+    told = {(row.note, row.source): row.packets for row in rows(policy, found.marks, counts) if row.packets}
+    assert told == {("ssh", "any"): 3, ("ssh", "198.51.100.7"): 1, ("DNS", "any"): 600}
+
+
 def test_nobody_is_asked_about_in_no_family_that_both_have() -> None:
     policy = policy_of(parsed().appliance, FACTS)
     with pytest.raises(InputError, match="no addresses of one family"):
