@@ -12,7 +12,7 @@ BUILD_HOST := image/host-packages.txt
 TEST_HOST  := tests/host-packages.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help image deb test unit lint netns container build vm bench lock clean build-packages test-packages
+.PHONY: help image deb docs test unit lint netns container build vm bench lock clean build-packages test-packages
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ image: build-packages .venv/.build-ready ## a flashable image in dist/ (PROFILE=
 
 deb: build-packages .venv/.build-ready ## a package for any Debian 12 or 13, in dist/
 	$(PYTHON) -m appliance deb
+
+docs: .venv/.build-ready ## docs/appliance.yaml.md anew, from the model
+	$(PYTHON) -m image.manual appliance.yaml.md > docs/appliance.yaml.md.new && mv docs/appliance.yaml.md.new docs/appliance.yaml.md
 
 test: test-packages .venv/.test-ready ## every test there is: lint, unit, network namespaces, containers, real images in QEMU
 	$(PYTEST) --numprocesses 2 --dist loadscope

@@ -21,7 +21,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 
@@ -48,6 +48,7 @@ COMMANDS = (
     Command("cache", "image.cli.cache", "see, trim or verify what builds keep"),
     Command("stamp", "image.cli.stamp", "make an image for each of many devices out of one"),
     Command("deb", "image.cli.deb", "build a package for a machine that is not made from an image"),
+    Command("completion", "image.cli.completion", "print what has a shell complete these commands"),
     Command("status", "firstboot.cli.status", "on the device: what is up, and what is not and why"),
     Command("plan", "firstboot.cli.plan", "on the device: what differs, and what would be done about it"),
     Command("explain", "firstboot.cli.explain", "on the device: all that is known of one part, and its history"),
@@ -95,25 +96,38 @@ def _run(argv: Sequence[str]) -> int:
     called = next((word for word in argv if not word.startswith("-")), None)
     if called is not None and called not in {command.name for command in installed}:
         raise _unknown(called, installed)
-    parser = _parser()
-    subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    run = None
-    for command in installed:
-        one = subparsers.add_parser(
-            command.name, help=command.summary, formatter_class=argparse.RawDescriptionHelpFormatter
-        )
-        if command.name == called:
-            module = importlib.import_module(command.module)
-            module.configure(one)
-            run = module.run
+    parser = _parser(installed, configured={called})
     if not argv:
         parser.print_help()
         return WRONG_INPUT
     arguments = parser.parse_args(argv)
-    return int(run(arguments)) if run is not None else WRONG_INPUT
+    module = next((command.module for command in installed if command.name == arguments.command), None)
+    return int(importlib.import_module(module).run(arguments)) if module is not None else WRONG_INPUT
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser_of(packages: Container[str]) -> argparse.ArgumentParser:
+    """The parser of all commands that are in these packages, each with its options: for whoever describes them.
+
+    It imports the modules of all of them.
+    """
+    commands = [command for command in COMMANDS if command.module.partition(".")[0] in packages]
+    return _parser(commands, configured={command.name for command in commands})
+
+
+def _parser(commands: Sequence[Command], configured: Container[str | None]) -> argparse.ArgumentParser:
+    """Of these commands; only of those `configured` the options are known, and the modules imported."""
+    parser = _without_commands()
+    subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    for command in commands:
+        one = subparsers.add_parser(
+            command.name, help=command.summary, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if command.name in configured:
+            importlib.import_module(command.module).configure(one)
+    return parser
+
+
+def _without_commands() -> argparse.ArgumentParser:
     return argparse.ArgumentParser(
         prog="appliance",
         description=(

@@ -59,10 +59,10 @@ class Management:
     """Who looks after the Pi."""
 
     ssh_from: tuple[Network | str, ...] = values(
-        traffic.MANAGER, "hosts and networks that may use ssh", default=(INSIDE,)
+        traffic.MANAGER, "hosts and networks that may use ssh", default=(INSIDE,), example=(INSIDE, "203.0.113.9")
     )
     syslog_to: IPv4Address | IPv6Address | None = setting(
-        scalar.IP_ADDRESS, "the host that the Pi may send its log to", default=None
+        scalar.IP_ADDRESS, "the host that the Pi may send its log to", default=None, example="192.168.1.5"
     )
 
 
@@ -71,9 +71,11 @@ class AllowIn:
     """A service inside that the outside may reach: by IPv6 as it is, by IPv4 at the Pi's own address."""
 
     to: IPv4Address | IPv6Address | str = setting(traffic.HOST, "the machine inside: its address, or its name")
-    tcp: tuple[PortRange, ...] = values(scalar.PORTS, "TCP ports or ranges of them")
-    udp: tuple[PortRange, ...] = values(scalar.PORTS, "UDP ports or ranges of them")
-    from_: tuple[Network, ...] = values(traffic.HOSTS, "only from these hosts and networks")
+    tcp: tuple[PortRange, ...] = values(scalar.PORTS, "TCP ports or ranges of them", example=("443", "8000-8010"))
+    udp: tuple[PortRange, ...] = values(scalar.PORTS, "UDP ports or ranges of them", example=("51820",))
+    from_: tuple[Network, ...] = values(
+        traffic.HOSTS, "only from these hosts and networks", example=("198.51.100.0/24",)
+    )
     nat_port: int | None = setting(
         traffic.PORT, "the port at the machine, where it is another than at the Pi's address", default=None
     )
@@ -86,7 +88,9 @@ class PortForward:
     port: Service = setting(traffic.TRANSPORT, "the port outside, with its protocol")
     to: IPv4Address | str = setting(traffic.HOST4, "the machine inside: its IPv4 address, or its name")
     to_port: int | None = setting(traffic.PORT, "the port there, where it is another", default=None)
-    from_: tuple[Network, ...] = values(traffic.HOSTS, "only from these hosts and networks")
+    from_: tuple[Network, ...] = values(
+        traffic.HOSTS, "only from these hosts and networks", example=("198.51.100.0/24",)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +103,9 @@ class FilterRule:
     destination: Network | str | None = setting(
         traffic.ENDPOINT, "to which host or network there, or any", default=None
     )
-    port: tuple[Service, ...] = values(traffic.SERVICE, "what they are for", default=(ANY,))
+    port: tuple[Service, ...] = values(
+        traffic.SERVICE, "what they are for", default=(ANY,), example=("tcp/443", "udp/53")
+    )
     nat: bool | None = setting(
         scalar.BOOLEAN, "IPv4 only: whether they leave with the Pi's address; left out: as usual", default=None
     )
@@ -116,7 +122,10 @@ class Firewall:
     allow_in: tuple[AllowIn, ...] = sections(AllowIn, "services inside that the outside may reach")
     port_forwards: tuple[PortForward, ...] = sections(PortForward, "ports of the Pi's IPv4 address that lead inside")
     outbound: tuple[Service, ...] = values(
-        traffic.OUTBOUND, "what the inside may use outside: allow, or a list", default=(ANY,)
+        traffic.OUTBOUND,
+        "what the inside may use outside: allow, or a list",
+        default=(ANY,),
+        example=("tcp/443", "udp/53"),
     )
     rules: tuple[FilterRule, ...] = sections(FilterRule, "rules of your own")
     deny: Deny = setting(scalar.choice(Deny), "what becomes of packets that are denied", default=Deny.DROP)

@@ -103,7 +103,9 @@ class Uplink:
         scalar.IPV4_INTERFACE, "the fixed address with its prefix length; left out: DHCP", default=None
     )
     gateway: IPv4Address | None = setting(scalar.IPV4_ADDRESS, "the router on that network", default=None)
-    dns: tuple[IPv4Address | IPv6Address, ...] = values(scalar.IP_ADDRESS, "DNS servers to ask")
+    dns: tuple[IPv4Address | IPv6Address, ...] = values(
+        scalar.IP_ADDRESS, "DNS servers to ask", example=("1.1.1.1", "8.8.8.8")
+    )
     mtu: int = setting(scalar.MTU, "largest packet in bytes; 1492 behind PPPoE", default=1500)
     wifi: Wifi | None = section(Wifi, "the wireless network to join, where the interface is wireless")
 
@@ -121,17 +123,19 @@ class Broker:
 class Tunnel:
     """The 6in4 tunnel, in the words of the broker's "IPv6 Tunnel" page."""
 
-    server: IPv4Address = setting(scalar.IPV4_ADDRESS, 'the page\'s "Server IPv4 Address"')
+    server: IPv4Address = setting(scalar.IPV4_ADDRESS, 'the page\'s "Server IPv4 Address"', example="198.51.100.100")
     address: IPv6Interface = setting(scalar.IPV6_INTERFACE, 'the page\'s "Client IPv6 Address", with /64')
     routed: IPv6Network = setting(
         scalar.IPV6_NETWORK, 'the page\'s "Routed /64"; its "Routed /48" for several networks, a /64 each'
     )
-    interface: str = setting(scalar.INTERFACE, "what to call the tunnel's interface", default="he-ipv6")
+    interface: str = setting(scalar.INTERFACE, "what to call the tunnel's interface", default="he-ipv6", example="tun6")
     mtu: int | None = setting(
         scalar.TUNNEL_MTU, "largest packet in bytes; left out: the uplink's less 20", default=None
     )
     ipv4_only: tuple[str, ...] = values(
-        scalar.DOMAIN, "domains that refuse tunnels, e.g. of streaming services: their names lead to IPv4 alone"
+        scalar.DOMAIN,
+        "domains that refuse tunnels, e.g. of streaming services: their names lead to IPv4 alone",
+        example=("netflix.com", "nflxvideo.net"),
     )
     broker: Broker | None = section(
         Broker, "tell the broker of a new IPv4 address; left out: it is told on its page, by hand"
@@ -150,11 +154,12 @@ class Dhcp4:
 class LanNetwork:
     """A network that is served."""
 
-    interface: str = setting(scalar.INTERFACE, "its network interface; the uplink's own is allowed")
+    interface: str = setting(scalar.INTERFACE, "its network interface; the uplink's own is allowed", example="eth1")
     address: IPv4Interface | None = setting(
         scalar.IPV4_INTERFACE,
         "the Pi's own address there; left out where the LAN is on the uplink's interface",
         default=None,
+        example="192.168.2.1/24",
     )
     domain: str = setting(scalar.DOMAIN, "the domain of the names on it", default="lan")
     dhcp4: Dhcp4 | None = section(Dhcp4, "give out IPv4 addresses; left out: somebody else does")
@@ -185,7 +190,10 @@ class Gadget:
     )
     share: Share = setting(scalar.choice(Share), "who gives whom the Internet", default=Share.ROUTE)
     functions: tuple[Function, ...] = values(
-        scalar.choice(Function), "what the laptop sees", default=(Function.ECM, Function.RNDIS)
+        scalar.choice(Function),
+        "what the laptop sees",
+        default=(Function.ECM, Function.RNDIS),
+        example=("ecm", "rndis", "acm"),
     )
     interfaces: Interfaces = setting(
         scalar.choice(Interfaces),
@@ -225,11 +233,15 @@ class SysctlPolicy(InterfaceSelection):
 class ChangePolicy(InterfaceSelection):
     """What to do when the set of interfaces that are meant changed."""
 
-    settle: int = setting(scalar.DURATION, "how long nothing more must have changed", default=3)
-    at_most_every: int = setting(scalar.DURATION, "the least time from one action to the next, 1 s or more", default=60)
+    settle: int = setting(scalar.DURATION, "how long nothing more must have changed", default=3, example="10s")
+    at_most_every: int = setting(
+        scalar.DURATION, "the least time from one action to the next, 1 s or more", default=60, example="5m"
+    )
     restart: str | None = setting(scalar.UNIT, "the systemd unit to restart", default=None)
     run: tuple[str, ...] = values(
-        scalar.ARGUMENT, "the command to run in its place, a word an item; what it prints goes to the journal"
+        scalar.ARGUMENT,
+        "the command to run in its place, a word an item; what it prints goes to the journal",
+        example=("/usr/local/bin/renew", "--quiet"),
     )
 
 
@@ -252,7 +264,10 @@ class RankedUplink:
         scalar.IPV4_NETWORK, "the interface that has an address of this network, whatever its name", default=None
     )
     dhcp: bool = setting(
-        scalar.BOOLEAN, "configured by DHCP; false: its address is configured elsewhere, and stays so", default=True
+        scalar.BOOLEAN,
+        "configured by DHCP; false: its address is configured elsewhere, and stays so",
+        default=True,
+        example="false",
     )
     metric: int = setting(scalar.METRIC, "the metric of its routes")
     optional: bool = setting(scalar.BOOLEAN, "may be missing; booting does not wait for it", default=False)

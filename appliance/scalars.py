@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any, Generic, TypeVar
@@ -32,7 +32,7 @@ class Scalar(Generic[T]):
     """A sort of value.
 
     `parse` raises ValueError with a sentence; `allowed` completes "allowed is …"; `show` gives the
-    notation that `parse` reads.
+    notation that `parse` reads. `given` is a text that it reads, where `allowed` ends in no such example.
     """
 
     name: str
@@ -40,6 +40,17 @@ class Scalar(Generic[T]):
     allowed: str
     schema: Mapping[str, Any]
     show: Callable[[T], str] = str
+    given: str = field(default="", kw_only=True)
+
+    @property
+    def rule(self) -> str:
+        """What is allowed, without the example; "" where the name says it all."""
+        return self.allowed.partition("e.g. ")[0].rstrip(", ")
+
+    @property
+    def example(self) -> str:
+        """A text that `parse` reads."""
+        return self.given or self.allowed.partition("e.g. ")[2].partition(" or ")[0].strip('"')
 
 
 def choice(options: type[E]) -> Scalar[E]:
@@ -53,10 +64,10 @@ def choice(options: type[E]) -> Scalar[E]:
         suggestion = f', did you mean "{near[0]}"?' if near else ""
         raise ValueError(f"{quoted(text)} is not one of the choices{suggestion}")
 
-    return Scalar(options.__name__.lower(), parse, ", ".join(allowed), {"enum": allowed})
+    return Scalar(options.__name__.lower(), parse, ", ".join(allowed), {"enum": allowed}, given=allowed[0])
 
 
-def whole_number(name: str, first: int, last: int, unit: str = "") -> Scalar[int]:
+def whole_number(name: str, first: int, last: int, unit: str = "", *, given: int) -> Scalar[int]:
     """A number from the first to the last, both included."""
 
     def parse(text: str) -> int:
@@ -68,7 +79,7 @@ def whole_number(name: str, first: int, last: int, unit: str = "") -> Scalar[int
 
     number = {"type": "integer", "minimum": first, "maximum": last}
     schema = {"anyOf": [number, {"type": "string", "pattern": "^[0-9]{1,12}$"}]}
-    return Scalar(name, parse, f"{first} to {last}{unit}", schema)
+    return Scalar(name, parse, f"{first} to {last}{unit}", schema, given=str(given))
 
 
 def _number_range(text: str, first: int, last: int) -> tuple[int, int]:
@@ -142,6 +153,7 @@ BOOLEAN: Scalar[bool] = Scalar(
         ]
     },
     lambda value: "true" if value else "false",
+    given="true",
 )
 INTERFACE: Scalar[str] = Scalar(
     "a network interface",
@@ -167,7 +179,7 @@ DRIVER_PATTERN: Scalar[str] = Scalar(
 KIND: Scalar[str] = Scalar(
     "a kind of interfaces",
     names.kind,
-    "as `ip -d link` tells it, e.g. vlan; hardware stands for what has none",
+    "as `ip -d link` tells it, or hardware for what has none, e.g. vlan",
     {**ANY_TEXT, "pattern": names.KIND},
 )
 HOSTNAME: Scalar[str] = Scalar(
@@ -175,6 +187,7 @@ HOSTNAME: Scalar[str] = Scalar(
     names.hostname,
     "1 to 63 letters, digits and hyphens, no hyphen at either end",
     {**ANY_TEXT, "pattern": names.HOSTNAME},
+    given="ipv6gw",
 )
 DOMAIN: Scalar[str] = Scalar(
     "a domain name",
@@ -189,23 +202,29 @@ SYSCTL: Scalar[str] = Scalar(
     _text(names.SYSCTL),
 )
 UNIT: Scalar[str] = Scalar("a systemd unit", names.unit, "a full name, e.g. ssh.service", _text(names.UNIT))
-ARGUMENT: Scalar[str] = Scalar("a word of a command", names.one_line, "text of one line", ANY_TEXT)
-WORD: Scalar[str] = Scalar("a value", names.one_line, "text of one line", ANY_TEXT)
-SSID: Scalar[str] = Scalar("a wireless network's name", names.ssid, "1 to 32 bytes", ANY_TEXT)
+ARGUMENT: Scalar[str] = Scalar("a word of a command", names.one_line, "text of one line", ANY_TEXT, given="--quiet")
+WORD: Scalar[str] = Scalar("a value", names.one_line, "text of one line", ANY_TEXT, given="2")
+SSID: Scalar[str] = Scalar("a wireless network's name", names.ssid, "1 to 32 bytes", ANY_TEXT, given="Home")
 WPA_PASSPHRASE: Scalar[str] = Scalar(
     "a passphrase",
     names.wpa_passphrase,
     "8 to 63 printable ASCII characters, or 64 hexadecimal digits",
     {**ANY_TEXT, "pattern": names.WPA_KEY},
+    given="correct horse battery staple",
 )
 BROKER_USER: Scalar[str] = Scalar(
     "a user name",
     names.broker_user,
     "the name that you log in to the broker's pages with",
     {**ANY_TEXT, "pattern": names.BROKER_USER},
+    given="me",
 )
 UPDATE_KEY: Scalar[str] = Scalar(
-    "an update key", names.update_key, 'the page\'s "Update Key"', {**ANY_TEXT, "pattern": names.UPDATE_KEY}
+    "an update key",
+    names.update_key,
+    'the page\'s "Update Key"',
+    {**ANY_TEXT, "pattern": names.UPDATE_KEY},
+    given="A1b2C3d4E5f6G7h8",
 )
 COUNTRY: Scalar[str] = Scalar(
     "a country code",
@@ -218,6 +237,7 @@ SSH_PUBLIC_KEY: Scalar[str] = Scalar(
     public_key.ssh_public_key,
     "the line of a .pub file, e.g. ssh-ed25519 AAAA… you@laptop",
     _text(public_key.PATTERN),
+    given="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOzrN1bdD2E6kuR3y6QuopXcvzkCPQdR/t88rdA+g0Eb me@laptop",
 )
 IPV4_ADDRESS: Scalar[IPv4Address] = Scalar(
     "an IPv4 address", addresses.ipv4_address, "e.g. 192.168.1.254", _text(f"^{_IPV4}$")
@@ -259,10 +279,11 @@ GADGET_NETWORK: Scalar[IPv4Interface | None] = Scalar(
     _text(f"^(auto|{_IPV4}{_LENGTH})$"),
     lambda value: str(value or "auto"),
 )
-MTU: Scalar[int] = whole_number("a packet size", 1280, 9000, " bytes")  # IPv6 asks for 1280 (RFC 8200, section 5)
-TUNNEL_MTU: Scalar[int] = whole_number("a packet size", 1280, 1480, " bytes")  # the broker's own limit is 1480
-TUNNEL_ID: Scalar[int] = whole_number("a tunnel's number", 1, 2**31 - 1)
-METRIC: Scalar[int] = whole_number("a metric", 0, 2**32 - 1)
+# IPv6 asks for 1280 (RFC 8200, section 5); the broker's own limit is 1480
+MTU: Scalar[int] = whole_number("a packet size", 1280, 9000, " bytes", given=1492)
+TUNNEL_MTU: Scalar[int] = whole_number("a packet size", 1280, 1480, " bytes", given=1472)
+TUNNEL_ID: Scalar[int] = whole_number("a tunnel's number", 1, 2**31 - 1, given=123456)
+METRIC: Scalar[int] = whole_number("a metric", 0, 2**32 - 1, given=10)
 DURATION: Scalar[int] = Scalar(
     "a length of time", _duration, "a number with s, m, h or d, e.g. 12h", _text("^[0-9]{1,8}[smhd]$"), _shown_duration
 )
@@ -279,5 +300,9 @@ TABLES: Scalar[TableRange] = Scalar(
     _number_range_schema(1, 2**32 - 1),
 )
 TABLE_ENSURE: Scalar[str] = Scalar(
-    "what a route table must have", _only("default-route"), "default-route", {"enum": ["default-route"]}
+    "what a route table must have",
+    _only("default-route"),
+    "default-route",
+    {"enum": ["default-route"]},
+    given="default-route",
 )

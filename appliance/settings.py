@@ -1,7 +1,7 @@
 """What a field of the model is: wrappers of `dataclasses.field` that say how it is written in the file.
 
-Each puts a `Shape` into the field's metadata; the parser, the JSON Schema and the starting
-configurations are derived from it by `settings_of`.
+Each puts a `Shape` into the field's metadata; the parser, the JSON Schema, the starting configurations and
+the manual are derived from it by `settings_of`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,12 @@ class Value:
     scalar: Scalar[Any]
     doc: str
     secret: bool = False
+    given: str = ""
+
+    @property
+    def example(self) -> str:
+        """As it may be written; where none was given, its scalar's."""
+        return self.given or self.scalar.example
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,12 @@ class Values:
 
     scalar: Scalar[Any]
     doc: str
+    given: tuple[str, ...] = ()
+
+    @property
+    def example(self) -> tuple[str, ...]:
+        """As they may be written; where none were given, their scalar's."""
+        return self.given or (self.scalar.example,)
 
 
 @dataclass(frozen=True)
@@ -83,17 +95,22 @@ class Setting:
 
 
 @overload
-def setting(scalar: Scalar[T], doc: str, *, secret: bool = ...) -> T: ...
+def setting(scalar: Scalar[T], doc: str, *, secret: bool = ..., example: str = ...) -> T: ...
 @overload
-def setting(scalar: Scalar[T], doc: str, *, default: D, secret: bool = ...) -> T | D: ...
-def setting(scalar: Scalar[Any], doc: str, *, default: Any = dataclasses.MISSING, secret: bool = False) -> Any:
-    """One value; required unless there is a default. A secret is left out of `repr` and of every message."""
-    return dataclasses.field(default=default, repr=not secret, metadata={_SHAPE: Value(scalar, doc, secret)})
+def setting(scalar: Scalar[T], doc: str, *, default: D, secret: bool = ..., example: str = ...) -> T | D: ...
+def setting(
+    scalar: Scalar[Any], doc: str, *, default: Any = dataclasses.MISSING, secret: bool = False, example: str = ""
+) -> Any:
+    """One value; required unless there is a default. A secret is left out of `repr` and of every message.
+
+    `example`: for the manual, where the scalar's does not suit.
+    """
+    return dataclasses.field(default=default, repr=not secret, metadata={_SHAPE: Value(scalar, doc, secret, example)})
 
 
-def values(scalar: Scalar[T], doc: str, *, default: tuple[T, ...] = ()) -> tuple[T, ...]:
+def values(scalar: Scalar[T], doc: str, *, default: tuple[T, ...] = (), example: tuple[str, ...] = ()) -> tuple[T, ...]:
     """A list of values, never required."""
-    found: tuple[T, ...] = dataclasses.field(default=default, metadata={_SHAPE: Values(scalar, doc)})
+    found: tuple[T, ...] = dataclasses.field(default=default, metadata={_SHAPE: Values(scalar, doc, example)})
     return found
 
 

@@ -83,13 +83,14 @@ HOST4: Scalar[IPv4Address | str] = Scalar(
 HOSTS: Scalar[Network] = Scalar("hosts", addresses.network, _EITHER, ANY_TEXT, _shown)
 MANAGER: Scalar[Network | str] = Scalar("hosts", _manager, f"{INSIDE}, or {_EITHER}", ANY_TEXT, _shown)
 ENDPOINT: Scalar[Network | str | None] = Scalar(
-    "hosts", _endpoint, f"any, {_EITHER}, or a name that a machine has by DHCP", ANY_TEXT, _shown
+    "hosts", _endpoint, f"any, a name that a machine has by DHCP, {_EITHER}", ANY_TEXT, _shown
 )
 SERVICE: Scalar[Service] = Scalar(
     "a service",
     services.service,
     "tcp/443, udp/8000-8010, tcp, udp, icmp, any",
     {**ANY_TEXT, "pattern": services.PATTERN},
+    given="tcp/443",
 )
 TRANSPORT: Scalar[Service] = Scalar(
     "a port with its protocol",
@@ -103,9 +104,10 @@ OUTBOUND: Scalar[Service] = Scalar(
     f"allow, or a list of such as {Protocol.TCP}/443, udp/53, icmp",
     {**ANY_TEXT, "pattern": f"^allow$|{services.PATTERN}"},
     lambda found: "allow" if found == ANY else str(found),
+    given="udp/53",
 )
-PORT: Scalar[int] = whole_number("a port", 1, 65535)
+PORT: Scalar[int] = whole_number("a port", 1, 65535, given=443)
 RATE: Scalar[Rate] = Scalar(
     "a rate", _rate, "a number a second, minute or hour, e.g. 3/min", {**ANY_TEXT, "pattern": _RATE}
 )
-NOTE: Scalar[str] = Scalar("a note", names.one_line, "text of one line", ANY_TEXT)
+NOTE: Scalar[str] = Scalar("a note", names.one_line, "text of one line", ANY_TEXT, given="it sends mail")
