@@ -9,6 +9,7 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from image import documents
 from image.output import written
 from image.recipe import PROJECT
 from image.run import run
@@ -109,6 +110,8 @@ def build(folder: Path, *, epoch: int | None = None) -> Path:
         sources = _sources()
         for target, source in sources.items():
             _put(root / target, source.read_bytes(), 0o755 if target.parts[:2] == ("usr", "bin") else 0o644)
+        for document, content in documents.contents(documents.COMPLETION | documents.PAGES).items():
+            _put(root / document, content, 0o644)
         (root / "etc/appliance").mkdir(parents=True)
         _describe(root, version)
         time_s = max(int(source.stat().st_mtime) for source in sources.values()) if epoch is None else epoch

@@ -28,8 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = (
         "examples:\n"
-        "  appliance explain tunnel                 its link, addresses, routes, kernel settings, files and rules\n"
-        "  appliance explain 'firewall.allow_in[0]' what the first entry of that list does\n"
+        "  appliance explain tunnel                  its link, addresses, routes, kernel settings, files and rules\n"
+        "  appliance explain 'firewall.allow_in[0]'  what the first entry of that list does\n"
         "  appliance explain eth0\n"
         "  appliance explain net.ipv6.conf.all.forwarding"
     )

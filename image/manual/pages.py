@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
-from image.manual import configuration, markdown, roff
+from image.manual import bash, command_page, configuration, markdown, roff
 from image.manual.blocks import Heading, Paragraph
+from image.manual.commands import commands_of
 from image.recipe import PROJECT
+from image.stages import daemon
 
 CONFIG = "appliance.yaml"
 EXAMPLES = {
@@ -38,6 +40,17 @@ def configuration_roff() -> str:
     return roff.written(CONFIG, 5, "all that an appliance is", version("appliance"), blocks)
 
 
+def commands_roff() -> str:
+    """appliance(1), of the commands that are on the device."""
+    blocks = command_page.page(commands_of(daemon.PACKAGES))
+    return roff.written("appliance", 1, "keep the network as appliance.yaml wants it", version("appliance"), blocks)
+
+
+def completion_bash() -> str:
+    """Of the same commands."""
+    return bash.written(commands_of(daemon.PACKAGES))
+
+
 def _examples() -> Mapping[str, str]:
     return {title: (EXAMPLES_FOLDER / f"{name}.yaml").read_text(encoding="utf-8") for title, name in EXAMPLES.items()}
 
@@ -45,4 +58,6 @@ def _examples() -> Mapping[str, str]:
 PAGES: Mapping[str, Callable[[], str]] = {
     "appliance.yaml.md": configuration_markdown,
     "appliance.yaml.5": configuration_roff,
+    "appliance.1": commands_roff,
+    "appliance.bash": completion_bash,
 }

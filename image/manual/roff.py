@@ -17,11 +17,16 @@ SPECIAL = {"\n": r"\:", "\\": r"\e", "-": r"\-", "'": r"\(aq", "`": r"\(ga", "^"
 
 
 def written(name: str, section: int, summary: str, version: str, blocks: Iterable[Block]) -> str:
-    """A whole page. It has no date, as systemd's have none: the version says more, and is the same every day."""
-    lines = [f'.TH {name.upper()} {section} "" "appliance {version}"', ".nh", ".ad l"]
+    """A whole page, in which no word is hyphenated (groff_man(7)).
+
+    It has no date, as systemd's have none: the version says more, and is the same every day.
+    """
+    lines = [".nr HY 0", f'.TH {name.upper()} {section} "" "appliance {version}"', ".ad l"]
     lines += [".SH NAME", rf"{_escaped(name)} \- {_escaped(summary)}"]
     for block in blocks:
-        lines += _block(block)
+        found = list(_block(block))
+        after_heading = lines[-1].startswith((".SH", ".SS"))  # where there is a paragraph anyway
+        lines += found[1:] if after_heading and found[0] == ".PP" else found
     return "\n".join(lines) + "\n"
 
 
@@ -47,10 +52,12 @@ def _block(block: Block) -> Iterator[str]:
 def _table(table: Table) -> Iterator[str]:
     """A page is too narrow for columns: each row is a paragraph, tagged with its first cell."""
     for first, *others in table.rows:
-        yield ".TP"
-        yield _line(first)
         told = [others[0], *(f"{head}: {cell}" for head, cell in zip(table.head[2:], others[1:], strict=True) if cell)]
-        yield _line(". ".join(part.rstrip(".") for part in told if part) + ".")
+        text = ". ".join(part.rstrip(".") for part in told if part)
+        yield ".TP" if text else ".PP"
+        yield _line(first)
+        if text:
+            yield _line(text if text.endswith("?") else f"{text}.")
 
 
 def _line(text: str) -> str:

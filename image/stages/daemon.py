@@ -1,10 +1,11 @@
-"""Installs the Python packages that run on the device, `appliance` and `firstboot`, and compiles them."""
+"""Installs what runs on the device, the Python packages `appliance` and `firstboot`, compiled and documented."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
+from image import documents
 from image.cache.code import code_of
 from image.cache.store import digest_of_files
 from image.disk import layout
@@ -32,7 +33,7 @@ def sources() -> list[Path]:
 
 
 def _reads() -> dict[str, str]:
-    return {str(file): digest_of_files(PROJECT / file) for file in sources()}
+    return {str(file): digest_of_files(PROJECT / file) for file in (*sources(), *documents.sources())}
 
 
 def _make(work: Work) -> None:
@@ -40,6 +41,11 @@ def _make(work: Work) -> None:
         target = work.result / LIBRARY / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(PROJECT / name, target)
+        target.chmod(0o644)
+    for document, content in documents.contents(documents.wanted_in(work.result)).items():
+        target = work.result / document
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
         target.chmod(0o644)
     with native.entered(work) as inside, inside.lent():
         # By content and never checked: the files' times are not real ones, and nobody edits them in place.

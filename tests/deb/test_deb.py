@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,8 +13,9 @@ import pytest
 
 from firstboot.managers import ifupdown
 from firstboot.managers.detection import MANAGERS
-from image import deb
+from image import deb, documents
 from image.lab.waiting import until
+from image.manual.pages import PAGES
 from image.recipe import PROJECT
 from image.run import run
 from tests.debians import EPOCH, RELEASES, copied
@@ -108,6 +110,14 @@ def test_it_brings_nothing_that_takes_a_machine_over(package: Path) -> None:
     assert [name for name in names if name.startswith("etc/")] == ["etc/", "etc/appliance/"]
     assert not [name for name in names if "image" in Path(name).parts or "dnsmasq.service" in name]
     assert "Wants=ufw" not in (PROJECT / "overlays/base" / deb.OF_THE_IMAGE[1]).read_text()
+
+
+def test_it_brings_its_manual_and_what_bash_completes_it_by(package: Path, tmp_path: Path) -> None:
+    """As they are made of the sources now: nothing that was made before lies anywhere."""
+    run(["dpkg-deb", "--extract", package, tmp_path])
+    for target, name in (documents.COMPLETION | documents.PAGES).items():
+        content = (tmp_path / target).read_bytes()
+        assert (gzip.decompress(content) if target.endswith(".gz") else content).decode() == PAGES[name]()
 
 
 def test_its_units_are_good_and_enabled(debian: Path) -> None:

@@ -16,11 +16,13 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from image import documents
 from image.cache.store import remove
 from image.debian import sources
 from image.disk import ext4_files, fat, partitions
 from image.disk.layout import DEBIAN, SECTOR_BYTES
 from image.inside import namespaces
+from image.manual.pages import PAGES
 from image.run import run
 from tests.image.contents import Node, contents
 
@@ -147,6 +149,15 @@ def test_the_daemon_is_there_and_compiled(root: ext4_files.FileSystem, nodes: di
         compiled = f"{folder}/__pycache__/{file.removesuffix('.py')}.cpython-313.pyc"
         assert nodes[compiled].beginning[4:8] == b"\x01\0\0\0", f"{compiled}: PEP 552: hash-based, not checked"
     assert not [name for name in nodes if name.startswith("/usr/lib/appliance/") and "/tests/" in name]
+
+
+def test_bash_completes_its_commands_and_nothing_is_there_that_nobody_can_show(
+    root: ext4_files.FileSystem, nodes: dict[str, Node]
+) -> None:
+    [completion] = [f"/{target}" for target in documents.COMPLETION]
+    assert root.text(completion) == PAGES["appliance.bash"]()
+    assert completion in root.text("/etc/profile.d/appliance-completion.sh")
+    assert not [name for name in nodes if name.startswith("/usr/share/man/") and "appliance" in name]
 
 
 def test_no_file_is_newer_than_the_package_lists(nodes: dict[str, Node]) -> None:

@@ -1,0 +1,45 @@
+"""What is made out of the sources for whoever uses a machine: manual pages, and what has bash complete the commands."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from image.recipe import PROJECT
+from image.run import run
+
+COMPLETION = {"usr/share/bash-completion/completions/appliance": "appliance.bash"}
+PAGES = {
+    "usr/share/man/man1/appliance.1.gz": "appliance.1",
+    "usr/share/man/man5/appliance.yaml.5.gz": "appliance.yaml.5",
+}
+"""Where each is on the machine, and its name in `image.manual.pages`."""
+
+MAN = "usr/bin/man"
+
+
+def contents(documents: Mapping[str, str]) -> dict[str, bytes]:
+    """Each as it is on the machine, by where it is there; compressed if its name ends so.
+
+    A Python of its own makes it out of the sources as they are now, as the daemon's files are copied, whatever they
+    were when this one was started.
+    """
+    return {target: _content(target, name) for target, name in documents.items()}
+
+
+def sources() -> list[Path]:
+    """The files that these are made of beside the daemon's, sorted, relative to the project."""
+    found = [*(PROJECT / "image/manual").glob("*.py"), *(PROJECT / "tests/appliance/examples").iterdir()]
+    return sorted(file.relative_to(PROJECT) for file in found)
+
+
+def wanted_in(root: Path) -> dict[str, str]:
+    """What an image gets: pages are for those that have a program to read them with."""
+    return COMPLETION | (PAGES if (root / MAN).exists() else {})
+
+
+def _content(target: str, name: str) -> bytes:
+    text = run([sys.executable, "-m", "image.manual", name], cwd=PROJECT).encode()
+    return gzip.compress(text, mtime=0) if target.endswith(".gz") else text

@@ -1,0 +1,187 @@
+"""What bash completes, asked of a real bash: the function alone, and a line that somebody types."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appliance import cli
+from image import documents
+from image.cli.completion import PACKAGES
+from image.manual import bash
+from image.manual.commands import Command, Takes, commands_of
+from image.manual.pages import PAGES
+from image.recipe import PROJECT
+
+pytestmark = pytest.mark.programs
+
+BASH = "/bin/bash"
+EVERYTHING = commands_of(PACKAGES)
+FILES, FOLDERS = "-o default", "-o dirnames"
+SILENCE_S = 30
+ASK = """\
+source ./appliance.bash
+compopt() { asked="$*"; } # what it would have told readline
+while read -r line; do
+    eval "COMP_WORDS=($line)"
+    COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMPREPLY=() asked=
+    _appliance
+    echo "${COMPREPLY[*]};$asked"
+done
+"""
+"""Of words in quotes, the last of which is being typed."""
+
+Answer = tuple[list[str], str]
+
+
+def answers(script: str, lines: list[list[str]], folder: Path) -> list[Answer]:
+    """What is offered, and what readline would be told, for each line."""
+    (folder / "appliance.bash").write_text(script, encoding="utf-8")
+    asked = "".join(f"{shlex.join(line)}\n" for line in lines)
+    # An empty PATH: nothing is started.
+    argv = [BASH, "--norc", "--noprofile", "-uc", ASK]
+    said = subprocess.run(argv, input=asked, cwd=folder, env={"PATH": ""}, capture_output=True, text=True, check=True)
+    assert said.stderr == ""
+    found = [line.split(";") for line in said.stdout.splitlines()]
+    return [(offered.split(), told) for offered, told in found]
+
+
+def offered(line: str, folder: Path) -> Answer:
+    [found] = answers(bash.written(EVERYTHING), [line.split(" ")], folder)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("appliance fire", ["firewall"]),
+        ("appliance firewall ", ["explain", "test"]),
+        ("appliance firewall t", ["test"]),
+        ("appliance firewall test --p", ["--port"]),
+        ("appliance firewall test --from outside --t", ["--to"]),
+        ("appliance firewall test --from ", []),
+        ("appliance init ", ["gateway", "gadget"]),
+        ("appliance init --force ga", ["gateway", "gadget"]),
+        ("appliance init gateway ", []),
+        ("appliance init -o x.yaml g", ["gateway", "gadget"]),
+        ("appliance init --output = x.yaml g", ["gateway", "gadget"]),
+        ("appliance build --profile ", ["gadget", "gateway"]),
+        ("appliance build --profile =", ["gadget", "gateway"]),
+        ("appliance build --profile = gat", ["gateway"]),
+        ("appliance build --ref", ["--refresh"]),
+        ("appliance build --refresh --pl", ["--plan"]),
+        ("appliance cache t", ["trim"]),
+        ("appliance explain st", []),
+        ("appliance explain status --j", ["--json"]),
+        ("appliance build.x ", []),
+        ("appliance --h", ["--help"]),
+        ("appliance status ", []),
+        ("appliance cache --cache build v", ["verify"]),
+        ("appliance completion ", ["bash"]),
+    ],
+)
+def test_words(line: str, words: list[str], tmp_path: Path) -> None:
+    assert offered(line, tmp_path) == (words, "")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("appliance check ", FILES),
+        ("appliance check a", FILES),
+        ("appliance plan --json ", FILES),
+        ("appliance build --config ", FILES),
+        ("appliance build --base = de", FILES),
+        ("appliance stamp a.img --config a.yaml b", FILES),
+        ("appliance stamp a.img --config a.yaml -o ", FOLDERS),
+        ("appliance build -o ", FOLDERS),
+        ("appliance daemon --custom /e", FOLDERS),
+    ],
+)
+def test_files_and_folders_are_left_to_bash(line: str, told: str, tmp_path: Path) -> None:
+    assert offered(line, tmp_path) == ([], told)
+
+
+def every_case(root: Command) -> Iterator[tuple[list[str], Answer]]:
+    """A line that begins the last word with as little as makes its sort known, and what belongs there."""
+    told = {Takes.FILE: FILES, Takes.FOLDER: FOLDERS, Takes.WORD: ""}
+    for command in root.all():
+        words = ["appliance", *command.words]
+        yield [*words, "-"], ([flag for each in command.arguments for flag in each.flags], "")
+        if command.commands:
+            yield [*words, ""], ([below.words[-1] for below in command.commands], "")
+        before: list[str] = []
+        for argument in command.arguments:
+            answer = (list(argument.choices), "") if argument.choices else ([], told.get(argument.takes, ""))
+            if not argument.flags:
+                yield [*words, *before, ""], answer
+                before.append("some")
+            elif argument.takes is not Takes.NOTHING:
+                yield from (([*words, flag, ""], answer) for flag in argument.flags)
+
+
+@pytest.mark.parametrize("name", ["device", "build host"])
+def test_all_that_the_commands_take_is_completed(name: str, tmp_path: Path) -> None:
+    root = EVERYTHING if name == "build host" else commands_of(("appliance", "firstboot"))
+    script = bash.written(root) if name == "build host" else PAGES["appliance.bash"]()
+    lines, wanted = zip(*every_case(root), strict=True)
+    assert len(lines) > 25
+    for line, found, answer in zip(lines, answers(script, list(lines), tmp_path), wanted, strict=True):
+        assert found == answer, line
+
+
+def typed(text: bytes, until: bytes, folder: Path) -> bytes:
+    """What a terminal shows of an interactive bash that has the completion, once it shows the end that is expected."""
+    outside, inside = pty.openpty()
+    argv = [BASH, "--norc", "--noprofile", "-i"]
+    shell = subprocess.Popen(argv, stdin=inside, stdout=inside, stderr=inside, cwd=folder, start_new_session=True)
+    os.close(inside)
+    shown = b""
+    try:
+        os.write(outside, b"PS1=; source ./appliance.bash\n" + text)
+        while until not in shown and select.select([outside], [], [], SILENCE_S)[0]:
+            shown += os.read(outside, 4096)
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(outside)
+    return shown
+
+
+def test_somebody_types(tmp_path: Path) -> None:
+    """A file's name with a space in it is quoted; where a folder is wanted, no file is offered."""
+    (tmp_path / "appliance.bash").write_text(bash.written(EVERYTHING), encoding="utf-8")
+    (tmp_path / "my house.yaml").touch()
+    (tmp_path / "outer").mkdir()
+    (tmp_path / "outer.txt").touch()
+    told = b"appliance() { printf '<%s>' \"$@\"; }\n"
+    assert b"<check><my house.yaml>" in typed(told + b"appliance che\tm\t\n", b"<my house.yaml>", tmp_path)
+    assert b"<build><--output><outer/>" in typed(told + b"appliance bui\t--out\tout\t\n", b"<outer/>", tmp_path)
+    assert b"<build><--output=outer/>" in typed(
+        told + b"appliance bui\t--output=out\t\n", b"<--output=outer/>", tmp_path
+    )
+
+
+def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["completion", "bash"]) == 0
+    assert capsys.readouterr().out == bash.written(EVERYTHING)
+
+
+def test_a_login_at_an_image_has_it(tmp_path: Path) -> None:
+    """In bash; another shell does not read it at all."""
+    (completion,) = documents.COMPLETION
+    (tmp_path / completion).parent.mkdir(parents=True)
+    (tmp_path / completion).write_text(PAGES["appliance.bash"]())
+    profile = (PROJECT / "overlays/base/etc/profile.d/appliance-completion.sh").read_text()
+    assert f"/{completion}\n" in profile
+    login = f"set -e; PS1=x; {profile.replace(f'/{completion}', str(tmp_path / completion))}"
+    asked = subprocess.run([BASH, "-c", f"{login} complete -p appliance"], capture_output=True, text=True, check=True)
+    assert asked.stdout == "complete -F _appliance appliance\n"
+    assert subprocess.run(["sh", "-c", login], capture_output=True, check=True).stderr == b""
