@@ -110,7 +110,7 @@ def build(folder: Path, *, epoch: int | None = None) -> Path:
         sources = _sources()
         for target, source in sources.items():
             _put(root / target, source.read_bytes(), 0o755 if target.parts[:2] == ("usr", "bin") else 0o644)
-        for document, content in documents.contents(documents.COMPLETION | documents.PAGES).items():
+        for document, content in documents.contents(documents.OF_THE_PACKAGE).items():
             _put(root / document, content, 0o644)
         (root / "etc/appliance").mkdir(parents=True)
         _describe(root, version)

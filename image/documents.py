@@ -1,4 +1,4 @@
-"""What is made out of the sources for whoever uses a machine: manual pages, and what has bash complete the commands."""
+"""What is made out of the sources for whoever uses a machine: manual pages, and what has shells complete commands."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ from image.recipe import PROJECT
 from image.run import run
 
 COMPLETION = {"usr/share/bash-completion/completions/appliance": "appliance.bash"}
+OTHER_SHELLS = {
+    "usr/share/fish/vendor_completions.d/appliance.fish": "appliance.fish",
+    "usr/share/zsh/vendor-completions/_appliance": "appliance.zsh",
+}
+"""For machines that are somebody else's: an image has bash alone."""
 PAGES = {
     "usr/share/man/man1/appliance.1.gz": "appliance.1",
     "usr/share/man/man5/appliance.yaml.5.gz": "appliance.yaml.5",
 }
 """Where each is on the machine, and its name in `image.manual.pages`."""
+
+OF_THE_PACKAGE = COMPLETION | OTHER_SHELLS | PAGES
 
 MAN = "usr/bin/man"
 

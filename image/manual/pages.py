@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import version
 
-from image.manual import bash, command_page, configuration, markdown, roff
+from image.manual import bash, command_page, configuration, fish, markdown, roff, zsh
 from image.manual.blocks import Heading, Paragraph
-from image.manual.commands import commands_of
+from image.manual.commands import Command, commands_of
 from image.recipe import PROJECT
 from image.stages import daemon
 
@@ -46,9 +47,9 @@ def commands_roff() -> str:
     return roff.written("appliance", 1, "keep the network as appliance.yaml wants it", version("appliance"), blocks)
 
 
-def completion_bash() -> str:
-    """Of the same commands."""
-    return bash.written(commands_of(daemon.PACKAGES))
+def completion(written: Callable[[Command], str]) -> str:
+    """Of the same commands, as a shell's module writes it."""
+    return written(commands_of(daemon.PACKAGES))
 
 
 def _examples() -> Mapping[str, str]:
@@ -59,5 +60,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "appliance.yaml.md": configuration_markdown,
     "appliance.yaml.5": configuration_roff,
     "appliance.1": commands_roff,
-    "appliance.bash": completion_bash,
+    "appliance.bash": partial(completion, bash.written),
+    "appliance.fish": partial(completion, fish.written),
+    "appliance.zsh": partial(completion, zsh.written),
 }

@@ -112,10 +112,10 @@ def test_it_brings_nothing_that_takes_a_machine_over(package: Path) -> None:
     assert "Wants=ufw" not in (PROJECT / "overlays/base" / deb.OF_THE_IMAGE[1]).read_text()
 
 
-def test_it_brings_its_manual_and_what_bash_completes_it_by(package: Path, tmp_path: Path) -> None:
+def test_it_brings_its_manual_and_what_shells_complete_it_by(package: Path, tmp_path: Path) -> None:
     """As they are made of the sources now: nothing that was made before lies anywhere."""
     run(["dpkg-deb", "--extract", package, tmp_path])
-    for target, name in (documents.COMPLETION | documents.PAGES).items():
+    for target, name in documents.OF_THE_PACKAGE.items():
         content = (tmp_path / target).read_bytes()
         assert (gzip.decompress(content) if target.endswith(".gz") else content).decode() == PAGES[name]()
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import select
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -12,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from appliance import cli
 from image import documents
 from image.cli.completion import PACKAGES
 from image.manual import bash
 from image.manual.commands import Command, Takes, commands_of
 from image.manual.pages import PAGES
 from image.recipe import PROJECT
+from tests.image.terminal import typed
 
 pytestmark = pytest.mark.programs
 
 BASH = "/bin/bash"
 EVERYTHING = commands_of(PACKAGES)
 FILES, FOLDERS = "-o default", "-o dirnames"
-SILENCE_S = 30
+INTERACTIVE = [BASH, "--norc", "--noprofile", "-i"]
 ASK = """\
 source ./appliance.bash
 compopt() { asked="$*"; } # what it would have told readline
@@ -84,7 +81,7 @@ def offered(line: str, folder: Path) -> Answer:
         ("appliance --h", ["--help"]),
         ("appliance status ", []),
         ("appliance cache --cache build v", ["verify"]),
-        ("appliance completion ", ["bash"]),
+        ("appliance completion b", ["bash"]),
     ],
 )
 def test_words(line: str, words: list[str], tmp_path: Path) -> None:
@@ -137,41 +134,20 @@ def test_all_that_the_commands_take_is_completed(name: str, tmp_path: Path) -> N
         assert found == answer, line
 
 
-def typed(text: bytes, until: bytes, folder: Path) -> bytes:
-    """What a terminal shows of an interactive bash that has the completion, once it shows the end that is expected."""
-    outside, inside = pty.openpty()
-    argv = [BASH, "--norc", "--noprofile", "-i"]
-    shell = subprocess.Popen(argv, stdin=inside, stdout=inside, stderr=inside, cwd=folder, start_new_session=True)
-    os.close(inside)
-    shown = b""
-    try:
-        os.write(outside, b"PS1=; source ./appliance.bash\n" + text)
-        while until not in shown and select.select([outside], [], [], SILENCE_S)[0]:
-            shown += os.read(outside, 4096)
-    finally:
-        shell.kill()
-        shell.wait()
-        os.close(outside)
-    return shown
-
-
 def test_somebody_types(tmp_path: Path) -> None:
     """A file's name with a space in it is quoted; where a folder is wanted, no file is offered."""
     (tmp_path / "appliance.bash").write_text(bash.written(EVERYTHING), encoding="utf-8")
     (tmp_path / "my house.yaml").touch()
     (tmp_path / "outer").mkdir()
     (tmp_path / "outer.txt").touch()
-    told = b"appliance() { printf '<%s>' \"$@\"; }\n"
-    assert b"<check><my house.yaml>" in typed(told + b"appliance che\tm\t\n", b"<my house.yaml>", tmp_path)
-    assert b"<build><--output><outer/>" in typed(told + b"appliance bui\t--out\tout\t\n", b"<outer/>", tmp_path)
-    assert b"<build><--output=outer/>" in typed(
-        told + b"appliance bui\t--output=out\t\n", b"<--output=outer/>", tmp_path
+    told = b"PS1=; source ./appliance.bash; appliance() { printf '<%s>' \"$@\"; }\n"
+    assert b"<check><my house.yaml>" in typed(INTERACTIVE, told + b"appliance che\tm\t\n", b"<my house.yaml>", tmp_path)
+    assert b"<build><--output><outer/>" in typed(
+        INTERACTIVE, told + b"appliance bui\t--out\tout\t\n", b"<outer/>", tmp_path
     )
-
-
-def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["completion", "bash"]) == 0
-    assert capsys.readouterr().out == bash.written(EVERYTHING)
+    assert b"<build><--output=outer/>" in typed(
+        INTERACTIVE, told + b"appliance bui\t--output=out\t\n", b"<--output=outer/>", tmp_path
+    )
 
 
 def test_a_login_at_an_image_has_it(tmp_path: Path) -> None:
