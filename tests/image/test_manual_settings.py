@@ -281,5 +281,9 @@ def test_every_condition_is_about_a_section_that_there_is() -> None:
     assert set(CONDITIONS) == set(REFUSED) <= set(SECTIONS)
 
 
+def test_it_is_found() -> None:
+    assert "](docs/appliance.yaml.md)" in (PROJECT / "README.md").read_text(encoding="utf-8")
+
+
 def test_every_example_is_shown() -> None:
     assert sorted(EXAMPLES.values()) == sorted(path.stem for path in EXAMPLES_FOLDER.iterdir())
