@@ -17,10 +17,10 @@ def nat_lines(policy: Policy, family: int) -> Iterator[Line]:
     for number, rule in own if is_own else ():
         for words in matches(policy, rule, family, FORWARD):
             yield Line(TRANSLATED, f"{_without_entrance(words)} {_target(rule)}", number)
-    if translated or is_own:
+    if is_own:
         yield Line(TRANSLATED, f"-g {USUAL}")
-    for way in translated:
-        yield Line(USUAL, f"-s {way.network} -o {way.exit} -j MASQUERADE")
+    for way in translated:  # where nothing comes before, each new connection is spared a jump
+        yield Line(USUAL if is_own else TRANSLATED, f"-s {way.network} -o {way.exit} -j MASQUERADE")
 
 
 def leaves(rule: Rule) -> bool:

@@ -261,7 +261,7 @@ def test_two_arms_forward_and_translate_ipv4(gateway: Appliance) -> None:
     assert states(settle(replace(gateway, lan=lan), machine)) == {State.OK}
     assert machine.sysctls["net/ipv4/ip_forward"] == "1"
     rules = machine.kernel_rules[4]
-    assert "-A appliance-masquerade -s 192.168.2.0/24 -o eth0 -j MASQUERADE" in rules
+    assert "-A appliance-nat -s 192.168.2.0/24 -o eth0 -j MASQUERADE" in rules
     assert "-A ufw-before-forward -i eth1 -s 192.168.2.0/24 -o eth0 -j ACCEPT" in rules
 
 
