@@ -1,6 +1,7 @@
 """The rules that are compared: our policy's, and what a person who knows nftables writes for the same services.
 
-What passes through is decided alike by both; of the box's own services and of noise the second says nothing.
+What passes through is decided alike by both (`tests/netns/test_compared_rulesets.py`), and told alike of smaller
+packets; of the box's own services the second says nothing.
 """
 
 from __future__ import annotations
@@ -49,6 +50,10 @@ IPV6 = Ends(
 
 COMMON = """
 table {table} hand {{
+  chain denied {{
+    limit rate 3/minute burst 10 packets log prefix "denied "
+    drop
+  }}
   chain input {{
     type filter hook input priority filter; policy drop;
     iif lo accept
@@ -57,11 +62,15 @@ table {table} hand {{
   }}
   chain forward {{
     type filter hook forward priority filter; policy drop;
+    oifname "{outside}" tcp flags & (syn | rst) == syn tcp option maxseg size set {mss}
+    iifname "{outside}" tcp flags & (syn | rst) == syn tcp option maxseg size set {mss}
     ct state vmap {{ established : accept, related : accept, invalid : drop }}
-    {errors} accept
-    iifname "{outside}" {table} saddr {network} drop
+{special}
+    iifname "{outside}" {table} saddr {network} jump denied
+    iifname "{outside}" tcp flags & (fin | syn | rst | ack) != syn drop
     iifname "{inside}" oifname "{outside}" {table} saddr {network} accept
     iifname "{outside}" oifname "{inside}" {table} daddr . tcp dport @services accept
+    jump denied
   }}
   set services {{ type {address} . inet_service; elements = {{ {services} }} }}
 {translation}
@@ -78,10 +87,15 @@ TRANSLATION = """
     oifname "{outside}" ip saddr {network} masquerade
   }}
 """
-ERRORS = {
-    4: "icmp type { destination-unreachable, time-exceeded, parameter-problem }",
-    6: "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem, echo-request }",
+SPECIAL = {
+    4: "",
+    6: """
+    rt type 0 drop
+    iifname "{outside}" oifname "{inside}" ip6 saddr != {network} icmpv6 type echo-request accept
+""",
 }
+MSS = {4: "rt mtu", 6: "1420"}
+"""Of IPv6 what goes into the tunnel."""
 NETWORKS = {4: "192.168.2.0/24", 6: "2001:db8:123d:abc::/64"}
 
 
@@ -105,7 +119,8 @@ def load_by_hand(site: Crossing, ends: Ends, count: int) -> None:
     text = COMMON.format(
         table="ip" if ends.family == 4 else "ip6",
         address=f"ipv{ends.family}_addr",
-        errors=ERRORS[ends.family],
+        special=SPECIAL[ends.family].format(**names),
+        mss=MSS[ends.family],
         services=", ".join(f"{host} . {port}" for host, port, _ in services),
         translation=TRANSLATION.format(machines=machines, **names) if ends.family == 4 else "",
         **names,
