@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from appliance.errors import TemporaryError
@@ -23,6 +23,7 @@ from firstboot.rulesets import (
     known,
     mark_of,
     parse,
+    removing,
     restoring,
 )
 from firstboot.ufw_lock import UfwLock
@@ -96,6 +97,9 @@ class Iptables:
             kernel = compared(self._told(family), before)
         if not intact or kernel.loaded != mark_of(text):
             kernel = self._load_all(family, text, restoring(text, kernel, family, present))
+            if removal := removing(text, kernel):
+                _remove(family, removal)
+                kernel = self.rules(family)
         return kernel
 
     def _load_all(self, family: int, text: str, exchange: str) -> Ruleset:
@@ -116,6 +120,12 @@ class Iptables:
 def _exchange(family: int, exchange: str) -> None:
     """It repeats each comment that it reads."""
     run_until(_LOADED, [*_restore(family), "--verbose"], stdin=f"{exchange}{_LOADED}\n")
+
+
+def _remove(family: int, removal: str) -> None:
+    """What somebody else's rule leads to stays: it is in nobody else's way."""
+    with suppress(TemporaryError):
+        run(_restore(family), stdin=removal)
 
 
 def _restore(family: int) -> list[str]:

@@ -40,6 +40,9 @@ OPEN = ("filter", "OUTPUT")
 _VERSIONED = ("ufw-before-input", "ufw6-before-input")
 """The chains with a rule whose comment tells the version of all rules; anywhere else it is somebody's copy."""
 
+_LOOKED_UP = re.compile("appliance-(in|dnat-tcp|dnat-udp)(-[0-9]+)?")
+"""Our chains that come and go: there are as many as the services need."""
+
 _COMMENT = re.compile(r'--comment "([^"]*)"')
 """One that has a space, as ours do, is quoted."""
 
@@ -145,6 +148,24 @@ def intact_chains(kernel: Ruleset, text: str, before: Known | None) -> frozenset
     same = {place: digest for place, digest in before.digests.items() if kernel.digests.get(place, "") == digest}
     # One without a rule may not be there at all.
     return frozenset(place for place, digest in same.items() if digest or place in reached)
+
+
+def removing(text: str, kernel: Ruleset) -> str:
+    """What iptables-restore --noflush must read to remove our chains that `text` has no more; "": there are none.
+
+    The rules of `text` are in force: nothing of ours leads there.
+    """
+    declared, _ = _tables(text)
+    wanted = {(table, _chain_in(line)) for table, lines in declared.items() for line in lines}
+    left: dict[str, list[str]] = {}
+    for table, chain in sorted(kernel.counts.keys() - wanted):
+        if table in ("filter", "nat") and _LOOKED_UP.fullmatch(chain):
+            left.setdefault(table, []).append(chain)
+    blocks = [
+        [f"*{table}", *(f":{chain} - [0:0]" for chain in chains), *(f"-X {chain}" for chain in chains), "COMMIT\n"]
+        for table, chains in left.items()
+    ]
+    return "".join("\n".join(lines) for lines in blocks)
 
 
 def mark_of(text: str) -> str:

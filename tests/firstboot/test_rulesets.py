@@ -1,8 +1,8 @@
-"""The jumps into chains of ours that no file has: there where they lead to a rule."""
+"""Chains of ours: jumps into them are there where they lead to a rule, and those that nothing needs are removed."""
 
 from __future__ import annotations
 
-from firstboot.rulesets import hooked, parse, restoring
+from firstboot.rulesets import hooked, parse, removing, restoring
 
 JUMP = ("nat", "POSTROUTING", "appliance-nat")
 EMPTY = "*nat\n:appliance-nat - [0:0]\nCOMMIT\n"
@@ -21,3 +21,15 @@ def test_a_jump_for_nothing_is_taken_away() -> None:
     assert laid in restoring(FILLED, parse(""), 4)
     assert laid not in restoring(EMPTY, parse(""), 4)
     assert "-D POSTROUTING -j appliance-nat" in restoring(EMPTY, KERNEL, 4)
+
+
+def test_chains_of_services_that_are_no_more_are_removed() -> None:
+    """Nobody else's, and none that a text still has."""
+    kernel = parse(
+        "*filter\n-A appliance-in -g appliance-in-1\n-A appliance-in-1 -j ACCEPT\n-A appliance-deny -j DROP\n"
+        "-A appliance-inn -j DROP\n-A ufw-user-input -j DROP\nCOMMIT\n*nat\n-A appliance-dnat-tcp -j RETURN\nCOMMIT\n"
+    )
+    left = removing("*filter\n:appliance-in - [0:0]\nCOMMIT\n*nat\n:appliance-dnat-tcp - [0:0]\nCOMMIT\n", kernel)
+    assert left == "*filter\n:appliance-in-1 - [0:0]\n-X appliance-in-1\nCOMMIT\n"
+    assert removing("", kernel).count("-X ") == 3
+    assert removing("*filter\n:appliance-in-1 - [0:0]\nCOMMIT\n", parse("")) == ""
