@@ -7,7 +7,7 @@ nearest section that it has.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from appliance import (
     firewall_checks,
@@ -21,7 +21,7 @@ from appliance import (
     tunnel_checks,
 )
 from appliance.finding import Check, Finding
-from appliance.model import Appliance, Profile
+from appliance.model import Appliance, Profile, Tunnel
 from appliance.poison import until_unread
 
 EVERY_PROFILE = ("profile", "hostname", "ssh")
@@ -31,6 +31,8 @@ TAKES = {
     Profile.GADGET: (*EVERY_PROFILE, "uplink", "tunnel", "gadget", "firewall"),
     Profile.CUSTOM: (*EVERY_PROFILE, "manager", "uplinks", "routing"),
 }
+ONE_OF: Mapping[type, Sequence[Sequence[str]]] = {Tunnel: (tuple(tunnel_checks.PAGE), ("broker",))}
+"""What a section needs, where that is one thing or another."""
 SECTIONS = tuple(dict.fromkeys(name for names in TAKES.values() for name in names))
 
 

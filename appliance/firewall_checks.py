@@ -75,7 +75,7 @@ def inside_ipv4(appliance: Appliance) -> Sequence[IPv4Network]:
 
 def own_ipv6(appliance: Appliance) -> Sequence[IPv6Address]:
     """The Pi's addresses in the networks that the broker routes to it: the first in each."""
-    tunnel = appliance.tunnel
+    tunnel = appliance.known_tunnel
     if tunnel is None:
         return []
     networks = max(1, len(lan_networks(appliance)))
@@ -93,8 +93,8 @@ def inside_networks(appliance: Appliance, family: int) -> Iterator[Network]:
     """Those that the inside has and whose packets the Pi sees, where the file says which."""
     if family == 4 and hides_ipv4(appliance):
         yield from inside_ipv4(appliance)
-    if family == 6 and appliance.tunnel is not None:
-        yield appliance.tunnel.routed
+    if family == 6 and (tunnel := appliance.known_tunnel) is not None:
+        yield tunnel.routed
 
 
 def _allow_in(appliance: Appliance) -> Iterator[Finding]:
@@ -122,12 +122,12 @@ def _inside(appliance: Appliance, to: IPv4Address | IPv6Address | str, path: str
 
 
 def _inside_ipv6(appliance: Appliance, to: IPv6Address, path: str) -> Iterator[Finding]:
-    tunnel = appliance.tunnel
-    if tunnel is None:
+    routed = appliance.tunnel.routed if appliance.tunnel is not None else None
+    if appliance.tunnel is None:
         yield Finding(path, f"{path}: without a tunnel nothing inside has an address that is known here", "a tunnel")
-    elif to not in tunnel.routed:
-        message = f"{path}: {to} is not in {tunnel.routed}, which is tunnel.routed"
-        yield Finding(path, message, f"an address in {tunnel.routed}")
+    elif routed is not None and to not in routed:
+        message = f"{path}: {to} is not in {routed}, which is tunnel.routed"
+        yield Finding(path, message, f"an address in {routed}")
     elif to in own_ipv6(appliance):
         message = f"{path}: {to} is the Pi itself, which the outside never reaches"
         yield Finding(path, message, "the address of another machine inside")

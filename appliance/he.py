@@ -24,7 +24,7 @@ _ELEMENT = re.compile(r"<(?P<name>[a-z0-9]+)>\s*(?P<text>[^<>]*?)\s*</(?P=name)>
 
 @dataclass(frozen=True)
 class BrokerTunnel:
-    """What the broker gives of your tunnel; only its information has the last two.
+    """What the broker gives of your tunnel; only its information has the last three, and `routed48` only if asked for.
 
     Your own IPv4 address is there as the broker sees it, and of no use behind NAT.
     """
@@ -33,6 +33,7 @@ class BrokerTunnel:
     address: IPv6Interface
     routed: IPv6Network | None = None
     number: int | None = None
+    routed48: IPv6Network | None = None
 
 
 def read_tunnel(text: str, file: str) -> BrokerTunnel:
@@ -54,6 +55,7 @@ def read_information(text: str, file: str) -> BrokerTunnel:
             address=_client(found["clientv6"]),
             routed=addresses.ipv6_network(found["routed64"]) if "routed64" in found else None,
             number=int(tunnels[0]["number"]),
+            routed48=addresses.ipv6_network(found["routed48"]) if "routed48" in found else None,
         )
     except ValueError as error:
         raise InputError(f"{file}: {error}", hint=WHERE_INFORMATION) from None

@@ -16,7 +16,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 from appliance import scalars as scalar
 from appliance.firewall import Firewall
 from appliance.ranges import AddressRange, TableRange
-from appliance.settings import mapping, section, sections, setting, values
+from appliance.settings import mapping, section, sections, setting, unwritten, values
 
 
 class Profile(StrEnum):
@@ -119,14 +119,33 @@ class Broker:
     tunnel: int = setting(scalar.TUNNEL_ID, 'the page\'s "Tunnel ID"')
 
 
+@dataclass(frozen=True)
+class KnownTunnel:
+    """A tunnel of which all is known that makes it one. The settings are those of `Tunnel`."""
+
+    server: IPv4Address
+    address: IPv6Interface
+    routed: IPv6Network
+    interface: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tunnel:
-    """The 6in4 tunnel, in the words of the broker's "IPv6 Tunnel" page."""
+    """The 6in4 tunnel, in the words of the broker's "IPv6 Tunnel" page.
 
-    server: IPv4Address = setting(scalar.IPV4_ADDRESS, 'the page\'s "Server IPv4 Address"', example="198.51.100.100")
-    address: IPv6Interface = setting(scalar.IPV6_INTERFACE, 'the page\'s "Client IPv6 Address", with /64')
-    routed: IPv6Network = setting(
-        scalar.IPV6_NETWORK, 'the page\'s "Routed /64"; its "Routed /48" for several networks, a /64 each'
+    With an account, the broker says what is left out of the first three; `told` names those that were filled in so.
+    """
+
+    server: IPv4Address | None = setting(
+        scalar.IPV4_ADDRESS, 'the page\'s "Server IPv4 Address"', default=None, example="198.51.100.100"
+    )
+    address: IPv6Interface | None = setting(
+        scalar.IPV6_INTERFACE, 'the page\'s "Client IPv6 Address", with /64', default=None
+    )
+    routed: IPv6Network | None = setting(
+        scalar.IPV6_NETWORK,
+        'the page\'s "Routed /64"; its "Routed /48" for several networks, a /64 each',
+        default=None,
     )
     interface: str = setting(scalar.INTERFACE, "what to call the tunnel's interface", default="he-ipv6", example="tun6")
     mtu: int | None = setting(
@@ -138,8 +157,16 @@ class Tunnel:
         example=("netflix.com", "nflxvideo.net"),
     )
     broker: Broker | None = section(
-        Broker, "tell the broker of a new IPv4 address; left out: it is told on its page, by hand"
+        Broker, "tell the broker of a new IPv4 address, and ask it for what is left out above; left out: neither"
     )
+    told: frozenset[str] = unwritten(frozenset())
+
+    @property
+    def known(self) -> KnownTunnel | None:
+        """The same; None while something of it is not known. What was told is of no use without the account."""
+        if self.server is None or self.address is None or self.routed is None or (self.told and self.broker is None):
+            return None
+        return KnownTunnel(self.server, self.address, self.routed, self.interface)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -290,3 +317,8 @@ class Appliance:
     gadget: Gadget | None = section(Gadget, "the network on the USB cable (gadget)")
     firewall: Firewall = section(Firewall, "what may pass from where to where", default=Firewall())
     routing: Routing = section(Routing, "routing policies", default=Routing())
+
+    @property
+    def known_tunnel(self) -> KnownTunnel | None:
+        """The tunnel; None where there shall be none, and while the broker has not said what it is."""
+        return self.tunnel.known if self.tunnel is not None else None

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from appliance import checks, source
 from appliance.decoding import SIZE_MAX_BYTES
 from appliance.errors import ConfigError, InputError, Mark, Problem
+from appliance.finding import Finding
 from appliance.model import Appliance
 from appliance.poison import UNREAD
 from appliance.quoting import quoted
@@ -66,9 +67,7 @@ def parse_text(data: bytes, file: str) -> Parsed:
     reader = _Reader(problems=tree.problems, warnings=tree.warnings, marks={"": Mark(file, 1, 1)})
     appliance = reader.section(Appliance, tree.root, "", Mark(file, 1, 1))
     for finding in checks.findings(appliance, reader.marks):
-        also = f" (line {reader.marks[finding.also].line})" if finding.also in reader.marks and finding.also else ""
-        problem = Problem(reader.place(finding.path), finding.message + also, finding.allowed)
-        (reader.warnings if finding.warning else reader.problems).append(problem)
+        (reader.warnings if finding.warning else reader.problems).append(problem_of(finding, reader.marks))
     if reader.problems:
         raise ConfigError(reader.problems)
     return Parsed(appliance, reader.marks, tuple(sorted(reader.warnings)))
@@ -89,6 +88,15 @@ def parse_section(model: type[T], name: str, data: bytes, file: str) -> T | None
     reader = _Reader()
     found: T = reader.section(model, entry.node, name, entry.mark)
     return None if reader.problems else found
+
+
+def problem_of(finding: Finding, marks: Mapping[str, Mark]) -> Problem:
+    """What a check found, with its place in the file: of a setting that is not there, the nearest section around it."""
+    also = f" (line {marks[finding.also].line})" if finding.also in marks and finding.also else ""
+    path = finding.path
+    while path not in marks:
+        path = re.sub(r"(^|\.)[^.\[]*$|\[[^\]]*\]$", "", path)
+    return Problem(marks[path], finding.message + also, finding.allowed)
 
 
 @dataclass
@@ -117,12 +125,6 @@ class _Reader:
         fields = {one.attribute: self._field(one, given.get(name), path, mark) for name, one in known.items()}
         unsure = {known[name].attribute: UNREAD for name in misspelt if isinstance(known[name].shape, Value)}
         return model(**{**fields, **unsure})
-
-    def place(self, path: str) -> Mark:
-        """Give the place of a setting, or of the nearest section around it that the file has."""
-        while path not in self.marks:
-            path = re.sub(r"(^|\.)[^.\[]*$|\[[^\]]*\]$", "", path)
-        return self.marks[path]
 
     def _field(self, setting: Setting, entry: source.Entry | None, parent: str, section_mark: Mark) -> Any:
         path = f"{parent}.{setting.name}" if parent else setting.name
@@ -153,9 +155,11 @@ class _Reader:
 
     def _empty(self, shape: Section, entry: source.Entry, path: str) -> Any:
         """Read a section of which only the name is there: fine where it needs nothing more."""
-        if not any(setting.required for setting in settings_of(shape.type)):
+        required = [setting.name for setting in settings_of(shape.type) if setting.required]
+        needs = checks.ONE_OF.get(shape.type, [required] if required else [])
+        if not needs:
             return shape.type()
-        names = ", ".join(setting.name for setting in settings_of(shape.type) if setting.required)
+        names = ", or ".join(map(", ".join, needs))
         return self._wrong(entry.mark, f"{path} is empty: fill it in, or take the line out", f"it needs {names}")
 
     def _items(self, node: Node, path: str) -> list[tuple[Node, str]]:

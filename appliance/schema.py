@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from appliance.checks import NEEDS, SECTIONS, TAKES
+from appliance.checks import NEEDS, ONE_OF, SECTIONS, TAKES
 from appliance.model import Appliance
 from appliance.settings import Pairs, Section, Sections, Setting, Shape, Value, Values, settings_of
 
@@ -57,6 +57,8 @@ def _section(model: type) -> dict[str, Any]:
         "properties": {setting.name: _setting(setting) for setting in settings},
         "additionalProperties": False,
     }
+    if model in ONE_OF:
+        return {**found, "anyOf": [{"required": list(names)} for names in ONE_OF[model]]}
     required = [setting.name for setting in settings if setting.required]
     return {**found, "required": required} if required else found
 
@@ -82,7 +84,7 @@ def _shape(shape: Shape) -> dict[str, Any]:
             return _one_or_more(_described(shape.scalar.schema, shape.scalar.allowed))
         case Section():
             section = _section(shape.type)
-            return section if "required" in section else {**section, "type": ["object", "null"]}
+            return section if {"required", "anyOf"} & section.keys() else {**section, "type": ["object", "null"]}
         case Sections():
             return _one_or_more(_section(shape.type))
         case Pairs():

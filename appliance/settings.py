@@ -19,6 +19,7 @@ D = TypeVar("D")
 K = TypeVar("K")
 
 _SHAPE = "shape"
+_UNWRITTEN = "unwritten"
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,12 @@ def mapping(key: Scalar[K], value: Scalar[T], doc: str) -> Mapping[K, T]:
     return found
 
 
+def unwritten(default: D) -> D:
+    """What the file never says, and no setting is: what was noted about the others when they were filled in."""
+    found: D = dataclasses.field(default=default, metadata={_UNWRITTEN: True})
+    return found
+
+
 def settings_of(model: type) -> tuple[Setting, ...]:
     """The settings of a class of the model, in the order in which they are written there."""
     return tuple(
@@ -142,4 +149,5 @@ def settings_of(model: type) -> tuple[Setting, ...]:
             field.name.removesuffix("_"), field.metadata[_SHAPE], field.default is dataclasses.MISSING, field.default
         )
         for field in dataclasses.fields(model)
+        if _SHAPE in field.metadata
     )

@@ -26,6 +26,8 @@ NO_SERVER = {
 }
 """And none that the broker could send to. Whoever has such an address is seen on the Internet by another one."""
 CARRIER_NAT = IPv4Network("100.64.0.0/10")  # RFC 6598
+PAGE = {"server": "Server IPv4 Address", "address": "Client IPv6 Address", "routed": "Routed /64"}
+"""What the broker's page calls these settings."""
 UNICAST = (IPv6Network("2000::/3"), IPv6Network("fc00::/7"))
 
 
@@ -34,9 +36,20 @@ def is_public(address: IPv4Address) -> bool:
     return not any(address in network for network in NO_SERVER)
 
 
+def _left_out(appliance: Appliance) -> Iterator[Finding]:
+    """What the file does not say, the broker does, if it may be asked."""
+    tunnel = appliance.tunnel
+    if tunnel is None or tunnel.broker is not None:
+        return
+    for name, field in PAGE.items():
+        if getattr(tunnel, name) is None:
+            message = f'tunnel.{name} is missing: the page\'s "{field}"'
+            yield Finding("tunnel", message, "or an account in tunnel.broker, and the broker is asked for it")
+
+
 def _server(appliance: Appliance) -> Iterator[Finding]:
     tunnel, uplink = appliance.tunnel, appliance.uplink
-    if tunnel is None:
+    if tunnel is None or tunnel.server is None:
         return
     allowed = 'the page\'s "Server IPv4 Address"'
     for network, what in NO_SERVER.items():
@@ -48,7 +61,7 @@ def _server(appliance: Appliance) -> Iterator[Finding]:
 
 def _address(appliance: Appliance) -> Iterator[Finding]:
     tunnel = appliance.tunnel
-    if tunnel is None:
+    if tunnel is None or tunnel.address is None:
         return
     address, path = tunnel.address, "tunnel.address"
     if address.network.prefixlen != 64:
@@ -66,7 +79,7 @@ def _address(appliance: Appliance) -> Iterator[Finding]:
 
 def _routed(appliance: Appliance) -> Iterator[Finding]:
     tunnel = appliance.tunnel
-    if tunnel is None:
+    if tunnel is None or tunnel.routed is None:
         return
     routed, path = tunnel.routed, "tunnel.routed"
     allowed = 'the page\'s "Routed /64"'
@@ -79,10 +92,8 @@ def _routed(appliance: Appliance) -> Iterator[Finding]:
 
 def _enough(appliance: Appliance) -> Iterator[Finding]:
     """One for each network."""
-    if appliance.tunnel is None:
-        return
-    routed = appliance.tunnel.routed
-    if routed.prefixlen > SUBNET_PREFIXLEN:
+    routed = appliance.tunnel.routed if appliance.tunnel is not None else None
+    if routed is None or routed.prefixlen > SUBNET_PREFIXLEN:
         return
     for number, (path, lan) in enumerate(lan_networks(appliance)):
         if not is_within(subnet(routed, number), routed):
@@ -92,7 +103,9 @@ def _enough(appliance: Appliance) -> Iterator[Finding]:
 
 def _routed_is_not_the_tunnel(appliance: Appliance) -> Iterator[Finding]:
     tunnel = appliance.tunnel
-    if tunnel is not None and tunnel.routed.overlaps(tunnel.address.network):
+    if tunnel is None or tunnel.routed is None or tunnel.address is None:
+        return
+    if tunnel.routed.overlaps(tunnel.address.network):
         message = f"tunnel.routed: {tunnel.routed} is the tunnel's own network, that of tunnel.address"
         yield Finding("tunnel.routed", message, 'the page\'s "Routed /64", which is another one')
 
@@ -139,6 +152,7 @@ def _ipv4_only(appliance: Appliance) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = (
+    _left_out,
     _server,
     _address,
     _routed,

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from appliance.model import Appliance, Profile
+from appliance.model import Appliance, Profile, Tunnel
 from appliance.parse import Parsed, load
 from appliance.terminal import Colour, painted
 
@@ -47,11 +47,16 @@ def summary(appliance: Appliance) -> str:
 def _gateway(appliance: Appliance) -> list[str]:
     parts = ["an IPv6 gateway", *_uplink(appliance)]
     if appliance.tunnel is not None:
-        parts.append(f"{appliance.tunnel.routed} through a tunnel to {appliance.tunnel.server}")
+        parts.append(_tunnel(appliance.tunnel))
     for lan in appliance.lan.networks if appliance.lan is not None else ():
         dhcp4 = f" and DHCP ({lan.dhcp4.range})" if lan.dhcp4 is not None else ""
         parts.append(f"serving IPv6{dhcp4} on {lan.interface}")
     return [*parts, *_firewall(appliance)]
+
+
+def _tunnel(tunnel: Tunnel) -> str:
+    what = str(tunnel.routed) if tunnel.routed is not None else "what the broker says"
+    return f"{what} through a tunnel" + (f" to {tunnel.server}" if tunnel.server is not None else "")
 
 
 def _gadget(appliance: Appliance) -> list[str]:

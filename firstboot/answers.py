@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from appliance.completion import completion
 from appliance.errors import InputError, Mark, TemporaryError
 from appliance.model import Appliance, Profile
 from firstboot import firewall_told
@@ -142,9 +143,10 @@ class Answers:
 
     def _looks_with(self, data: bytes, passes: Passes, host: Host) -> Looks:
         parsed = passes.configurations.checked(data)
+        appliance = completion(parsed.appliance, host.aside().facts().broker_tunnel).appliance
         before = passes.in_force.appliance if passes.in_force is not None else Appliance(profile=Profile.CUSTOM)
-        new = frozenset(path for path in parsed.marks if value_at(parsed.appliance, path) != value_at(before, path))
-        return Looks(parsed.appliance, parsed.marks, self._seen(parsed.appliance, host), new)
+        new = frozenset(path for path in parsed.marks if value_at(appliance, path) != value_at(before, path))
+        return Looks(appliance, parsed.marks, self._seen(appliance, host), new)
 
     def _seen(self, appliance: Appliance, host: Host) -> Sequence[Seen]:
         machine: Machine = host.aside()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
 from appliance.addresses import Network
+from appliance.he import BrokerTunnel
 from firstboot.health.diagnosis import Health
 
 Interface = IPv4Interface | IPv6Interface
@@ -140,6 +141,8 @@ class Facts:
     """The interfaces of the bound USB gadget's network functions, by function (`ecm`, …), in the order of binding."""
     neighbours: Mapping[tuple[str, Gateway], bool] = field(default_factory=dict)
     """By interface and address: whether a host on that link answers; of those that are asked, once it is known."""
+    broker_tunnel: BrokerTunnel | None = None
+    """What the broker has said of our tunnel, as it is remembered."""
     health: Health = field(default_factory=Health)
     """Of the tunnel; as long as it is not known, it carries nothing."""
     networkmanager: bool = False

@@ -81,7 +81,7 @@ class Host:
         """Called from any thread: `on_reaction` when a reaction has ended, `on_broker` when the broker has answered."""
         self._netlink, self._bus, self._wlan, self._neighbours = netlink, bus, wlan, neighbours
         self._changed_settings = ChangedSettings(CHANGED_SETTINGS)
-        self._view = View(netlink.tables, self._surroundings, neighbours, self._changed_settings.all, health)
+        self._view = View(netlink.tables, self._surroundings, neighbours, self._changed_settings.all, health=health)
         self._known_addresses = KnownAddresses()
         self._readings = Readings()
         self._iptables = Iptables()

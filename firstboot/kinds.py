@@ -29,6 +29,7 @@ from firstboot.resources.route_tables import RouteTables
 from firstboot.resources.routes import Routes
 from firstboot.resources.sysctls import Sysctls, TunnelSysctls
 from firstboot.resources.tunnel import Tunnel
+from firstboot.resources.tunnel_information import TunnelInformation
 from firstboot.resources.ufw_settings import UfwSettings
 from firstboot.resources.units import Units
 from firstboot.resources.uplink import Uplink
@@ -53,6 +54,7 @@ KINDS: tuple[Kind[Any], ...] = (
     TunnelSysctls(),
     Addresses(),
     Routes(),
+    TunnelInformation(),
     BrokerRecord(),  # by the uplink's default route
     RouteTables(),
     PolicySysctls(),

@@ -13,6 +13,7 @@ from typing import Any
 from appliance.errors import ApplianceError
 from appliance.model import Appliance, Profile
 from firstboot import files, status
+from firstboot.completed import Completions
 from firstboot.configuration import Configuration, Configurations
 from firstboot.facts import Facts
 from firstboot.health.prober import Prober
@@ -67,6 +68,7 @@ class Passes:
         A `custom` machine has no card to read a report from.
         """
         self.configurations = Configurations(folder, LAST_GOOD, custom=custom)
+        self._completions = Completions()
         self.report = Report(RUN / REPORT_NAME, advice=READ_THE_JOURNAL) if custom else Report(folder / REPORT_NAME)
         self.neighbours: Neighbours | None = None
         self.prober: Prober | None = None
@@ -86,7 +88,9 @@ class Passes:
 
     def _current(self, host: Host) -> Configuration:
         """The configuration in force; before it is another, the machine is remembered as it is."""
-        return self.configurations.current(host.facts(), lambda: checkpoint(host.visits(), self._history.last.values()))
+        facts = host.facts()
+        read = self.configurations.current(facts, lambda: checkpoint(host.visits(), self._history.last.values()))
+        return self._completions.current(read, facts.broker_tunnel)
 
     def make(self, host: Host, changed: Source) -> Passed:
         """Put everything right once, and tell."""

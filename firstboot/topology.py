@@ -99,10 +99,11 @@ def subnets(appliance: Appliance, facts: Facts) -> Sequence[Subnet]:
 
 def own_ipv6(appliance: Appliance, number: int) -> IPv6Interface | None:
     """The Pi's own address in the prefix of the network of that number; None where there is none for it."""
-    if appliance.tunnel is None:
+    tunnel = appliance.known_tunnel
+    if tunnel is None:
         return None
-    prefix = subnet(appliance.tunnel.routed, number)
-    return own_address_in(prefix) if is_within(prefix, appliance.tunnel.routed) else None
+    prefix = subnet(tunnel.routed, number)
+    return own_address_in(prefix) if is_within(prefix, tunnel.routed) else None
 
 
 def _own_ipv4(lan: LanNetwork, uplink: Uplink | None, facts: Facts) -> IPv4Interface | None:

@@ -8,6 +8,7 @@ from ipaddress import IPv6Address
 from time import monotonic
 from typing import Protocol
 
+from appliance.he import BrokerTunnel
 from firstboot.facts import Address, Carrier, ChangedSetting, Facts, Gateway, Link, Route, Rule
 from firstboot.health.diagnosis import Health
 from firstboot.lost_routes import LostRoutes
@@ -57,10 +58,12 @@ class View:
         surroundings: Callable[[], Surroundings],
         neighbours: Callable[[], Mapping[tuple[str, Gateway], bool]],
         changed_settings: Callable[[], tuple[ChangedSetting, ...]] = tuple,
+        *,
         health: Callable[[], Health] = Health,
+        broker_tunnel: Callable[[], BrokerTunnel | None] = lambda: None,
     ) -> None:
         self._tables, self._surroundings, self._neighbours = tables, surroundings, neighbours
-        self._changed_settings, self._health = changed_settings, health
+        self._changed_settings, self._health, self._broker_tunnel = changed_settings, health, broker_tunnel
         self._stale = EVERYTHING
         self._facts = Facts()
         self._lost = LostRoutes()
@@ -84,6 +87,7 @@ class View:
         if neighbours != facts.neighbours:
             facts = replace(facts, neighbours=neighbours)
         facts = _with(facts, changed_settings=self._changed_settings(), health=self._health())
+        facts = _with(facts, broker_tunnel=self._broker_tunnel())
         if Source.LINKS in stale:
             links = {link.name: link for link in self._tables.links()}
             if links != facts.links:

@@ -37,7 +37,7 @@ class Question:
 
 def question(appliance: Appliance, facts: Facts) -> Question | None:
     """About the tunnel, where there is to be one. The broker has the first address of its network."""
-    tunnel, uplink = appliance.tunnel, appliance.uplink
+    tunnel, uplink = appliance.known_tunnel, appliance.uplink
     if tunnel is None or uplink is None:
         return None
     own = known_address(uplink, facts)

@@ -166,14 +166,14 @@ def _management(appliance: Appliance, facts: Facts) -> Iterator[Rule]:
 
 
 def _control(appliance: Appliance) -> Iterator[Rule]:
-    tunnel, uplink = appliance.tunnel, appliance.uplink
+    tunnel, uplink = appliance.known_tunnel, appliance.uplink
     for family, types in ERRORS.items():
         # Others' errors are about a known connection, or invalid (nf_conntrack_proto_icmp.c): neither comes here.
         yield Rule(
             Group.CONTROL, Action.ALLOW, Zone.BOX, traffic=control(*types), families=(family,),
             note="path MTU discovery needs them; those of others are of known connections",
         )  # fmt: skip
-    if appliance.gadget is None or tunnel is not None:
+    if appliance.gadget is None or appliance.tunnel is not None:
         note = "echo, which the broker asks for"
         yield Rule(Group.CONTROL, Action.ALLOW, to=Zone.BOX, traffic=control(8), families=(4,), note=note)
     if appliance.gadget is None:

@@ -75,7 +75,7 @@ class Addresses(Kind[Assigned]):
 
 
 def _desired(appliance: Appliance, facts: Facts) -> Iterator[Assigned]:
-    uplink, tunnel = appliance.uplink, appliance.tunnel
+    uplink, tunnel = appliance.uplink, appliance.known_tunnel
     if uplink is not None and uplink.address is not None and is_static(uplink):
         yield Assigned(uplink.interface, uplink.address)
     if tunnel is not None:

@@ -164,7 +164,7 @@ def offered(appliance: Appliance, machine: Machine) -> Sequence[Offered]:
 
 
 def _on_lan(appliance: Appliance) -> Iterator[Told]:
-    lan, tunnel = appliance.lan, appliance.tunnel
+    lan, tunnel = appliance.lan, appliance.known_tunnel
     if lan is not None:
         own = own_address_in(tunnel.routed).ip if tunnel is not None else None
         yield Told(lan.interface, True, dns_server=own, by_dhcp=False)

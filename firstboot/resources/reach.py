@@ -41,7 +41,8 @@ class Reach(Kind[FarEnd]):
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[FarEnd]:
         """The broker has the first address of the tunnel's network, the client the second."""
-        return (FarEnd(appliance.tunnel.address.network[1], HEALTHY.fault),) if appliance.tunnel is not None else ()
+        tunnel = appliance.known_tunnel
+        return (FarEnd(tunnel.address.network[1], HEALTHY.fault),) if tunnel is not None else ()
 
     def observe(self, machine: Machine, wanted: Sequence[FarEnd]) -> Sequence[FarEnd]:
         """What was found of it. What works all the same is told beside (`status`)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
 from appliance.addresses import SUBNET_PREFIXLEN, Network
-from appliance.model import Appliance, Tunnel
+from appliance.model import Appliance, KnownTunnel
 from firstboot.actions import Action, RemoveRoute, SetRoute
 from firstboot.cable import segments
 from firstboot.facts import MAIN_TABLE, OURS, Facts, Gateway, Route, route_key
@@ -89,7 +89,7 @@ def _route(reach: Reach) -> Route:
 
 
 def _desired(appliance: Appliance, facts: Facts) -> Iterator[Reach]:
-    uplink, tunnel = appliance.uplink, appliance.tunnel
+    uplink, tunnel = appliance.uplink, appliance.known_tunnel
     if uplink is None:
         return
     gateway = uplink.gateway or facts.ipv4_gateway_on(uplink.interface)
@@ -106,7 +106,7 @@ def _desired(appliance: Appliance, facts: Facts) -> Iterator[Reach]:
             yield Reach(IPv4Network(tunnel.server), uplink.interface, gateway, METRIC)
 
 
-def _through_tunnel(appliance: Appliance, tunnel: Tunnel, facts: Facts) -> Iterator[IPv6Network]:
+def _through_tunnel(appliance: Appliance, tunnel: KnownTunnel, facts: Facts) -> Iterator[IPv6Network]:
     """Whose packets the broker passes on, and those of the cable that leave with the tunnel's address (NAT66).
 
     It drops all others. What has an address of another provider, or of another tunnel, is left to that one's route.

@@ -71,7 +71,8 @@ class TunnelSysctls(Sysctls):
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Setting]:
         """The tunnel is no place to hear of routers."""
-        return tuple(_of_interface(appliance.tunnel.interface, facts)) if appliance.tunnel is not None else ()
+        tunnel = appliance.known_tunnel
+        return tuple(_of_interface(tunnel.interface, facts)) if tunnel is not None else ()
 
 
 def _desired(appliance: Appliance, facts: Facts) -> Iterator[Setting]:

@@ -44,10 +44,11 @@ class Tunnel(Kind[Sit]):
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Sit]:
         """The tunnel, from the uplink's present address: behind NAT that is the private one."""
-        if appliance.tunnel is None:
+        tunnel = appliance.known_tunnel
+        if tunnel is None:
             return ()
         local = address_of(uplink_of(appliance), facts).ip
-        return (Sit(appliance.tunnel.interface, local, appliance.tunnel.server, tunnel_mtu(appliance, facts)),)
+        return (Sit(tunnel.interface, local, tunnel.server, tunnel_mtu(appliance, facts)),)
 
     def observe(self, machine: Machine, wanted: Sequence[Sit]) -> Sequence[Sit]:
         """Every sit interface that is ours, and whatever else stands in the way with the wanted name."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
 from appliance.errors import InputError
-from appliance.model import Appliance, Lan, Tunnel, Uplink
+from appliance.model import Appliance, KnownTunnel, Lan, Uplink
 
 # The Internet of the lab: documentation prefixes (RFC 5737, RFC 3849).
 WAN_ROUTER = IPv4Interface("203.0.113.2/30")
@@ -76,8 +76,9 @@ def site_of(appliance: Appliance) -> Site:
     )
 
 
-def gateway_parts(appliance: Appliance) -> tuple[Uplink, Tunnel, Lan]:
+def gateway_parts(appliance: Appliance) -> tuple[Uplink, KnownTunnel, Lan]:
     """What a gateway must have; `InputError` for another profile."""
-    if appliance.uplink is None or appliance.tunnel is None or appliance.lan is None:
+    tunnel = appliance.known_tunnel
+    if appliance.uplink is None or tunnel is None or appliance.lan is None:
         raise InputError(f"the lab cannot play the profile {appliance.profile}", hint="it plays gateway")
-    return appliance.uplink, appliance.tunnel, appliance.lan
+    return appliance.uplink, tunnel, appliance.lan

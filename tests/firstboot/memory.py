@@ -10,6 +10,7 @@ from ipaddress import IPv6Address, IPv6Interface
 from pathlib import Path
 
 from appliance.errors import TemporaryError
+from appliance.he import BrokerTunnel
 from firstboot import actions
 from firstboot.broker.answers import Answer, Word
 from firstboot.broker.memory import KnownRecord, Memory, digest
@@ -67,6 +68,7 @@ class MemoryMachine:
         self.carrying: dict[str, Carrier] = {}
         self.lost_routes: dict[str, bool] = {}
         self.hosts: dict[str, tuple[Gateway, ...]] = {}
+        self.broker_tunnel: BrokerTunnel | None = None
         self.entry = KnownRecord(Memory(), 0.0)
         self.looks = 0
         self.log: list[actions.Action] = []
@@ -79,6 +81,7 @@ class MemoryMachine:
             routes=tuple(self.routes),
             rules=tuple(self.rules_of_tables),
             health=self.health,
+            broker_tunnel=self.broker_tunnel,
             networkmanager=self.networkmanager,
             serial=self.serial,
             gadget_ports=self.gadget_ports(),

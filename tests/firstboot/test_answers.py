@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from appliance.completion import completion
 from appliance.errors import ConfigError, InputError, TemporaryError
+from appliance.he import BrokerTunnel
 from appliance.parse import parse_text
 from firstboot.answers import FRESH_S, Answers
 from firstboot.configuration import Configuration, Configurations
@@ -19,6 +21,7 @@ from firstboot.history import History
 from firstboot.kinds import KINDS
 from firstboot.reconcile import Outcome, Reconciler, State
 from firstboot.status import Source
+from tests.appliance.test_completion import SAID, text
 from tests.firstboot.conftest import EXAMPLES
 from tests.firstboot.memory import MemoryMachine
 
@@ -30,14 +33,16 @@ THROUGH_TUNNEL = ("::/0 from 2001:db8:123c:abd::/64 metric 512", "::/0 from 2001
 class Asked:
     """Whom one asks: what has been put right by a pass over `config`."""
 
-    def __init__(self, folder: Path, config: str = GATEWAY, *, custom: bool = False) -> None:
+    def __init__(
+        self, folder: Path, config: str = GATEWAY, *, custom: bool = False, said: BrokerTunnel | None = None
+    ) -> None:
         parsed = parse_text(config.encode(), "appliance.yaml")
-        self.config, self.appliance = config, parsed.appliance
+        self.config, self.appliance = config, completion(parsed.appliance, said).appliance
         self.machine, self.history = MemoryMachine(), History()
-        self.history.note(Reconciler(KINDS, sleep=lambda _: None).reconcile(parsed.appliance, self.machine))
+        self.history.note(Reconciler(KINDS, sleep=lambda _: None).reconcile(self.appliance, self.machine))
         self.machine.log.clear()
         self.passes = SimpleNamespace(
-            in_force=Configuration(parsed.appliance, Source.FILE, parsed.marks),
+            in_force=Configuration(self.appliance, Source.FILE, parsed.marks),
             configurations=Configurations(folder, folder / "last-good.yaml", custom=custom),
         )
         self.now_s, self.looks = 1000.0, 0
@@ -320,3 +325,22 @@ def test_after_a_pass_it_is_looked_again(asked: Asked) -> None:
     asked.answers.note(SimpleNamespace(overall="ready"), "{}")  # type: ignore[arg-type]
     assert json.loads(asyncio.run(asked.answers.plan_json()))["kinds"]
     assert asked.looks == 2
+
+
+class TestAccountAlone:
+    """The tunnel is the broker's to say; who asks sees what a pass does."""
+
+    def test_a_plan_for_it_has_the_tunnel_that_is_known(self, tmp_path: Path) -> None:
+        asked = Asked(tmp_path)
+        assert "tunnel-information" in [kind["kind"] for kind in asked.plan_for(text())]
+        asked.machine.broker_tunnel = SAID
+        assert [kind["kind"] for kind in asked.plan_for(text())] == ["broker"], "it is the tunnel that is there"
+
+    def test_the_account_explains_the_tunnel(self, tmp_path: Path) -> None:
+        asked = Asked(tmp_path, text(), said=SAID)
+        specs = asked.specs("tunnel.broker")
+        assert specs["tunnel"] == {"he-ipv6"} and set(THROUGH_TUNNEL) <= specs["routes"]
+        [tunnel] = [kind for kind in asked.explained("he-ipv6")["kinds"] if kind["kind"] == "tunnel"]
+        assert ("tunnel.broker", asked.line("  broker:")) in [
+            (wanting["setting"], wanting["line"]) for wanting in tunnel["wanted_by"]["he-ipv6"]
+        ]

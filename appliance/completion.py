@@ -1,0 +1,80 @@
+"""A tunnel of which the file leaves to the broker what it is: filled in, and checked as the file's own is. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from ipaddress import IPv6Network
+from typing import Any
+
+from appliance import checks
+from appliance.addresses import is_within
+from appliance.finding import Finding
+from appliance.he import BrokerTunnel
+from appliance.model import Appliance, Tunnel
+from appliance.poison import until_unread
+from appliance.tunnel_checks import PAGE
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A configuration with all that is known of its tunnel.
+
+    `wrong`: what the broker says and the file does not go together, so that it was left as the file has it. `warnings`:
+    what is to be known of it all the same.
+    """
+
+    appliance: Appliance
+    wrong: tuple[Finding, ...] = ()
+    warnings: tuple[Finding, ...] = ()
+
+
+def asks_broker(tunnel: Tunnel | None) -> bool:
+    """Whether the broker is to be asked what the tunnel is, or has been."""
+    return tunnel is not None and tunnel.broker is not None and (tunnel.known is None or bool(tunnel.told))
+
+
+def completion(appliance: Appliance, said: BrokerTunnel | None) -> Completion:
+    """The configuration, completed by what the broker has said of a tunnel, if it is this one (None: not yet)."""
+    tunnel = appliance.tunnel
+    if tunnel is None or tunnel.broker is None or not asks_broker(tunnel):
+        return Completion(appliance)
+    if said is None or said.number != tunnel.broker.tunnel:
+        return Completion(appliance)
+    values = _values(appliance, said)
+    left_out = {name: value for name, value in values.items() if getattr(tunnel, name) is None and value is not None}
+    filled: Any = {**left_out, "told": frozenset(left_out)}
+    whole = replace(appliance, tunnel=replace(tunnel, **filled))
+    before = _findings(appliance)
+    found = [finding for finding in _findings(whole) if finding not in before]
+    wrong = tuple(finding for finding in found if not finding.warning)
+    others = [
+        _difference(name, value) for name, value in values.items() if _is_other(getattr(tunnel, name), value, said)
+    ]
+    warnings = (*others, *(finding for finding in found if finding.warning))
+    return Completion(appliance if wrong else whole, wrong, warnings)
+
+
+def _values(appliance: Appliance, said: BrokerTunnel) -> dict[str, Any]:
+    """By setting: what the broker says. One /64 is for one network."""
+    has_several = appliance.lan is not None and len(appliance.lan.networks) > 1
+    routed = (said.routed48 if has_several else None) or said.routed
+    return {"server": said.server, "address": said.address, "routed": routed}
+
+
+def _findings(appliance: Appliance) -> list[Finding]:
+    return [finding for check in checks.CHECKS for finding in until_unread(check(appliance))]
+
+
+def _is_other(given: Any, value: Any, said: BrokerTunnel) -> bool:
+    """Whether the file gives something else; of networks, a part of what is routed here is right as well."""
+    if given is None or value is None:
+        return False
+    if not isinstance(given, IPv6Network):
+        return bool(given != value)
+    return not any(is_within(given, network) for network in (said.routed, said.routed48) if network is not None)
+
+
+def _difference(name: str, value: Any) -> Finding:
+    message = f"tunnel.{name}: the broker has {value} for this tunnel, and the file wins"
+    allowed = f'the page\'s "{PAGE[name]}"; left out, it is what the broker says'
+    return Finding(f"tunnel.{name}", message, allowed, warning=True)
