@@ -34,12 +34,19 @@ def asks_broker(tunnel: Tunnel | None) -> bool:
 
 
 def completion(appliance: Appliance, said: BrokerTunnel | None) -> Completion:
-    """The configuration, completed by what the broker has said of a tunnel, if it is this one (None: not yet)."""
+    """The configuration, completed by what the broker has said of a tunnel, if it is this one (None: not yet).
+
+    One that was completed before is completed anew.
+    """
     tunnel = appliance.tunnel
     if tunnel is None or tunnel.broker is None or not asks_broker(tunnel):
         return Completion(appliance)
     if said is None or said.number != tunnel.broker.tunnel:
         return Completion(appliance)
+    if tunnel.told:
+        emptied: Any = dict.fromkeys(tunnel.told)
+        tunnel = replace(tunnel, told=frozenset(), **emptied)
+        appliance = replace(appliance, tunnel=tunnel)
     values = _values(appliance, said)
     left_out = {name: value for name, value in values.items() if getattr(tunnel, name) is None and value is not None}
     filled: Any = {**left_out, "told": frozenset(left_out)}

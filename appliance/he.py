@@ -17,9 +17,9 @@ STANZA = ("inet6", "v4tunnel")  # `iface NAME inet6 v4tunnel`, interfaces(5)
 WHERE = 'on the tunnel\'s page: "Example Configurations", then "Debian/Ubuntu"; save what it shows in a file'
 WHERE_INFORMATION = "log in at tunnelbroker.net, open https://tunnelbroker.net/tunnelInfo.php?tid=ID, and save that"
 _TUNNEL = re.compile(
-    r"""<tunnel\b[^>]*?\bid=["']?(?P<number>[0-9]{1,10})\b[^>]*>(?P<content>.*?)</tunnel>""", re.DOTALL
+    r"""<tunnel\b[^<>]*?\bid=["']?(?P<number>[0-9]{1,10})\b[^<>]*>(?P<content>.*?)</tunnel>""", re.DOTALL
 )
-_ELEMENT = re.compile(r"<(?P<name>[a-z0-9]+)>\s*(?P<text>[^<>]*?)\s*</(?P=name)>")
+_ELEMENT = re.compile(r"<(?P<name>[a-z0-9]+)>(?P<text>[^<>]*)</(?P=name)>")  # nothing in it takes long, whatever comes
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ def read_information(text: str, file: str) -> BrokerTunnel:
     if len(tunnels) != 1:
         told = f"there are {len(tunnels)} tunnels" if tunnels else "there is no tunnel"
         raise InputError(f"{file}: {told} in it, not one", hint=WHERE_INFORMATION)
-    found = {each["name"]: each["text"] for each in _ELEMENT.finditer(tunnels[0]["content"]) if each["text"]}
+    texts = {each["name"]: each["text"].strip() for each in _ELEMENT.finditer(tunnels[0]["content"])}
+    found = {name: each for name, each in texts.items() if each}
     _require(found, ("serverv4", "clientv6"), f"{file}: the tunnel", WHERE_INFORMATION)
     try:
         return BrokerTunnel(

@@ -157,7 +157,7 @@ class Tunnel:
         example=("netflix.com", "nflxvideo.net"),
     )
     broker: Broker | None = section(
-        Broker, "tell the broker of a new IPv4 address, and ask it for what is left out above; left out: neither"
+        Broker, "the broker is told of a new IPv4 address, and asked for what is left out above"
     )
     told: frozenset[str] = unwritten(frozenset())
 

@@ -5,11 +5,12 @@ An action says in `str()` what it does, for `plan`, the journal and the status; 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import ClassVar
 
+from appliance.he import BrokerTunnel
 from appliance.model import Broker
 from firstboot.facts import MAIN_TABLE, Address, Carrier, Route
 from firstboot.gadget.layout import Layout
@@ -451,6 +452,35 @@ class TellBroker(Action):
 
     def __str__(self) -> str:
         return f"tell the broker of tunnel {self.broker.tunnel}, from {self.local}"
+
+
+@dataclass(frozen=True)
+class AskBroker(Action):
+    """Begin to ask the tunnel broker what the tunnel is, from `local`, our own address. The answer comes later."""
+
+    affects: ClassVar[Source] = Source.BROKER
+
+    broker: Broker = field(repr=False)
+    local: IPv4Address
+
+    def __str__(self) -> str:
+        return f"ask the broker what tunnel {self.broker.tunnel} is, from {self.local}"
+
+
+@dataclass(frozen=True)
+class TakeOver(Action):
+    """Use the tunnel as the broker has it, in place of `before`."""
+
+    affects: ClassVar[Source] = Source.BROKER
+
+    tunnel: BrokerTunnel
+    before: BrokerTunnel | None
+
+    def __str__(self) -> str:
+        values = {field.name: getattr(self.tunnel, field.name) for field in fields(self.tunnel)}
+        new = {name: value for name, value in values.items() if value != getattr(self.before, name, None)}
+        told = ", ".join(f"{name} {value if value is not None else 'none'}" for name, value in new.items())
+        return f"take over what the broker {'now ' if self.before is not None else ''}gives: {told}"
 
 
 @dataclass(frozen=True)

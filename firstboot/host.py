@@ -17,6 +17,8 @@ from appliance.errors import PermanentError, TemporaryError
 from appliance.model import Broker
 from firstboot import actions, advertisement, files, regulatory, rfkill
 from firstboot.broker.answers import Answer
+from firstboot.broker.description import KnownDescription
+from firstboot.broker.inquiry import Inquiry
 from firstboot.broker.memory import KnownRecord
 from firstboot.broker.record import Record
 from firstboot.bus import Bus
@@ -36,7 +38,7 @@ from firstboot.managers.detection import present
 from firstboot.neighbours import Answers
 from firstboot.netlink import Netlink
 from firstboot.next_hops import next_hop
-from firstboot.paths import BROKER, BROKER_NOW, CARRYING, CHANGED_SETTINGS, ETC, REACTIONS
+from firstboot.paths import BROKER, BROKER_NOW, CARRYING, CHANGED_SETTINGS, DESCRIPTION, DESCRIPTION_NOW, ETC, REACTIONS
 from firstboot.policy.rules import FAMILIES
 from firstboot.reactions import Reactions
 from firstboot.readings import Readings
@@ -81,7 +83,15 @@ class Host:
         """Called from any thread: `on_reaction` when a reaction has ended, `on_broker` when the broker has answered."""
         self._netlink, self._bus, self._wlan, self._neighbours = netlink, bus, wlan, neighbours
         self._changed_settings = ChangedSettings(CHANGED_SETTINGS)
-        self._view = View(netlink.tables, self._surroundings, neighbours, self._changed_settings.all, health=health)
+        self.inquiry = Inquiry(DESCRIPTION, DESCRIPTION_NOW, _ask_the_broker, on_broker)
+        self._view = View(
+            netlink.tables,
+            self._surroundings,
+            neighbours,
+            self._changed_settings.all,
+            health=health,
+            broker_tunnel=self.inquiry.said,
+        )
         self._known_addresses = KnownAddresses()
         self._readings = Readings()
         self._iptables = Iptables()
@@ -90,7 +100,7 @@ class Host:
         self._loaded: dict[int, Ruleset] = {}
         """The same, read by the action under way when it had changed them."""
         self.due_reactions = Reactions(REACTIONS, self._react, on_reaction)
-        self.record = Record(BROKER, BROKER_NOW, _ask_the_broker, on_broker)
+        self.record = Record(BROKER, BROKER_NOW, _tell_the_broker, on_broker)
 
     def facts(self) -> Facts:
         """The network as it was at the last `look` or change."""
@@ -223,6 +233,10 @@ class Host:
     def broker(self) -> KnownRecord:
         """What is known of the tunnel broker's record."""
         return self.record.known()
+
+    def description(self) -> KnownDescription:
+        """What is known of what the tunnel is."""
+        return self.inquiry.known()
 
     def visits(self) -> Visits:
         """Who is connected to this machine, by ssh or over DHCP, and what they depend on."""
@@ -455,6 +469,14 @@ class Host:
         self.record.tell(action.broker, action.local)
 
     @_do.register
+    def _(self, action: actions.AskBroker) -> None:
+        self.inquiry.ask(action.broker, action.local)
+
+    @_do.register
+    def _(self, action: actions.TakeOver) -> None:
+        self.inquiry.take_over(action.tunnel)
+
+    @_do.register
     def _(self, action: actions.NoteInterruption) -> None:
         self.record.interrupted()
 
@@ -471,10 +493,16 @@ class Host:
         regulatory.set_country(action.country)
 
 
-def _ask_the_broker(account: Broker, local: IPv4Address) -> Answer:
+def _tell_the_broker(account: Broker, local: IPv4Address) -> Answer:
     from firstboot.broker import client  # noqa: PLC0415 (http.client takes long to load, and few have an account)
 
     return client.ask(account, local)
+
+
+def _ask_the_broker(account: Broker, local: IPv4Address) -> Answer:
+    from firstboot.broker import client  # noqa: PLC0415 (as above)
+
+    return client.ask_what_it_is(account, local)
 
 
 def _set(name: str, value: str) -> None:

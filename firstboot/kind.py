@@ -11,6 +11,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 from appliance.errors import ApplianceError
 from appliance.model import Appliance, Profile
 from firstboot.actions import Action, ReactSoon
+from firstboot.broker.description import KnownDescription
 from firstboot.broker.memory import KnownRecord
 from firstboot.facts import Facts
 from firstboot.plan import Change, Spec
@@ -116,6 +117,10 @@ class Machine(Protocol):
 
     def broker(self) -> KnownRecord:
         """What is known of the tunnel broker's record."""
+        ...
+
+    def description(self) -> KnownDescription:
+        """What is known of what the tunnel is."""
         ...
 
     def in_range(self, interface: str) -> Sequence[Heard]:

@@ -101,6 +101,7 @@ class Passes:
             host.begin()
         host.due_reactions.take_in()
         host.record.take_in()
+        host.inquiry.take_in()
         try:
             configuration, outcomes = self._put_right(host, changed)
             self.configurations.trials.was_applied()
@@ -120,12 +121,14 @@ class Passes:
 
     def due_in_s(self, host: Host) -> float:
         """When there is something to be done that no event tells of."""
-        return min(host.due_reactions.due_in_s(), host.record.due_in_s(), self.configurations.trials.due_in_s())
+        due_in_s = min(host.due_reactions.due_in_s(), host.record.due_in_s(), host.inquiry.due_in_s())
+        return min(due_in_s, self.configurations.trials.due_in_s())
 
     def do_what_is_due(self, host: Host) -> Source:
         """What changed by that."""
         changed = Source.REACTIONS if host.due_reactions.carry_out() else NOTHING
-        changed |= Source.BROKER if host.record.look() else NOTHING
+        for correspondence in (host.record, host.inquiry):
+            changed |= Source.BROKER if correspondence.look() else NOTHING
         failure = self.configurations.failure
         judged = self.configurations.trials.under_way and self._judge(host)
         return EVERYTHING if judged or self.configurations.failure != failure else changed
@@ -143,6 +146,7 @@ class Passes:
             self._asked = False
             self.configurations.try_again()
             host.record.ask_again()
+            host.inquiry.ask_again()
         configuration = self.in_force = self._current(host)
         outcomes = self._reconciler.reconcile(configuration.appliance, host, changed)
         for outcome in outcomes:

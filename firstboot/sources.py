@@ -30,7 +30,7 @@ class Source(Flag):
     REACTIONS = auto()
     """What was done about interfaces that came and went."""
     BROKER = auto()
-    """What is known of the tunnel broker's record."""
+    """What is known of the tunnel broker's record, and of what it says that the tunnel is."""
 
 
 NOTHING = Source(0)

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from firstboot.broker.description import KnownDescription
 from firstboot.broker.memory import KnownRecord
 from firstboot.facts import Facts
 from firstboot.kind import FileState, Gadget, Machine, Reaction
@@ -118,6 +119,11 @@ class Witness:
         """What is known of the tunnel broker's record."""
         self.sources |= Source.BROKER
         return self._machine.broker()
+
+    def description(self) -> KnownDescription:
+        """What is known of what the tunnel is."""
+        self.sources |= Source.BROKER
+        return self._machine.description()
 
     def in_range(self, interface: str) -> Sequence[Heard]:
         """The wireless networks that announce themselves."""

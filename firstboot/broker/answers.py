@@ -1,6 +1,7 @@
 """What the broker's answers mean: those of the dyndns protocol, and whatever else comes in their place. Pure.
 
-An answer is a word and, where it has one, an address; what follows from it is in `MEANINGS`.
+What it says that a tunnel is, `information` reads. An answer is a word and, where it has one, an address; what follows
+from it is in `MEANINGS`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Address
+
+from appliance.he import BrokerTunnel
 
 UNPINGABLE = IPv4Address("127.0.0.1")
 """What the broker says that it has taken in place of an address that does not answer it."""
@@ -145,11 +148,15 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of asking. `address`: what the broker has now; `detail`: more about it, where that is of use."""
+    """What came of asking. `address`: what the broker has now; `detail`: more about it, where that is of use.
+
+    `tunnel`: what the tunnel is, where that was asked.
+    """
 
     word: Word
     address: IPv4Address | None = None
     detail: str = ""
+    tunnel: BrokerTunnel | None = None
 
     @property
     def meaning(self) -> Meaning:
@@ -166,16 +173,23 @@ def answer_to(status: int, body: str) -> Answer:
     """What an answer means: `status` is HTTP's, `body` the beginning of its text."""
     text = body.strip()
     word, _, rest = text.split("\n", 1)[0].strip().partition(" ")
-    return _dyndns(word.lower(), rest.strip()) or _of_http(status) or _of_text(text)
+    return _dyndns(word.lower(), rest.strip()) or of_status(status) or of_text(text)
+
+
+def refusal(text: str) -> Answer | None:
+    """What a text means that is one of the protocol's refusals."""
+    word = text.strip().split("\n", 1)[0].partition(" ")[0].lower()
+    return Answer(_REFUSALS[word]) if word in _REFUSALS else None
 
 
 def _dyndns(word: str, rest: str) -> Answer | None:
     if word in (Word.GOOD, Word.UNCHANGED):
         return _taken(Word(word), rest)
-    return Answer(_REFUSALS[word]) if word in _REFUSALS else None
+    return refusal(word)
 
 
-def _of_http(status: int) -> Answer | None:
+def of_status(status: int) -> Answer | None:
+    """What HTTP's status means by itself."""
     if 300 <= status < 400:
         return Answer(Word.WEB_PAGE, detail="it leads elsewhere, which is not followed")
     if status >= 500:
@@ -183,7 +197,8 @@ def _of_http(status: int) -> Answer | None:
     return Answer(_STATUSES[status]) if status in _STATUSES else None
 
 
-def _of_text(text: str) -> Answer:
+def of_text(text: str) -> Answer:
+    """What a text means that is no answer of the broker's."""
     is_page = re.match(r"<(!doctype|html|\?xml|head|body)", text, re.IGNORECASE)
     return Answer(Word.WEB_PAGE if is_page else Word.NONSENSE if text else Word.EMPTY)
 

@@ -1,4 +1,4 @@
-"""Telling the broker, over https: with its certificate checked, within a limited time, and nobody else.
+"""Telling and asking the broker, over https: with its certificate checked, within a limited time, and nobody else.
 
 Nothing is followed elsewhere, and there is no other way than this: what cannot be told safely is not told.
 """
@@ -10,6 +10,7 @@ import io
 import socket
 import ssl
 import time
+from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from ipaddress import IPv4Address
 from typing import IO, Any, cast
@@ -18,9 +19,12 @@ from urllib.parse import urlencode
 from appliance.model import Broker
 from appliance.tunnel_checks import is_public
 from firstboot.broker.answers import Answer, Word, answer_to
+from firstboot.broker.information import description_in
 
 HOST, PORT = "ipv4.tunnelbroker.net", 443
 PATH = "/nic/update"
+INFORMATION_HOST, INFORMATION_PATH = "tunnelbroker.net", "/tunnelInfo.php"
+"""https://forums.he.net/index.php?msg=20949: the Update Key is asked for there as well."""
 LIMIT_S = 10.0
 """From when the broker's address is known: how long the resolver takes is its own affair (resolv.conf(5), timeout)."""
 
@@ -37,8 +41,27 @@ class _UnansweredError(Exception):
 
 def ask(broker: Broker, local: IPv4Address) -> Answer:
     """Tell the broker of us, who have `local` as our own address. Behind NAT, the broker sees by itself who we are."""
+    found = _got(HOST, _request(broker, local), local)
+    return found if isinstance(found, Answer) else _read(found)
+
+
+def ask_what_it_is(broker: Broker, local: IPv4Address) -> Answer:
+    """Ask the broker what the account's tunnel is, from our own address `local`."""
+    found = _got(INFORMATION_HOST, _inquiry(broker), local)
+    if isinstance(found, Answer):
+        return found
+    page = _page(found)
+    if isinstance(page, Answer):
+        return page
+    if page.is_cut:
+        return Answer(Word.NONSENSE, detail="it is cut off")
+    return description_in(page.status, page.text, broker.tunnel)
+
+
+def _got(host: str, request: bytes, local: IPv4Address) -> bytes | Answer:
+    """All that came back, or why nothing did."""
     try:
-        return _read(_asked(_request(broker, local), local, _addresses()))
+        return _asked(host, request, local, _addresses(host))
     except _UnansweredError:
         return Answer(Word.SILENCE)
     except OSError as error:
@@ -57,17 +80,25 @@ def _failure(error: OSError) -> Answer:
     return Answer(Word.NO_WAY, detail=told or "")
 
 
-def _addresses() -> list[tuple[str, int]]:
-    found = socket.getaddrinfo(HOST, PORT, socket.AF_INET, socket.SOCK_STREAM)
+def _addresses(host: str) -> list[tuple[str, int]]:
+    found = socket.getaddrinfo(host, PORT, socket.AF_INET, socket.SOCK_STREAM)
     return [cast(tuple[str, int], address) for *_, address in found]
 
 
 def _request(broker: Broker, local: IPv4Address) -> bytes:
     asked = {"hostname": str(broker.tunnel), **({"myip": str(local)} if is_public(local) else {})}
+    return _get(HOST, f"{PATH}?{urlencode(asked)}", broker)
+
+
+def _inquiry(broker: Broker) -> bytes:
+    return _get(INFORMATION_HOST, f"{INFORMATION_PATH}?{urlencode({'tid': broker.tunnel})}", broker)
+
+
+def _get(host: str, path: str, broker: Broker) -> bytes:
     account = base64.b64encode(f"{broker.user}:{broker.key}".encode()).decode()
     lines = [
-        f"GET {PATH}?{urlencode(asked)} HTTP/1.1",
-        f"Host: {HOST}",
+        f"GET {path} HTTP/1.1",
+        f"Host: {host}",
         f"Authorization: Basic {account}",
         f"User-Agent: {_AGENT}",
         "Connection: close",
@@ -75,12 +106,12 @@ def _request(broker: Broker, local: IPv4Address) -> bytes:
     return "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
 
 
-def _asked(request: bytes, local: IPv4Address, addresses: list[tuple[str, int]]) -> bytes:
+def _asked(host: str, request: bytes, local: IPv4Address, addresses: list[tuple[str, int]]) -> bytes:
     deadline = time.monotonic() + LIMIT_S
     with (
         _connected(local, addresses, deadline) as plain,
         # A time limit of Python's TLS is one for all of the handshake, not for each packet of it.
-        ssl.create_default_context().wrap_socket(plain, server_hostname=HOST) as secure,
+        ssl.create_default_context().wrap_socket(plain, server_hostname=host) as secure,
     ):
         try:
             secure.sendall(request)
@@ -132,16 +163,31 @@ class _Received:
         return io.BytesIO(self._content)
 
 
+@dataclass(frozen=True)
+class _Page:
+    status: int
+    text: str
+    is_cut: bool = False
+
+
 def _read(content: bytes) -> Answer:
     """The answer in what came. Of one that is cut off, no address is believed."""
+    page = _page(content)
+    if isinstance(page, Answer):
+        return page
+    found = answer_to(page.status, page.text)
+    return Answer(Word.NONSENSE, detail="it is cut off") if page.is_cut and found.address is not None else found
+
+
+def _page(content: bytes) -> _Page | Answer:
+    """What came as HTTP; what it means where it is none."""
     if not content:
         return Answer(Word.EMPTY)
     response = HTTPResponse(cast(socket.socket, _Received(content)))
     try:
         response.begin()
-        return answer_to(response.status, response.read().decode(errors="replace"))
+        return _Page(response.status, response.read().decode(errors="replace"))
     except IncompleteRead as error:
-        found = answer_to(response.status, error.partial.decode(errors="replace"))
-        return found if found.address is None else Answer(Word.NONSENSE, detail="it is cut off")
+        return _Page(response.status, error.partial.decode(errors="replace"), is_cut=True)
     except HTTPException:
         return Answer(Word.NONSENSE, detail="it is no HTTP")

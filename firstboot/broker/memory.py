@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 from appliance.model import Broker
-from firstboot.broker.answers import Answer, Word
+from firstboot.broker.answers import MEANINGS, Answer, Meaning, Word
 
 SHORTEST_S = 60.0
 """From one call that the broker counts to the next. A third one within a minute was one too many."""
@@ -18,24 +18,56 @@ _DOUBLINGS = 16
 
 
 @dataclass(frozen=True)
-class Memory:
-    """What is known of one tunnel's record. Times are CLOCK_BOOTTIME's.
+class Asked:
+    """What came of asking about a tunnel. Times are CLOCK_BOOTTIME's.
 
-    `told_by`: our own address when the broker took what it has, `address`. `asked_by`: our own address when it was
-    asked last, at `asked_s`; `word` and `detail`: what came of that, `repeats` times in a row before; `account`: a
-    digest of whose name it was asked in. `unfounded`: so often in a row it was asked because of a doubt alone, and had
-    the right address. `is_interrupted`: the uplink was away since; `is_suspected`: somebody thinks that it is wrong.
+    `asked_by`: our own address when it was asked last, at `asked_s`; `word` and `detail`: what came of that, `repeats`
+    times in a row before; `account`: a digest of whose name it was asked in.
     """
 
     tunnel: int = 0
-    told_by: IPv4Address | None = None
-    address: IPv4Address | None = None
     asked_by: IPv4Address | None = None
     asked_s: float = -math.inf
     word: Word | None = None
     detail: str = ""
     repeats: int = 0
     account: str = ""
+
+    @property
+    def meaning(self) -> Meaning | None:
+        """What follows from the last answer; None before the first."""
+        return MEANINGS[self.word] if self.word is not None else None
+
+    @property
+    def wait_s(self) -> float:
+        """How long after it was asked it is not asked again."""
+        meaning = self.meaning
+        if meaning is None:
+            return SHORTEST_S
+        return min(meaning.wait_s * 2.0 ** min(self.repeats, _DOUBLINGS), meaning.longest_s)
+
+    @property
+    def elsewhere_wait_s(self) -> float:
+        """The same, from another address of ours."""
+        elsewhere_s = self.meaning.elsewhere_s if self.meaning is not None else None
+        return self.wait_s if elsewhere_s is None else min(elsewhere_s, self.wait_s)
+
+    def is_final(self, broker: Broker) -> bool:
+        """Whether it has said to this user that asking again is of no use."""
+        return self.meaning is not None and self.meaning.is_final and self.account == digest(broker)
+
+
+@dataclass(frozen=True)
+class Memory(Asked):
+    """What is known of one tunnel's record.
+
+    `told_by`: our own address when the broker took what it has, `address`. `unfounded`: so often in a row it was asked
+    because of a doubt alone, and had the right address. `is_interrupted`: the uplink was away since; `is_suspected`:
+    somebody thinks that it is wrong.
+    """
+
+    told_by: IPv4Address | None = None
+    address: IPv4Address | None = None
     unfounded: int = 0
     is_interrupted: bool = False
     is_suspected: bool = False
@@ -44,20 +76,6 @@ class Memory:
     def answer(self) -> Answer | None:
         """The last one; None before the first."""
         return Answer(self.word, self.address, self.detail) if self.word is not None else None
-
-    @property
-    def wait_s(self) -> float:
-        """How long after it was asked it is not asked again."""
-        if self.answer is None:
-            return SHORTEST_S
-        meaning = self.answer.meaning
-        return min(meaning.wait_s * 2.0 ** min(self.repeats, _DOUBLINGS), meaning.longest_s)
-
-    @property
-    def elsewhere_wait_s(self) -> float:
-        """The same, from another address of ours."""
-        elsewhere_s = self.answer.meaning.elsewhere_s if self.answer is not None else None
-        return self.wait_s if elsewhere_s is None else min(elsewhere_s, self.wait_s)
 
     @property
     def doubt_wait_s(self) -> float:
@@ -95,8 +113,7 @@ class KnownRecord:
 
     def is_final(self, broker: Broker) -> bool:
         """Whether it has said to this user that asking again is of no use."""
-        answer = self.memory.answer
-        return answer is not None and answer.meaning.is_final and self.memory.account == digest(broker)
+        return self.memory.is_final(broker)
 
     @property
     def is_taken(self) -> bool:

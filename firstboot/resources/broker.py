@@ -6,18 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
-from appliance.errors import ApplianceError, PermanentError, TemporaryError
+from appliance.errors import ApplianceError, TemporaryError
 from appliance.model import Appliance, Broker
 from appliance.tunnel_checks import is_public
 from firstboot.actions import Action, NoteInterruption, TellBroker
 from firstboot.broker.memory import KnownRecord
+from firstboot.broker.wording import trouble
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.topology import known_address, uplink_of
-
-_WORTH_TELLING_S = 600.0
-"""Who waits for less need not hear for how long: it would be another time at each attempt."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ class BrokerRecord(Kind[Entry]):
                 f"the broker has {have.address} for this tunnel, and not {want.address}",
                 hint="it is that of something between this Pi and the Internet: is uplink.address right?",
             )
-        return _trouble(want.account, have.known) or _patience(want.told_by, have.known)
+        return trouble(want.account, have.known.memory) or _patience(want.told_by, have.known)
 
 
 def _observed(machine: Machine, want: Entry) -> Entry:
@@ -117,27 +115,6 @@ def _seems_stale(machine: Machine, want: Entry, known: KnownRecord) -> bool:
 def _is_to_be_told(want: Entry, have: Entry) -> bool:
     is_interrupted = want.interrupted is False and have.interrupted is True
     return want.told_by != have.told_by or have.suspected is True or is_interrupted
-
-
-def _trouble(account: Broker, known: KnownRecord) -> ApplianceError | None:
-    """What is wrong with what came of asking last, if anything is."""
-    answer = known.memory.answer
-    if answer is None or known.is_taken:
-        return None
-    meaning = answer.meaning
-    told = f"{meaning.told} ({answer.detail})" if answer.detail else meaning.told
-    if meaning.is_final:
-        is_final = known.is_final(account)
-        return PermanentError(told, hint=meaning.hint, setting=meaning.setting) if is_final else None
-    wait_s = known.memory.wait_s
-    if wait_s >= _WORTH_TELLING_S:
-        told = f"{told}; it is asked again after {_length(wait_s)}"
-    return TemporaryError(told, hint=meaning.hint)
-
-
-def _length(wait_s: float) -> str:
-    minutes = round(wait_s / 60)
-    return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
 
 
 def _patience(local: IPv4Address, known: KnownRecord) -> ApplianceError:

@@ -1,4 +1,4 @@
-"""A stand-in for the tunnel broker: https, the update protocol, and refusals as strict as the real one's.
+"""A stand-in for the tunnel broker: https, the update protocol, what a tunnel is, and refusals as strict as the real's.
 
 `Desk` is what the broker does with a call, pure but for the time; `serving` puts it on the network. What the desk
 shall say or do otherwise, whatever it is asked, is put into `Desk.instead`.
@@ -18,7 +18,10 @@ from pathlib import Path
 from threading import Event, Thread
 from urllib.parse import parse_qs, urlsplit
 
+from appliance.he import BrokerTunnel
+
 HOST, PATH = "ipv4.tunnelbroker.net", "/nic/update"
+INFORMATION_HOST, INFORMATION_PATH = "tunnelbroker.net", "/tunnelInfo.php"
 WINDOW_S, IN_WINDOW, BANNED_S = 60.0, 2, 3600.0
 """More calls than that in a minute, and for an hour every answer is `abuse`; each call meanwhile prolongs that."""
 
@@ -54,7 +57,10 @@ class Call:
 
 @dataclass
 class Desk:
-    """What the broker knows of one tunnel, and all calls. `pingable`: whether an address answers ping."""
+    """What the broker knows of one tunnel, and all calls. `pingable`: whether an address answers ping.
+
+    `described`: what the tunnel is; None: it was deleted.
+    """
 
     user: str
     key: str
@@ -65,6 +71,9 @@ class Desk:
     calls: list[Call] = field(default_factory=list)
     instead: list[Reply] = field(default_factory=list)
     """For the next calls, one after the other."""
+    described: BrokerTunnel | None = None
+    described_instead: list[Reply] = field(default_factory=list)
+    """The same, for those who ask what the tunnel is."""
     banned_until_s: float = 0.0
 
     def update(self, authorization: str, query: str, peer: IPv4Address) -> str:
@@ -75,14 +84,29 @@ class Desk:
         self.calls.append(Call(self.clock(), peer, named, answer))
         return answer
 
-    def _answer(self, authorization: str, asked: dict[str, list[str]], address: IPv4Address) -> str:
+    def describe(self, authorization: str, query: str, peer: IPv4Address) -> Reply:
+        """One call, of somebody who wants to know what the tunnel is."""
+        refusal = self._refusal(authorization)
+        is_ours = parse_qs(query).get("tid") == [str(self.tunnel)]
+        self.calls.append(Call(self.clock(), peer, None, refusal or ("described" if is_ours else "nohost")))
+        if refusal is not None:
+            return Reply(refusal, 401 if refusal == "badauth" else 200)
+        return Reply(information(self.described if is_ours else None))
+
+    def _refusal(self, authorization: str) -> str | None:
+        """All calls count, whatever they are about."""
         now_s = self.clock()
         recent = sum(call.at_s > now_s - WINDOW_S for call in self.calls)
         if recent >= IN_WINDOW or now_s < self.banned_until_s:
             self.banned_until_s = now_s + BANNED_S
             return "abuse"
-        if authorization != f"Basic {base64.b64encode(f'{self.user}:{self.key}'.encode()).decode()}":
-            return "badauth"
+        is_user = authorization == f"Basic {base64.b64encode(f'{self.user}:{self.key}'.encode()).decode()}"
+        return None if is_user else "badauth"
+
+    def _answer(self, authorization: str, asked: dict[str, list[str]], address: IPv4Address) -> str:
+        refusal = self._refusal(authorization)
+        if refusal is not None:
+            return refusal
         if asked.get("hostname") != [str(self.tunnel)]:
             return "nohost"
         if not self.pingable(address):
@@ -93,6 +117,23 @@ class Desk:
     def answers(self) -> list[str]:
         """The words of all answers so far."""
         return [call.answer.split()[0] for call in self.calls]
+
+
+def information(tunnel: BrokerTunnel | None) -> str:
+    """In the form of https://forums.he.net/index.php?topic=3109.0, where an address has no prefix length."""
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', "<tunnels>"]
+    if tunnel is not None:
+        elements = {
+            "description": "the lab&apos;s",
+            "serverv4": tunnel.server,
+            "serverv6": tunnel.address.network[1],
+            "clientv6": tunnel.address.ip,
+            "routed64": tunnel.routed,
+            **({"routed48": tunnel.routed48} if tunnel.routed48 is not None else {}),
+        }
+        inside = (f"  <{name}>{value}</{name}>" for name, value in elements.items())
+        lines += [f' <tunnel id="{tunnel.number}">', *inside, " </tunnel>"]
+    return "\n".join([*lines, "</tunnels>", ""])
 
 
 def _address(text: str) -> IPv4Address | None:
@@ -111,12 +152,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer, or do what shall be done instead."""
         desk, address = self.server.desk, urlsplit(self.path)
-        if address.path != PATH or self.headers.get("Host") != HOST:
+        called = (self.headers.get("Host"), address.path)
+        authorization, peer = self.headers.get("Authorization", ""), IPv4Address(self.client_address[0])
+        if called == (HOST, PATH):
+            answer = desk.update(authorization, address.query, peer)
+            self._say(desk.instead.pop(0) if desk.instead else Reply(answer))
+        elif called == (INFORMATION_HOST, INFORMATION_PATH):
+            told = desk.describe(authorization, address.query, peer)
+            self._say(desk.described_instead.pop(0) if desk.described_instead else told)
+        else:
             self._say(Reply("<html>nothing here</html>", 404))
-            return
-        peer = IPv4Address(self.client_address[0])
-        answer = desk.update(self.headers.get("Authorization", ""), address.query, peer)
-        self._say(desk.instead.pop(0) if desk.instead else Reply(answer))
 
     def _say(self, reply: Reply) -> None:
         self.close_connection = True

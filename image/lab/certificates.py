@@ -19,10 +19,11 @@ def authority(folder: Path) -> Path:
     return made
 
 
-def certificate(issuer: Path, host: str) -> Path:
-    """A certificate for a host, issued by an authority; the file has the host's key as well."""
+def certificate(issuer: Path, host: str, *others: str) -> Path:
+    """A certificate for a host and its other names, issued by an authority; the file has the host's key as well."""
     made = issuer.with_name(f"{host}.pem")
-    names = ("-addext", f"subjectAltName=DNS:{host}", "-addext", "basicConstraints=critical,CA:FALSE")
+    alternatives = ",".join(f"DNS:{name}" for name in (host, *others))
+    names = ("-addext", f"subjectAltName={alternatives}", "-addext", "basicConstraints=critical,CA:FALSE")
     by = ("-CA", issuer, "-CAkey", issuer.with_suffix(".key"))
     key = made.with_suffix(".key")
     run(["openssl", "req", "-x509", *_KEY, *_DAYS, "-subj", f"/CN={host}", *names, *by, "-keyout", key, "-out", made])

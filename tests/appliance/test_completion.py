@@ -114,6 +114,13 @@ def test_what_the_parser_would_not_have_taken_is_left_out(said: BrokerTunnel, to
     assert any(told in finding.message for finding in found.wrong), found.wrong
 
 
+def test_what_was_completed_is_completed_anew() -> None:
+    once = completion(appliance(SERVER), SAID).appliance
+    other = replace(SAID, address=IPv6Interface("2001:db8:123c:abe::2/64"))
+    assert completion(once, other) == completion(appliance(SERVER), other)
+    assert not completion(once, other).warnings
+
+
 def test_what_was_told_is_of_no_use_without_the_account() -> None:
     tunnel = completion(appliance(), SAID).appliance.tunnel
     assert tunnel is not None and tunnel.known is not None and replace(tunnel, broker=None).known is None

@@ -13,6 +13,7 @@ from appliance.errors import TemporaryError
 from appliance.he import BrokerTunnel
 from firstboot import actions
 from firstboot.broker.answers import Answer, Word
+from firstboot.broker.description import Description, KnownDescription
 from firstboot.broker.memory import KnownRecord, Memory, digest
 from firstboot.facts import OURS, Address, Carrier, ChangedSetting, Facts, Gateway, Link, Route, Rule, route_key
 from firstboot.gadget.configfs import NETWORK, normal
@@ -69,6 +70,9 @@ class MemoryMachine:
         self.lost_routes: dict[str, bool] = {}
         self.hosts: dict[str, tuple[Gateway, ...]] = {}
         self.broker_tunnel: BrokerTunnel | None = None
+        self.described = KnownDescription(Description(), 0.0)
+        self.describes: BrokerTunnel | None = None
+        """What the broker says at once; None: it does not answer yet."""
         self.entry = KnownRecord(Memory(), 0.0)
         self.looks = 0
         self.log: list[actions.Action] = []
@@ -169,6 +173,9 @@ class MemoryMachine:
 
     def broker(self) -> KnownRecord:
         return self.entry
+
+    def description(self) -> KnownDescription:
+        return replace(self.described, memory=replace(self.described.memory, said=self.broker_tunnel))
 
     def look(self, changed: Source = EVERYTHING) -> None:
         self.looks += 1
@@ -434,6 +441,20 @@ class MemoryMachine:
         self.log.append(action)
         told = Memory(action.broker.tunnel, asked_by=action.local, asked_s=0.0, account=digest(action.broker))
         self.entry = KnownRecord(told.with_answer(Answer(Word.GOOD, action.local)), 0.0)
+
+    @execute.register
+    def _(self, action: actions.AskBroker) -> None:
+        assert self.described.may_be_asked(action.broker, action.local), "too often, or of no use"
+        self.log.append(action)
+        memory = replace(self.described.memory, tunnel=action.broker.tunnel, asked_by=action.local, asked_s=0.0)
+        if self.describes is not None:
+            memory = memory.with_answer(Answer(Word.GOOD, tunnel=self.describes))
+        self.described = KnownDescription(memory, 0.0, under_way=self.describes is None)
+
+    @execute.register
+    def _(self, action: actions.TakeOver) -> None:
+        self.log.append(action)
+        self.broker_tunnel = action.tunnel
 
     @execute.register
     def _(self, action: actions.NoteInterruption) -> None:

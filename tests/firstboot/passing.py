@@ -28,6 +28,7 @@ class MemoryHost(MemoryMachine):
         super().__init__(*what)
         self.due_reactions = SimpleNamespace(take_in=lambda: None, carry_out=lambda: False)
         self.record = SimpleNamespace(take_in=lambda: None, look=lambda: False, ask_again=lambda: None)
+        self.inquiry = SimpleNamespace(take_in=lambda: None, look=lambda: False, ask_again=lambda: None)
         self.visited: Callable[[], Visits] = lambda: Visits(self.facts())
 
     def begin(self) -> None:

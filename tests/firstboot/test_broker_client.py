@@ -21,6 +21,7 @@ from firstboot.broker.answers import Answer, Word
 from image.lab import broker as stand_in
 from image.lab.broker import Desk, Reply, serving
 from image.lab.certificates import authority, certificate
+from tests.appliance.test_completion import SAID
 
 pytestmark = pytest.mark.programs
 
@@ -36,7 +37,7 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def own(issuer: Path) -> Path:
-    return certificate(issuer, stand_in.HOST)
+    return certificate(issuer, stand_in.HOST, stand_in.INFORMATION_HOST)
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def desk() -> Desk:
 
 def at(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks for the broker's name is given this machine."""
-    monkeypatch.setattr(client, "_addresses", lambda: [("127.0.0.1", port)])
+    monkeypatch.setattr(client, "_addresses", lambda _: [("127.0.0.1", port)])
 
 
 @pytest.fixture
@@ -62,6 +63,57 @@ def test_it_is_told_by_our_own_address_and_tells_which_one_it_has(broker: Desk) 
     assert client.ask(ACCOUNT, HERE) == Answer(Word.UNCHANGED, HERE)
     assert client.ask(ACCOUNT, HERE) == Answer(Word.TOO_OFTEN), "a third one within a minute"
     assert [call.named for call in broker.calls] == 3 * [None], "behind NAT it sees by itself who we are"
+
+
+TUNNEL = replace(SAID, number=ACCOUNT.tunnel, routed48=None)
+
+
+def test_it_says_what_the_tunnel_is(broker: Desk) -> None:
+    broker.described = TUNNEL
+    assert client.ask_what_it_is(ACCOUNT, HERE) == Answer(Word.GOOD, tunnel=TUNNEL)
+    asked = client._inquiry(ACCOUNT).decode()
+    assert asked.startswith("GET /tunnelInfo.php?tid=123456 HTTP/1.1\r\nHost: tunnelbroker.net\r\n")
+    assert ACCOUNT.key not in asked and "Authorization: Basic " in asked
+    assert client.ask(ACCOUNT, HERE).word is Word.GOOD
+    assert client.ask_what_it_is(ACCOUNT, HERE) == Answer(Word.TOO_OFTEN), "a third one within a minute"
+
+
+def test_what_the_tunnel_is_is_nobody_elses_to_know(broker: Desk) -> None:
+    broker.described = TUNNEL
+    assert client.ask_what_it_is(replace(ACCOUNT, key="wrong"), HERE) == Answer(Word.BAD_ACCOUNT)
+    assert client.ask_what_it_is(replace(ACCOUNT, tunnel=7), HERE) == Answer(Word.NO_TUNNEL)
+
+
+WHOLE = stand_in.information(TUNNEL)
+
+
+@pytest.mark.parametrize(
+    ("reply", "word"),
+    [
+        (Reply(WHOLE, length=len(WHOLE) + 1), Word.NONSENSE),
+        (Reply("", 302, [("Location", "https://tunnelbroker.net/login.php")]), Word.WEB_PAGE),
+        (Reply(PORTAL), Word.WEB_PAGE),
+        (Reply(WHOLE + 10_000_000 * "x"), Word.NONSENSE),
+        (Reply("oops", 500), Word.TROUBLE),
+        (Reply(), Word.EMPTY),
+        (Reply(cut=True), Word.EMPTY),
+        (Reply(stand_in.information(replace(TUNNEL, server=IPv4Address("10.1.1.1")))), Word.NONSENSE),
+    ],
+)
+def test_whatever_comes_in_place_of_what_the_tunnel_is(reply: Reply, word: Word, broker: Desk) -> None:
+    broker.described_instead = [reply]
+    found = client.ask_what_it_is(ACCOUNT, HERE)
+    assert (found.word, found.tunnel) == (word, None)
+
+
+def test_who_is_the_brokers_other_host_may_not_say_what_the_tunnel_is(
+    desk: Desk, issuer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(issuer))
+    with serving(desk, certificate(issuer, stand_in.HOST), "127.0.0.1", 0) as port:
+        at(port, monkeypatch)
+        found = client.ask_what_it_is(ACCOUNT, HERE)
+    assert (found.word, desk.calls) == (Word.UNTRUSTED, [])
 
 
 def test_a_public_address_is_named_and_a_private_one_is_not() -> None:
@@ -152,10 +204,10 @@ def test_an_address_that_is_not_ours_any_more(broker: Desk) -> None:
 
 
 def test_the_next_of_several_addresses_is_tried(broker: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = client._addresses()
+    first = client._addresses(stand_in.HOST)
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         gone = server.getsockname()
-    monkeypatch.setattr(client, "_addresses", lambda: [gone, *first])
+    monkeypatch.setattr(client, "_addresses", lambda _: [gone, *first])
     assert client.ask(ACCOUNT, HERE).word is Word.GOOD
 
 
@@ -206,7 +258,7 @@ class TestWhoCannotProveToBeTheBroker:
 
 
 def test_a_stand_in_refuses_what_comes_by_plain_http(broker: Desk) -> None:
-    (host, port), *_ = client._addresses()
+    (host, port), *_ = client._addresses(stand_in.HOST)
     with socket.create_connection((host, port)) as connection:
         connection.sendall(client._request(ACCOUNT, HERE))
         try:

@@ -43,7 +43,10 @@ def heard(site: Site, said: BrokerTunnel | None) -> None:
 def test_before_the_broker_has_said_it_there_is_ipv4_and_no_tunnel(site: Site) -> None:
     site.make()
     found = outcome(site)
-    assert (found.state, found.error) == (State.WAITING, "the broker has not yet said what the tunnel is")
+    assert (found.state, found.error) == (
+        State.WAITING,
+        "the broker has not yet said what the tunnel is: it is being asked",
+    )
     assert site.told[-1].line_of(found) == LINE
     assert "he-ipv6" not in site.host.links
     appliance = site.told[-1].appliance

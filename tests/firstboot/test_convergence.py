@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from appliance.completion import completion
 from appliance.firewall import Firewall
 from appliance.model import Appliance, Broker
 from appliance.parse import load
@@ -19,6 +20,7 @@ from firstboot.facts import OURS, Address, Route
 from firstboot.kind import Reaction
 from firstboot.kinds import KINDS
 from firstboot.reconcile import Outcome, Reconciler, State
+from tests.appliance.test_completion import SAID
 from tests.firstboot.conftest import EXAMPLES
 from tests.firstboot.firewalls import firewalls
 from tests.firstboot.generated import (
@@ -39,7 +41,7 @@ EXAMPLES_EACH = 30
 ROUNDS = 4
 """At most: another one where chance had nothing for a kind to do."""
 
-SAID_ONLY = frozenset({"uplink", "tunnel-information", "names", "reach", "overlap", "offer"})
+SAID_ONLY = frozenset({"uplink", "names", "reach", "overlap", "offer"})
 """Kinds that do nothing: what they look at, only a person can put right."""
 
 
@@ -77,6 +79,19 @@ def with_an_account(appliance: Appliance) -> Appliance:
     return replace(appliance, tunnel=replace(appliance.tunnel, broker=broker))
 
 
+def by_account(appliance: Appliance) -> Appliance:
+    """The broker has said what the tunnel is."""
+    tunnel = with_an_account(appliance).tunnel
+    assert tunnel is not None
+    alone = replace(tunnel, server=None, address=None, routed=None)
+    return completion(replace(appliance, tunnel=alone), SAID).appliance
+
+
+def answered(machine: MemoryMachine) -> MemoryMachine:
+    machine.describes = SAID
+    return machine
+
+
 def two_armed(appliance: Appliance) -> Appliance:
     """With a LAN of its own, so that IPv4 passes through as well."""
     assert appliance.lan is not None
@@ -97,6 +112,12 @@ SITES = {
     ),
     "gateway by DHCP": Site(
         with_an_account(by_dhcp(example("gateway"))), leased(), IN_IMAGES | {"tunnel", "broker"}, passes=2
+    ),
+    "gateway by its account": Site(
+        by_account(by_dhcp(example("gateway"))),
+        leased().map(answered),
+        IN_IMAGES | {"tunnel", "tunnel-information", "broker"},
+        passes=3,
     ),
     "gadget": Site(
         example("gadget"),

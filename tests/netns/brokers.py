@@ -6,13 +6,15 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv6Interface, IPv6Network
 from pathlib import Path
 from unittest.mock import patch
 
+from appliance.he import BrokerTunnel
 from appliance.model import Broker
-from firstboot.broker import answers, memory
+from firstboot.broker import answers, description, memory
 from firstboot.broker.answers import Word
-from image.lab.broker import HOST, WINDOW_S, Desk, serving
+from image.lab.broker import HOST, INFORMATION_HOST, WINDOW_S, Desk, serving
 from image.lab.certificates import authority, certificate
 from tests.firstboot.conftest import EXAMPLES
 from tests.netns.namespace import Namespace
@@ -23,6 +25,14 @@ FAR_END = "2001:db8:123c:abd::1/64"
 TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
 MINUTE_S = 1.0
 """A minute of the broker's, here."""
+DAY_S = 5 * MINUTE_S
+"""And a day, which is long enough for that."""
+DESCRIBED = BrokerTunnel(
+    IPv4Address("198.51.100.100"),
+    IPv6Interface("2001:db8:123c:abd::2/64"),
+    IPv6Network("2001:db8:123d:abc::/64"),
+    number=ACCOUNT.tunnel,
+)
 
 _STATIC = "  address: 192.168.1.252/24\n  gateway: 192.168.1.254\n"
 _DHCP4 = "  dhcp4:\n    range: 192.168.1.10-192.168.1.210\n    lease: 12h\n"
@@ -38,6 +48,13 @@ def config(account: Broker = ACCOUNT) -> str:
     return text
 
 
+def alone(account: Broker = ACCOUNT) -> str:
+    """The same, with nothing of the tunnel but the account, and nothing that is said of an address inside."""
+    text = config(account)
+    ends = text[text.index("  server:") : text.index("  broker:")]
+    return text.replace(ends, "").partition("\nfirewall:")[0]
+
+
 @dataclass
 class Line:
     """The Pi, what is at the other end of its wire, and the broker. `trusted`: the authority of its certificate."""
@@ -49,7 +66,7 @@ class Line:
 
     def furnish(self) -> None:
         """In the Pi's own /etc: how the broker is found, and whom to believe that it is it."""
-        self.pi.program("sh", "-c", f"echo {AT} {HOST} > /etc/hosts; cat {self.trusted} > {TRUSTED}")
+        self.pi.program("sh", "-c", f"echo {AT} {HOST} {INFORMATION_HOST} > /etc/hosts; cat {self.trusted} > {TRUSTED}")
 
     def lease(self, address: str, router: str) -> None:
         """As a DHCP client does it."""
@@ -66,8 +83,9 @@ class Line:
 def line(folder: Path) -> Iterator[Line]:
     """The Pi's eth0 leads to 203.0.113.1, and from there to the broker. A wire is the tunnel, whose far end answers."""
     trusted = authority(folder)
-    own = certificate(trusted, HOST)
+    own = certificate(trusted, HOST, INFORMATION_HOST)
     desk = Desk(ACCOUNT.user, ACCOUNT.key, ACCOUNT.tunnel, clock=lambda: time.monotonic() * WINDOW_S / MINUTE_S)
+    desk.described = DESCRIBED
     with ExitStack() as stack:
         pi, outside = stack.enter_context(Namespace()), stack.enter_context(Namespace())
         pi.connect("eth0", outside, "far")
@@ -87,5 +105,10 @@ def hasty() -> Iterator[None]:
     a_while_s = 1.1 * MINUTE_S
     words = (Word.GOOD, Word.UNCHANGED, Word.BAD_ACCOUNT)
     short = {word: replace(answers.MEANINGS[word], wait_s=a_while_s, longest_s=a_while_s) for word in words}
-    with patch.dict(answers.MEANINGS, short), patch.object(memory, "SHORTEST_S", a_while_s):
+    with (
+        patch.dict(answers.MEANINGS, short),
+        patch.object(memory, "SHORTEST_S", a_while_s),
+        patch.object(description, "SHORTEST_S", a_while_s),
+        patch.object(description, "DAY_S", DAY_S),
+    ):
         yield
