@@ -81,7 +81,7 @@ def _desired(appliance: Appliance, facts: Facts) -> Iterator[Setting]:
     if paths(appliance, facts, 4):
         yield Setting("net/ipv4/ip_forward", "1")
     for network in subnets(appliance, facts):
-        if network.ipv6 is not None and network.interface in facts.links:
+        if appliance.tunnel is not None and network.interface in facts.links:  # even before it is known which
             yield from _of_interface(network.interface, facts)
     for segment in segments(appliance, facts):
         mode = mode_on(segment, appliance, facts)

@@ -56,6 +56,7 @@ def test_before_the_broker_has_said_it_there_is_ipv4_and_no_tunnel(site: Site) -
     )  # fmt: skip
     config = site.host.files[dnsmasq.LOADED].content.decode()
     assert "dhcp-range" in config and "2001:db8" not in config
+    assert site.host.sysctls["net/ipv6/conf/eth0/accept_ra"] == "0", "nor does a foreign router take its place"
     assert not [each for each in site.told[-1].outcomes if each.state is State.FAILED]
 
 
