@@ -12,6 +12,8 @@ from firstboot.broker.memory import SHORTEST_S, Asked
 
 DAY_S = 24 * 3600.0
 """What is known is compared so often with what the broker has."""
+BOOT_S = 3600.0
+"""And so long after the machine was turned on, at the latest."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,10 @@ class Description(Asked):
     def is_answered(self) -> bool:
         """Whether the broker said what the tunnel is when it was asked last."""
         return self.meaning is not None and not self.meaning.told
+
+    def begun_anew(self, now_s: float) -> float:
+        """As for every one, but of a day an hour is left: a machine may be off every night."""
+        return now_s - DAY_S + BOOT_S if self.is_answered else now_s
 
     def deadlines_s(self) -> tuple[float, ...]:
         """When which wait is over."""

@@ -52,6 +52,10 @@ class Asked:
         elsewhere_s = self.meaning.elsewhere_s if self.meaning is not None else None
         return self.wait_s if elsewhere_s is None else min(elsewhere_s, self.wait_s)
 
+    def begun_anew(self, now_s: float) -> float:
+        """When it counts as asked if the machine was turned off before the wait was over: now, so all of it is left."""
+        return now_s
+
     def is_final(self, broker: Broker) -> bool:
         """Whether it has said to this user that asking again is of no use."""
         return self.meaning is not None and self.meaning.is_final and self.account == digest(broker)

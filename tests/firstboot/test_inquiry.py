@@ -125,6 +125,19 @@ def test_it_is_remembered_while_the_machine_is_off(world: World) -> None:
     assert world.host.links["he-ipv6"].remote == SAID.server and len(world.host.asked) == 1
 
 
+def test_a_machine_that_is_off_every_night_compares_it_too(world: World) -> None:
+    world.go_on()
+    for boots in range(1, 4):
+        world.host.paths[1].unlink()
+        world.host.clock_s = 30.0
+        world.host.start()
+        world.site.start()
+        world.go_on(HOUR_S - MINUTE_S)
+        assert len(world.host.asked) == boots, "not at once: it may be restarted all the time"
+        assert world.go_on(2 * MINUTE_S).state is State.OK
+        assert len(world.host.asked) == boots + 1
+
+
 def test_it_is_compared_once_a_day(world: World) -> None:
     world.go_on()
     for _ in range(23):
