@@ -82,6 +82,7 @@ REFUSED: dict[str, tuple[tuple[str, ...], ...]] = {
         ),
     ),
     "tunnel": (
+        (tunnel(SERVER, "mtu: 1400"), tunnel(ADDRESS, "mtu: 1400"), tunnel(ROUTED, "mtu: 1400")),
         (tunnel(SERVER, "server: 10.0.0.1"),),
         (tunnel(ADDRESS, "address: 2001:db8:1::2/48"), tunnel(ADDRESS, "address: 2001:db8:1::/64")),
         (
