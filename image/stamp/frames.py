@@ -33,24 +33,44 @@ class Frame:
 
 def frames(file: Path) -> list[Frame]:
     """The frames with content, in order; empty if one does not say how much it has, or the file is no such file."""
-    found = []
+    found, begins = [], 0
+    try:
+        for at, size in _walked(file):
+            if size == zstandard.CONTENTSIZE_UNKNOWN:
+                return []
+            found.append(Frame(at, begins, size))
+            begins += size
+    except (EOFError, zstandard.ZstdError):
+        return []
+    return found
+
+
+def is_whole(file: Path) -> bool:
+    """Whether the last frame ends where the file does; False as well if it is no such file."""
+    try:
+        return bool(list(_walked(file)))
+    except (EOFError, zstandard.ZstdError):
+        return False
+
+
+def _walked(file: Path) -> Iterator[tuple[int, int]]:
+    """Where each frame with content begins in the file, and the size of its content, as far as it says that.
+
+    Raises EOFError if the last one does not end where the file does, ZstdError if something else is there than a frame.
+    """
     with file.open("rb") as reader, mmap.mmap(reader.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        at = begins = 0
+        at = 0
         while at < len(data):
             if int.from_bytes(data[at : at + 4], "little") in SKIPPABLE:
                 at += 8 + int.from_bytes(data[at + 4 : at + 8], "little")
                 continue
-            try:
-                about = zstandard.get_frame_parameters(data[at : at + 18])
-            except zstandard.ZstdError:
-                return []
-            if about.content_size == zstandard.CONTENTSIZE_UNKNOWN:
-                return []
-            found.append(Frame(at, begins, about.content_size))
-            begins += about.content_size
+            about = zstandard.get_frame_parameters(data[at : at + 18])
+            begin = at
             at = _end(data, at + zstandard.frame_header_size(data[at : at + 18]))
             at += CHECKSUM_BYTES if about.has_checksum else 0
-        return found if at == len(data) else []
+            yield begin, about.content_size
+        if at != len(data):
+            raise EOFError
 
 
 def _end(data: mmap.mmap, at: int) -> int:

@@ -53,16 +53,16 @@ def stamp(image: Path, devices: Sequence[Device], folder: Path, *, single: bool,
 
 def check_profile(before: bytes, devices: Sequence[Device], image: Path) -> None:
     """Raise InputError for configurations of another profile than that of the image, whose packages are others."""
-    profile = _profile(before, "")
+    profile = profile_of(before, "")
     for one in devices:
-        if profile is not None and (wanted := _profile(one.config, one.file)) != profile:
+        if profile is not None and (wanted := profile_of(one.config, one.file)) != profile:
             raise InputError(
                 f"{one.file} is for the profile {wanted}, and {image} was built for {profile}",
                 hint=f"stamp an image for it that was built with --profile {wanted}",
             )
 
 
-def _profile(config: bytes, file: str) -> str | None:
+def profile_of(config: bytes, file: str) -> str | None:
     """The profile that a configuration is for; None if that cannot be told, as its owner may have changed it."""
     try:
         entries = source.read(config, file).root.entries
