@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 REDRAW_S = 0.2
+UNKNOWN_STEP_BYTES = 1 << 28
+"""How often progress is told in lines where nobody knows how much it will be."""
 LONG_S = 100
 """From here on, minutes are told."""
 
@@ -22,6 +24,7 @@ class Events:
     as_json: bool = False
     _drawn_at: float = 0.0
     _line_open: bool = False
+    _tenth_told: tuple[str, int] = ("", 0)
 
     def started(self, stage: str) -> None:
         """A stage begins."""
@@ -63,6 +66,13 @@ class Events:
         text = f"{device}: {path}, {new_bytes / 1e6:.2f} MB new, {seconds:.2f} s"
         self._tell({"event": "stamped", **fields, "seconds": round(seconds, 3)}, text)
 
+    def disk(self, path: str, size_bytes: int, transport: str, model: str, mounts: Sequence[str]) -> None:
+        """A disk that one can choose."""
+        fields = {"path": path, "size_bytes": size_bytes, "transport": transport, "model": model}
+        words = [f"{size_bytes / 1e9:6.1f} GB", model, f"({transport})" if transport else "", _mounted(mounts)]
+        text = f"{path:<14} {'  '.join(filter(None, words))}"
+        self._tell({"event": "disk", **fields, "mounts": list(mounts)}, text)
+
     def note(self, text: str) -> None:
         """Something that the user should know."""
         self._tell({"event": "note", "text": text}, text)
@@ -73,14 +83,26 @@ class Events:
 
     def progress(self, what: str, done: int, total: int | None) -> None:
         """How far something is, in bytes; redrawn in place on a terminal, and silent elsewhere."""
-        now = time.monotonic()
-        if self.as_json or not self.stream.isatty() or now - self._drawn_at < REDRAW_S:
+        if self._is_drawn:
+            self._draw(f"{what}: {_share(done, total)}{done / 1e6:.0f} MB")
+
+    def advanced(self, stage: str, done: int, total: int | None, seconds: float) -> None:
+        """How far a stage is that takes minutes, in bytes, `seconds` after it began: with how fast it is.
+
+        Redrawn in place on a terminal, elsewhere told at every tenth of it.
+        """
+        rate = done / seconds if seconds > 0 else 0.0
+        left = (total - done) / rate if total and rate else None
+        text = f"{stage}: {_share(done, total)}{done / 1e6:.0f} MB, {rate / 1e6:.1f} MB/s"
+        text += "" if left is None else f", {duration(left)} left"
+        if self._is_drawn:
+            self._draw(text)
             return
-        self._drawn_at = now
-        share = f"{done * 100 // total:3d} %  " if total else ""
-        self.stream.write(f"\r\x1b[K  {what}: {share}{done / 1e6:.0f} MB")
-        self.stream.flush()
-        self._line_open = True
+        tenth = (stage, done * 10 // total if total else done // UNKNOWN_STEP_BYTES)
+        if tenth[1] and tenth != self._tenth_told:
+            self._tenth_told = tenth
+            event = {"event": "progress", "stage": stage, "done_bytes": done, "total_bytes": total}
+            self._tell({**event, "seconds": round(seconds, 3)}, text)
 
     def clear(self) -> None:
         """Take an open progress line away, so that what others print begins on a line of its own."""
@@ -89,10 +111,32 @@ class Events:
             self.stream.flush()
             self._line_open = False
 
+    @property
+    def _is_drawn(self) -> bool:
+        return not self.as_json and self.stream.isatty()
+
+    def _draw(self, text: str) -> None:
+        """Show how far something is, in place of what was drawn before, and not all too often."""
+        now = time.monotonic()
+        if now - self._drawn_at < REDRAW_S:
+            return
+        self._drawn_at = now
+        self.stream.write(f"\r\x1b[K  {text}")
+        self.stream.flush()
+        self._line_open = True
+
     def _tell(self, event: Mapping[str, object], text: str) -> None:
         self.clear()
         self.stream.write((json.dumps(event) if self.as_json else text) + "\n")
         self.stream.flush()
+
+
+def _mounted(points: Sequence[str]) -> str:
+    return f"mounted at {', '.join(points)}" if points else ""
+
+
+def _share(done: int, total: int | None) -> str:
+    return f"{done * 100 // total:3d} %  " if total else ""
 
 
 def duration(seconds: float) -> str:

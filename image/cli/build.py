@@ -45,8 +45,9 @@ examples:
       compressed with xz, and not compressed
 
 The image is DIR/appliance-PROFILE-armv6.img.zst for the Zero and Zero W, DIR/appliance-PROFILE-arm64.img.zst for all
-other boards, which one image serves. Beside it are .sha256, and .bmap for bmaptool(1), which copies only what a card
-needs. Other images of that name are removed: they would be older ones. A Pi 5 needs Raspberry Pi OS as the base.
+other boards, which one image serves. `appliance flash` writes it to a card. Beside it are .sha256, and .bmap, by which
+that and bmaptool(1) write only what a card needs. Other images of that name are removed: they would be older ones. A
+Pi 5 needs Raspberry Pi OS as the base.
 """
 
 

@@ -222,3 +222,19 @@ def test_progress_is_drawn_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -
     assert "25 %" in stream.getvalue()
     events.note("a line of its own")
     assert stream.getvalue().endswith("\r\x1b[Ka line of its own\n")
+
+
+def test_a_stage_of_minutes_tells_how_fast_it_is_and_how_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    events = Events(stream)
+    for done in (1_000_000, 30_000_000, 31_000_000, 60_000_000):
+        events.advanced("write", done, 120_000_000, done / 15e6)
+    events.advanced("write", 1 << 28, None, 10)
+    assert stream.getvalue() == (
+        "write:  25 %  30 MB, 15.0 MB/s, 6.0 s left\n"
+        "write:  50 %  60 MB, 15.0 MB/s, 4.0 s left\n"
+        "write: 268 MB, 26.8 MB/s\n"
+    )
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    events.advanced("write", 61_000_000, 122_000_000, 61 / 15)
+    assert stream.getvalue().endswith("\r\x1b[K  write:  50 %  61 MB, 15.0 MB/s, 4.1 s left")

@@ -1,0 +1,1 @@
+"""Writes an image to a card."""
