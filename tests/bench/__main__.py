@@ -6,13 +6,14 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.bench import broker, build, drift, firewall, gadget, gateway, zero
+from tests.bench import broker, build, drift, firewall, flash, gadget, gateway, zero
 
 SUBJECTS = {
     "broker": broker.measure,
     "build": build.measure,
     "drift": drift.measure,
     "firewall": firewall.measure,
+    "flash": flash.measure,
     "gateway": gateway.measure,
     "gadget": gadget.measure,
     "zero": zero.measure,
