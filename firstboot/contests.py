@@ -70,7 +70,8 @@ class Contests:
     ) -> bool:
         """Note that something was put right; whether it is left alone from now on.
 
-        Where something else is wanted than the last time, it is we who changed it. `writer` names who has changed it
+        Where something else is wanted than the last time, or on another footing, nobody has changed it back: it is we
+        who changed it, or what it was on is gone. `writer` names who has changed it
         since then, or nobody.
         """
         self._forget(now_s)

@@ -192,6 +192,15 @@ class Facts:
         )
         return sorted(found, key=lambda route: route.metric)
 
+    def footing_on(self, interface: str, family: int | None = None) -> object:
+        """What is on an interface is kept on, so that it goes when this becomes another.
+
+        The interface itself, which may be made anew under its name, and for a route its addresses of that family.
+        """
+        index = self.links[interface].index if interface in self.links else 0
+        on_it = (found.address for found in self.addresses if found.interface == interface)
+        return index, frozenset(address for address in on_it if address.version == family)
+
     def has_carrier(self, interface: str) -> bool:
         """Whether the interface is there and somebody is at its other end."""
         return interface in self.links and self.links[interface].carrier

@@ -175,6 +175,13 @@ class Kind(ABC, Generic[S]):
     def actions(self, change: Change[S]) -> Sequence[Action]:
         """What to do about one difference; nothing, where only waiting helps. Pure."""
 
+    def footing(self, spec: S, facts: Facts) -> object:
+        """What a thing cannot be right without, beside what is wanted of it: an interface that it is on, say. Pure.
+
+        Where that is another than when it was last put right, nobody has fought over the thing.
+        """
+        return None
+
     def explain(self, change: Change[S]) -> ApplianceError | None:
         """Why a difference stays, in a person's words; None where the difference speaks for itself. Pure."""
         return None

@@ -85,9 +85,10 @@ class Executor(Machine, Protocol):
 
 @dataclass
 class _Streak:
-    """How often in a row one thing was acted on without getting right, and when last. `wanted`: as what."""
+    """How often in a row one thing was acted on without getting right, and when last. `wanted`: as what; on what."""
 
     wanted: object = None
+    footing: object = None
     tries: int = 0
     last_s: float = 0.0
 
@@ -218,7 +219,7 @@ class Reconciler:
     ) -> tuple[ApplianceError | None, Found]:
         problem: ApplianceError | None = None
         found = look(appliance, kind, machine)
-        acted: dict[str, object] = {}
+        acted: dict[str, Any] = {}
         for attempt in range(1 if kind.wakes_when_right else ATTEMPTS - 1):
             if attempt and self._actions(kind, found):
                 self._sleep(SETTLE_S * attempt)
@@ -235,7 +236,7 @@ class Reconciler:
             if problem is not None and len(done) == before:
                 break  # nothing was changed, so trying at once again would end the same
         if not kind.wakes_when_right:
-            self._note(kind, acted, found)
+            self._note(kind, acted, found, machine.facts())
         return (problem or self._explained(kind, found.changes) if found.changes else None), found
 
     def _actions(self, kind: Kind[Any], found: Found) -> Mapping[Action, tuple[str, ...]]:
@@ -247,12 +248,13 @@ class Reconciler:
 
         return actions_for(kind, (change for change in found.changes if not is_left_alone(change.key)))
 
-    def _note(self, kind: Kind[Any], acted: Mapping[str, object], found: Found) -> None:
+    def _note(self, kind: Kind[Any], acted: Mapping[str, Any], found: Found, facts: Facts) -> None:
         """Remember what was acted on until it is right, which may be seen in a later pass only."""
         left, now_s = {change.key: change for change in found.changes}, self._clock()
         streaks = self._streaks.setdefault(kind.name, {})
         for key, wanted in acted.items():
-            streaks.setdefault(key, _Streak()).wanted = wanted
+            streak = streaks.setdefault(key, _Streak())
+            streak.wanted, streak.footing = wanted, kind.footing(wanted, facts) if wanted is not None else None
         for key, streak in tuple(streaks.items()):
             if key not in left:
                 del streaks[key]
@@ -266,7 +268,7 @@ class Reconciler:
             return
         limits = INTERRUPTING if kind.interrupts else USUAL
         writer = partial(self._writer, kind.table, key)
-        self._contests.repaired(kind.name, key, streak.wanted, now_s, limits=limits, writer=writer)
+        self._contests.repaired(kind.name, key, (streak.wanted, streak.footing), now_s, limits=limits, writer=writer)
 
     def _explained(self, kind: Kind[Any], changes: Sequence[Change[Any]]) -> ApplianceError | None:
         now_s = self._clock()

@@ -60,6 +60,10 @@ class Addresses(Kind[Assigned]):
             return []  # tentative: the kernel tells when it knows
         return [*remove, *add]
 
+    def footing(self, spec: Assigned, facts: Facts) -> object:
+        """Its interface: the tunnel's is made anew with each new address of the uplink."""
+        return facts.footing_on(spec.interface)
+
     def explain(self, change: Change[Assigned]) -> ApplianceError | None:
         """A duplicate is for a person to put right; a tentative address for the kernel."""
         if change.have is None:

@@ -44,6 +44,10 @@ class RouteTables(Kind[Reach]):
         """Set or remove."""
         return actions(change)
 
+    def footing(self, spec: Reach, facts: Facts) -> object:
+        """As that of the main table's."""
+        return facts.footing_on(spec.interface, spec.destination.version)
+
 
 def _desired(rules: Iterable[Rule], facts: Facts) -> Iterator[Reach]:
     by_table: dict[tuple[int, int], list[Route]] = defaultdict(list)

@@ -62,6 +62,10 @@ class Routes(Kind[Reach]):
         """Set or remove."""
         return actions(change)
 
+    def footing(self, spec: Reach, facts: Facts) -> object:
+        """The kernel takes out what leads to a router that no address is on the same network as."""
+        return facts.footing_on(spec.interface, spec.destination.version)
+
 
 def ours(facts: Facts) -> Sequence[Reach]:
     """Every route that is ours, of any table."""

@@ -51,6 +51,10 @@ class Sysctls(Kind[Setting]):
         """Write it."""
         return setting_actions(change)
 
+    def footing(self, spec: Setting, facts: Facts) -> object:
+        """The interface that it is about."""
+        return spec.index
+
 
 def setting_actions(change: Change[Setting]) -> Sequence[Action]:
     """Write it, and remember what it was."""

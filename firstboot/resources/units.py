@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from appliance.model import Appliance
@@ -26,11 +26,14 @@ READ_BY = {
 
 @dataclass(frozen=True)
 class Unit:
-    """A systemd unit. `current`: whether the running process has read its configuration as it is now."""
+    """A systemd unit. `current`: whether the running process has read its configuration as it is now; `reads`: what
+    that shall be.
+    """
 
     name: str
     active: bool
     current: bool | None = None
+    reads: tuple[bytes | None, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def key(self) -> str:
@@ -68,6 +71,10 @@ class Units(Kind[Unit]):
             return []
         return [RestartUnit(change.key) if change.want.active else StopUnit(change.key)]
 
+    def footing(self, spec: Unit, facts: Facts) -> object:
+        """What it reads: whoever writes that anew, as we do, has it restarted."""
+        return spec.reads
+
 
 def _ipv4_only(appliance: Appliance) -> Unit:
     """First, as the other asks it."""
@@ -80,7 +87,7 @@ def _dnsmasq(appliance: Appliance, facts: Facts) -> Iterator[Unit]:
     if dnsmasq.IN_FORCE not in contents:
         yield Unit(DNSMASQ, active=False)
     elif any(content is not None for content in contents.values()):
-        yield Unit(DNSMASQ, active=True, current=True)
+        yield Unit(DNSMASQ, active=True, current=True, reads=tuple(contents.values()))
 
 
 def is_current(machine: Machine, path: Path, loaded: Path) -> bool:

@@ -250,6 +250,7 @@ class MemoryMachine:
         self.addresses = [a for a in self.addresses if a.interface != action.name]
         self.link_local.pop(action.name, None)
         self.routes = [r for r in self.routes if r.interface != action.name]
+        self.sysctls = {name: value for name, value in self.sysctls.items() if action.name not in name.split("/")}
 
     @execute.register
     def _(self, action: actions.SetLink) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import pytest
 
@@ -11,7 +12,7 @@ from appliance.errors import TemporaryError
 from appliance.model import Appliance
 from firstboot import actions
 from firstboot.contests import CALM_S, INTERRUPTING, USUAL, Contests, Limits
-from firstboot.facts import Facts
+from firstboot.facts import Address, Facts, Route
 from firstboot.kind import Kind, Machine
 from firstboot.kinds import KINDS
 from firstboot.plan import Change
@@ -152,6 +153,50 @@ def test_calm_makes_forget() -> None:
     contests = Contests()
     assert hold_of(contests, 1000.0) == FIRST_HOLD_S
     assert hold_of(contests, 2000.0 + CALM_S) == FIRST_HOLD_S
+
+
+class Numbering(MemoryMachine):
+    """Gives each tunnel that is made another number, as the kernel does."""
+
+    def execute(self, action: actions.Action) -> None:
+        super().execute(action)
+        if isinstance(action, actions.AddTunnel):
+            self.links[action.name] = replace(self.links[action.name], index=100 + len(self.log))
+
+
+def give_address(machine: MemoryMachine, address: str) -> None:
+    """As a DHCP client does it; the kernel has taken out the routes with the address before."""
+    on_it = "eth0"
+    machine.addresses = [each for each in machine.addresses if each.interface != on_it or each.address.version == 6]
+    machine.routes = [each for each in machine.routes if each.interface != on_it or each.destination.version == 6]
+    machine.addresses.append(Address(on_it, IPv4Interface(address)))
+    machine.routes.append(Route(IPv4Network("0.0.0.0/0"), on_it, IPv4Address("192.168.1.254"), metric=100))
+
+
+def states_after(gateway: Appliance, addresses: Sequence[str]) -> list[dict[str, State]]:
+    """Of the kinds, after each new address of an uplink by DHCP, one every two seconds."""
+    assert gateway.uplink is not None
+    appliance = replace(gateway, uplink=replace(gateway.uplink, address=None, gateway=None))
+    bout = Bout(appliance, machine=Numbering())
+    states = []
+    for address in addresses:
+        bout.now += 2.0
+        give_address(bout.machine, address)
+        outcomes = bout.reconciler.reconcile(bout.appliance, bout.machine)
+        states.append({outcome.kind: outcome.state for outcome in outcomes})
+    return states
+
+
+@pytest.mark.parametrize("kind", ["routes", "addresses", "tunnel-sysctls", "units"])
+def test_what_goes_with_an_address_that_is_another_is_no_contest(kind: str, gateway: Appliance) -> None:
+    """A provider gives a new one every few seconds: with it go routes, all that is on the tunnel, what is served."""
+    states = states_after(gateway, [f"192.168.1.{number}/24" for number in range(10, 10 + 3 * REPAIRS)])
+    assert {each[kind] for each in states} == {State.OK}
+
+
+def test_what_goes_with_an_address_that_comes_again_is_one(gateway: Appliance) -> None:
+    states = states_after(gateway, ["192.168.1.10/24"] * (REPAIRS + 1))
+    assert [each["routes"] for each in states] == [State.OK] * REPAIRS + [State.WAITING]
 
 
 @dataclass(frozen=True)
