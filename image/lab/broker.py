@@ -75,6 +75,8 @@ class Desk:
     described_instead: list[Reply] = field(default_factory=list)
     """The same, for those who ask what the tunnel is."""
     banned_until_s: float = 0.0
+    is_deleted: bool = False
+    """It has no such tunnel any more."""
 
     def update(self, authorization: str, query: str, peer: IPv4Address) -> str:
         """One call, of somebody who is seen to have an address; the answer's text."""
@@ -107,7 +109,7 @@ class Desk:
         refusal = self._refusal(authorization)
         if refusal is not None:
             return refusal
-        if asked.get("hostname") != [str(self.tunnel)]:
+        if self.is_deleted or asked.get("hostname") != [str(self.tunnel)]:
             return "nohost"
         if not self.pingable(address):
             return f"good {REFUSED}"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 
 from image.lab.cables import WIRES, ip
-from image.lab.topology import CLIENT, PROVIDER, ROUTER, WEB
+from image.lab.topology import CLIENT, ISP, ROUTER, WEB
 from image.lab.world import World
 
 
@@ -27,7 +27,7 @@ class Fault(StrEnum):
 ROUTER_DROPS = {
     Fault.PROTO41: "ip protocol 41 drop",
     Fault.DNS: "meta l4proto { tcp, udp } th dport 53 drop",
-    Fault.MTU: f'iifname "to-{PROVIDER}" ip length > 1400 drop',
+    Fault.MTU: f'iifname "to-{ISP}" ip length > 1400 drop',
 }
 
 

@@ -11,6 +11,7 @@ from appliance.model import Appliance
 from image.lab import topology
 from image.lab.client import Client
 from image.lab.outside import Outside
+from image.lab.provider import Provider
 from image.lab.services import services
 from image.lab.site import Site, site_of
 from image.lab.world import World, world
@@ -37,6 +38,11 @@ class Lab:
     def outside(self) -> Outside:
         """The Internet."""
         return Outside(self.world)
+
+    @property
+    def provider(self) -> Provider:
+        """The tunnel's."""
+        return Provider(self.world)
 
     @property
     def cards(self) -> tuple[str, ...]:

@@ -183,10 +183,10 @@ def lay(made: World, *, ipv6: bool) -> None:
 def lay_router(made: World, *, ipv6: bool) -> None:
     """The router: what comes to its public IPv4 address it sends to the Pi."""
     address(made, ROUTER, NIC, ROUTER_IPV4)
-    connect(made, ROUTER, INTERNET, places.WAN_ROUTER, places.WAN_PROVIDER)
+    connect(made, ROUTER, INTERNET, places.WAN_ROUTER, places.WAN_ISP)
     address(made, ROUTER, f"to-{INTERNET}", LINK_ROUTER)
     address(made, INTERNET, f"to-{ROUTER}", LINK_INTERNET)
-    default_route(made, ROUTER, places.WAN_PROVIDER)
+    default_route(made, ROUTER, places.WAN_ISP)
     default_route(made, ROUTER, LINK_INTERNET)
     made.run(ROUTER, ["sysctl", "-qw", "net.ipv4.ip_forward=1"])
     rules = f"""

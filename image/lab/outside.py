@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from image.lab import site as places
 from image.lab.client import Client
-from image.lab.services import TUNNEL_LOG
+from image.lab.provider import TUNNEL_LOG
 from image.lab.topology import INTERNET
 from image.lab.waiting import until
 from image.lab.world import World

@@ -1,4 +1,4 @@
-"""What runs in the lab beside the appliance: the tunnel server, resolvers, and a web server beyond the tunnel."""
+"""What runs in the lab beside the appliance: the tunnel's provider, resolvers, and a web server beyond the tunnel."""
 
 from __future__ import annotations
 
@@ -9,37 +9,23 @@ from ipaddress import IPv4Address, IPv6Address
 
 from image import run as door
 from image.lab import site as places
+from image.lab.broker import HOST
+from image.lab.provider import provider
 from image.lab.site import Site
-from image.lab.topology import INTERNET, PROVIDER, ROUTER, TUNNEL_DEVICE
-from image.lab.tunnel_server import SERVING
-from image.lab.waiting import until
+from image.lab.topology import INTERNET, ROUTER
 from image.lab.world import World
 
 PAGE = "You have reached the IPv6 Internet.\n"
-TUNNEL_LOG = "tunnel-server"
 
 
 @contextmanager
 def services(world: World, site: Site) -> Iterator[None]:
     """All of them, while the block runs."""
     with ExitStack() as stack:
-        stack.enter_context(world.running(PROVIDER, tunnel_server(site), log=TUNNEL_LOG))
-        until(lambda: SERVING in world.log(TUNNEL_LOG).read_text(), "the tunnel server serves", timeout_s=20)
+        stack.enter_context(provider(world, site))
         stack.enter_context(world.running(INTERNET, resolvers(site.resolvers), log="resolvers"))
         stack.enter_context(world.running(INTERNET, web_server(world), log="web-server"))
         yield
-
-
-def tunnel_server(site: Site) -> Sequence[door.Word]:
-    """The broker's end of the tunnel. It knows the client by the home router's public address."""
-    return [
-        sys.executable, "-m", "image.lab.tunnel_server",
-        "--server", str(site.tunnel_server),
-        "--endpoint", str(places.WAN_ROUTER.ip),
-        "--prefix", str(site.tunnel_client.network),
-        "--prefix", str(site.routed),
-        "--device", TUNNEL_DEVICE,
-    ]  # fmt: skip
 
 
 def resolvers(addresses: Iterable[IPv4Address | IPv6Address]) -> Sequence[door.Word]:
@@ -48,6 +34,7 @@ def resolvers(addresses: Iterable[IPv4Address | IPv6Address]) -> Sequence[door.W
         "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--log-queries",
         "--bind-interfaces", *(f"--listen-address={address}" for address in addresses),
         f"--host-record={places.SERVER_NAME},{places.NAMED_IPV4},{places.NAMED_IPV6}",
+        f"--host-record={HOST},{places.BROKER}",
         "--local=/#/",
     ]  # fmt: skip
 

@@ -6,14 +6,20 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
 from appliance.errors import InputError
-from appliance.model import Appliance, KnownTunnel, Lan, Uplink
+from appliance.model import Appliance, Broker, KnownTunnel, Lan, Uplink
 
 # The Internet of the lab: documentation prefixes (RFC 5737, RFC 3849).
-WAN_ROUTER = IPv4Interface("203.0.113.2/30")
+WAN_ROUTER = IPv4Interface("203.0.113.2/26")
 """The home router's public address: what the broker knows as the client's."""
-WAN_PROVIDER = IPv4Interface("203.0.113.1/30")
-TRANSIT_PROVIDER = IPv4Interface("203.0.113.5/30")
-TRANSIT_INTERNET = IPv4Interface("203.0.113.6/30")
+WAN_ROUTER_LATER = IPv4Interface("203.0.113.41/26")
+"""What it is given later, by a provider that changes the addresses of its customers."""
+WAN_ISP = IPv4Interface("203.0.113.1/26")
+CORE_ISP = IPv4Interface("203.0.113.193/30")
+CORE_PROVIDER = IPv4Interface("203.0.113.194/30")
+TRANSIT_PROVIDER = IPv4Interface("203.0.113.197/30")
+TRANSIT_INTERNET = IPv4Interface("203.0.113.198/30")
+BROKER = IPv4Address("64.62.200.2")
+"""The tunnel broker's web server: no documentation address, see `NAMED_IPV4`."""
 STRANGER = IPv4Address("198.51.100.66")
 """An IPv4 host on the Internet that is not the tunnel server."""
 SERVER = IPv6Interface("2001:db8:ffff::80/64")
@@ -38,6 +44,8 @@ class Site:
     routed: IPv6Network
     pi_lan: IPv4Interface
     two_armed: bool
+    account: Broker | None = None
+    """At the tunnel broker, where the appliance is to tell it of its address."""
 
     @property
     def broker_side(self) -> IPv6Interface:
@@ -73,6 +81,7 @@ def site_of(appliance: Appliance) -> Site:
         routed=tunnel.routed,
         pi_lan=lan.address or uplink.address,
         two_armed=two_armed,
+        account=appliance.tunnel.broker if appliance.tunnel is not None else None,
     )
 
 

@@ -17,9 +17,12 @@ OUTER_TTL = 255
 
 @dataclass(frozen=True)
 class Registration:
-    """What the broker knows of one tunnel: its client's IPv4 address, and the prefixes that may come out of it."""
+    """What the broker knows of one tunnel: its client's IPv4 address, and the prefixes that may come out of it.
 
-    endpoint: IPv4Address
+    Without an address there is no such tunnel, and nothing is accepted.
+    """
+
+    endpoint: IPv4Address | None
     prefixes: tuple[IPv6Network, ...]
 
 

@@ -7,7 +7,7 @@
    web ─────┤                                    web ─────┘
    router ──┘                                    Pi eth0 ─┬─ bridge uplink
                                                  router ──┘
- router ─(IPv4, NAT)─ provider (tunnel server) ─ internet (web server, resolvers, a stranger)
+ router ─(IPv4, NAT)─ isp ─ provider (tunnel server) ─ internet (web server, resolvers, the broker, a stranger)
 ```
 """
 
@@ -21,7 +21,7 @@ from image.lab.cables import NIC, add_card, add_switch, add_wires, address, conn
 from image.lab.site import Site
 from image.lab.world import World
 
-CLIENT, WEB, ROUTER, PROVIDER, INTERNET = "client", "web", "router", "provider", "internet"
+CLIENT, WEB, ROUTER, ISP, PROVIDER, INTERNET = "client", "web", "router", "isp", "provider", "internet"
 TUNNEL_DEVICE = "tunnel"
 
 
@@ -33,10 +33,11 @@ def cards(site: Site) -> tuple[str, ...]:
 def lay(world: World, site: Site) -> None:
     """Make all of the networks; nothing runs on them yet."""
     add_wires(world)
-    for namespace in (CLIENT, WEB, ROUTER, PROVIDER, INTERNET):
+    for namespace in (CLIENT, WEB, ROUTER, ISP, PROVIDER, INTERNET):
         world.add_namespace(namespace)
     lay_lan(world, site)
     lay_router(world, site)
+    lay_isp(world, site)
     lay_provider(world, site)
     lay_internet(world, site)
 
@@ -61,8 +62,8 @@ def switch_of(site: Site, card: str) -> str:
 def lay_router(world: World, site: Site) -> None:
     """The home router: IPv4 with NAT, and protocol 41 forwarded to the Pi, as the user must set it up."""
     address(world, ROUTER, NIC, IPv4Interface((site.router, site.pi_uplink.network.prefixlen)))
-    connect(world, ROUTER, PROVIDER, places.WAN_ROUTER, places.WAN_PROVIDER)
-    default_route(world, ROUTER, places.WAN_PROVIDER)
+    connect(world, ROUTER, ISP, places.WAN_ROUTER, places.WAN_ISP)
+    default_route(world, ROUTER, places.WAN_ISP)
     world.run(ROUTER, ["sysctl", "-qw", "net.ipv4.ip_forward=1"])
     world.run(ROUTER, ["nft", "-f", "-"], stdin=router_rules(site))
 
@@ -73,16 +74,24 @@ def forward_tunnel(world: World, to: IPv4Address) -> None:
     world.run(ROUTER, ["conntrack", "-F"])
 
 
+def give_public_address(world: World, given: IPv4Interface) -> None:
+    """The home router's provider gives it this address in place of the one that it has: its connections are over."""
+    ip(world, ROUTER, "address", "flush", "dev", f"to-{ISP}")
+    address(world, ROUTER, f"to-{ISP}", given)
+    default_route(world, ROUTER, places.WAN_ISP)
+    world.run(ROUTER, ["conntrack", "-F"])
+
+
 def forwarding(to: IPv4Address) -> str:
     """The rule of nftables that sends the tunnel's packets to the Pi."""
-    return f'iifname "to-{PROVIDER}" ip protocol 41 dnat to {to}'
+    return f'iifname "to-{ISP}" ip protocol 41 dnat to {to}'
 
 
 def router_rules(site: Site) -> str:
     """The home router's nftables rules; the chain `faults` is for `faults`."""
     return f"""
 table ip nat {{
-    chain out {{ type nat hook postrouting priority srcnat; oifname "to-{PROVIDER}" masquerade; }}
+    chain out {{ type nat hook postrouting priority srcnat; oifname "to-{ISP}" masquerade; }}
     chain in {{
         type nat hook prerouting priority dstnat;
         {forwarding(site.pi_uplink.ip)};
@@ -94,12 +103,23 @@ table ip faults {{
 """
 
 
+def lay_isp(world: World, site: Site) -> None:
+    """A router between the home and the tunnel's provider, as a home has many: without it nobody could say how far
+    protocol 41 gets.
+    """
+    connect(world, ISP, PROVIDER, places.CORE_ISP, places.CORE_PROVIDER)
+    default_route(world, ISP, places.CORE_PROVIDER)
+    world.run(ISP, ["sysctl", "-qw", "net.ipv4.ip_forward=1"])
+
+
 def lay_provider(world: World, site: Site) -> None:
-    """The provider's router, which is the tunnel server as well."""
+    """The router of the tunnel's provider, which is the tunnel server as well."""
+    ip(world, PROVIDER, "route", "add", str(places.WAN_ISP.network), "via", str(places.CORE_ISP.ip))
     connect(world, PROVIDER, INTERNET, places.TRANSIT_PROVIDER, places.TRANSIT_INTERNET)
     address(world, PROVIDER, f"to-{INTERNET}", places.SERVER_ROUTER)
-    for host in (*(str(a) for a in site.resolvers if a.version == 4), str(places.STRANGER), str(places.NAMED_IPV4)):
-        ip(world, PROVIDER, "route", "add", host, "via", str(places.TRANSIT_INTERNET.ip))
+    resolvers = (each for each in site.resolvers if each.version == 4)
+    for host in (*resolvers, places.STRANGER, places.NAMED_IPV4, places.BROKER):
+        ip(world, PROVIDER, "route", "add", str(host), "via", str(places.TRANSIT_INTERNET.ip))
     for host6 in (places.NAMED_IPV6, *BEYOND):
         ip(world, PROVIDER, "route", "add", str(host6), "via", str(places.SERVER.ip))
     address(world, PROVIDER, "lo", IPv4Interface(site.tunnel_server))
@@ -116,5 +136,6 @@ def lay_internet(world: World, site: Site) -> None:
     address(world, INTERNET, uplink, places.SERVER)
     default_route(world, INTERNET, places.SERVER_ROUTER)
     default_route(world, INTERNET, places.TRANSIT_PROVIDER)
-    for host in (*site.resolvers, places.STRANGER, places.NAMED_IPV4, places.NAMED_IPV6, *BEYOND):
+    hosts = (*site.resolvers, places.STRANGER, places.NAMED_IPV4, places.NAMED_IPV6, places.BROKER, *BEYOND)
+    for host in hosts:
         ip(world, INTERNET, "address", "add", str(host), "dev", "lo")

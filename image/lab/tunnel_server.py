@@ -15,8 +15,11 @@ import select
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Network
+from pathlib import Path
 
+from image.lab.register import Register
 from image.lab.sixinfour import MTU, OUTER_TTL, RefusedError, Registration, unwrap
 
 TUNSETIFF = 0x400454CA  # <linux/if_tun.h>
@@ -43,14 +46,14 @@ def outer_socket(server: IPv4Address) -> socket.socket:
     return outer
 
 
-def serve(tun: int, outer: socket.socket, registration: Registration) -> None:
-    """Pass packets between the two until killed."""
+def serve(tun: int, outer: socket.socket, registered: Callable[[], Registration]) -> None:
+    """Pass packets between the two until killed; for each, what is `registered` then is asked for."""
     while True:
         readable, _, _ = select.select([tun, outer.fileno()], [], [])
         if outer.fileno() in readable:
-            receive(tun, outer, registration)
+            receive(tun, outer, registered())
         if tun in readable:
-            send(os.read(tun, MTU), outer, registration)
+            send(os.read(tun, MTU), outer, registered())
 
 
 def receive(tun: int, outer: socket.socket, registration: Registration) -> None:
@@ -64,6 +67,8 @@ def receive(tun: int, outer: socket.socket, registration: Registration) -> None:
 
 def send(packet: bytes, outer: socket.socket, registration: Registration) -> None:
     """One packet to the client. What IPv4 cannot deliver is lost, as on the Internet."""
+    if registration.endpoint is None:
+        return
     try:
         outer.sendto(packet, (str(registration.endpoint), 0))
     except OSError as error:
@@ -74,15 +79,21 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="the broker's end of a 6in4 tunnel")
     parser.add_argument("--server", type=IPv4Address, required=True)
-    parser.add_argument("--endpoint", type=IPv4Address, required=True)
+    endpoint = parser.add_mutually_exclusive_group(required=True)
+    endpoint.add_argument("--endpoint", type=IPv4Address, help="the other end's address, for good")
+    endpoint.add_argument("--register", type=Path, help="the file that it is in")
     parser.add_argument("--prefix", type=IPv6Network, action="append", required=True)
     parser.add_argument("--device", required=True)
     arguments = parser.parse_args()
-    registration = Registration(arguments.endpoint, tuple(arguments.prefix))
+    prefixes, register = tuple(arguments.prefix), Register(arguments.register) if arguments.register else None
+
+    def registered() -> Registration:
+        return Registration(register.endpoint() if register is not None else arguments.endpoint, prefixes)
+
     device, outer = attached(arguments.device), outer_socket(arguments.server)
     sys.stderr.write(f"{SERVING}\n")
     sys.stderr.flush()
-    serve(device, outer, registration)
+    serve(device, outer, registered)
 
 
 if __name__ == "__main__":
