@@ -96,7 +96,8 @@ class Memory(Asked):
         told = replace(self, word=answer.word, detail=answer.detail, repeats=self.repeats + 1 if same else 0)
         if not answer.is_taken:
             return told
-        was_right = self.address == answer.address and self.told_by == self.asked_by
+        # Where it had another one meanwhile, it says "good" of the very address that it was told before.
+        was_right = answer.word is Word.UNCHANGED and (self.address, self.told_by) == (answer.address, self.asked_by)
         return replace(
             told,
             told_by=self.asked_by,

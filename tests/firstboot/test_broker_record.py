@@ -221,6 +221,15 @@ def test_a_doubt_that_was_none_makes_the_next_ones_wait(world: World) -> None:
     assert world.after(60).tell(local=THERE)
 
 
+def test_an_address_that_somebody_had_changed_at_the_broker_was_a_doubt_with_reason(world: World) -> None:
+    """It says "good" of the one that it had taken before, and not that nothing changed."""
+    world.tell()
+    for _ in range(3):
+        world.record.suspect()
+        assert world.after(60).tell(GOOD)
+    assert world.known.unfounded == 0
+
+
 def test_a_doubt_while_it_is_being_told_is_not_forgotten(world: World) -> None:
     world.tell()
     world.after(60).record.tell(ACCOUNT, THERE)
