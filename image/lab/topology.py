@@ -79,6 +79,7 @@ def give_public_address(world: World, given: IPv4Interface) -> None:
     ip(world, ROUTER, "address", "flush", "dev", f"to-{ISP}")
     address(world, ROUTER, f"to-{ISP}", given)
     default_route(world, ROUTER, places.WAN_ISP)
+    ip(world, ISP, "neigh", "flush", "dev", f"to-{ROUTER}")  # or what is for the old address gets here for a while
     world.run(ROUTER, ["conntrack", "-F"])
 
 
