@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import socket
 import threading
 import time
@@ -18,15 +16,15 @@ from firstboot.health.hysteresis import STEADY_S
 from firstboot.reconcile import State
 from firstboot.resources.units import DNSMASQ
 from tests.figures import Figure
-from tests.netns.gadget_site import UnitFiles, within
+from tests.netns.gadget_site import within
 from tests.netns.gateways import give_ufw_files
 from tests.netns.living import Living
 from tests.netns.namespace import Namespace
+from tests.netns.served_lan import LAN, NOT_HERE, Bus, give_dnsmasq_its_folder, give_the_lan, has_way_out
 from tests.netns.tunnel_site import ISP, OWN, PI, ROUTED, ROUTER, SERVER, TunnelSite, tunnel_site
 
 pytestmark = pytest.mark.netns
-NOT_HERE = ("hostname", "tunnel", "tunnel-sysctls", "dhcpcd")
-LAN, HOST, DUAL6, PORT = "192.168.2.1", "192.168.2.50", "2001:db8:ffff::80", 8080
+DUAL6, PORT = "2001:db8:ffff::80", 8080
 OFFERED_S, WITHDRAWN_S, ADVERTISED_S, FALL_BACK_S, DNS_GAP_S = 40.0, 10.0, 6.0, 1.0, 1.0
 QUERY = bytes.fromhex("00070100000100000000000006697076366777036c616e0000010001")
 """For the address of ipv6gw.lan."""
@@ -41,12 +39,6 @@ lan: {{interface: lan0, address: {LAN}/24, dhcp4: {{range: 192.168.2.100-192.168
 """
 
 
-class Bus(UnitFiles):
-    """Units, and no NetworkManager."""
-
-    lost = False
-
-
 @dataclass
 class Site:
     tunnel: TunnelSite
@@ -54,7 +46,7 @@ class Site:
 
     def has_way_out(self) -> bool:
         """Whether the client has a default route for IPv6."""
-        return bool(json.loads(self.tunnel.client.program("ip", "-6", "-json", "route", "show", "default")))
+        return has_way_out(self.tunnel.client)
 
     def connected_over(self) -> int:
         """The family by which the client gets to a server that has both, IPv6 preferred."""
@@ -82,35 +74,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     if os.geteuid() != 0:
         pytest.skip("network namespaces of a thread need root")
     with tunnel_site() as made:
-        _give_the_lan(made)
+        give_the_lan(made)
         bus = Bus()
         living = Living(made.pi, tmp_path_factory.mktemp("card"), CONFIG, without=NOT_HERE, bus=bus)
         give_ufw_files(made.pi)
-        made.pi.call(_state_directory)
+        made.pi.call(give_dnsmasq_its_folder)
         servers = [made.internet.call(_listening, DUAL6), made.isp.call(_listening, str(ISP))]
         with living:
             yield Site(made, living)
         made.pi.call(bus.stop_unit, DNSMASQ)
         for server in servers:
             server.close()
-
-
-def _give_the_lan(site: TunnelSite) -> None:
-    """Addresses of IPv4, which another test is about; the Pi has none of its own yet."""
-    for argv in (
-        ("addr", "add", f"{HOST}/24", "dev", "eth0"),
-        ("route", "add", "default", "via", LAN),
-    ):
-        site.client.program("ip", *argv)
-    site.client.program("sysctl", "-q", "net.ipv6.conf.eth0.accept_ra=1", "net.ipv6.conf.eth0.forwarding=0")
-    site.home.program("ip", "route", "add", "192.168.2.0/24", "via", str(PI))
-    site.internet.program("ip", "-6", "route", "replace", "default", "via", "2001:db8:ffff::1")
-
-
-def _state_directory() -> None:
-    folder = Path("/var/lib/appliance-dnsmasq")
-    folder.mkdir()
-    shutil.chown(folder, "dnsmasq")
 
 
 class Names(threading.Thread):

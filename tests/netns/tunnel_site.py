@@ -13,9 +13,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from appliance.well_known import BEYOND
 from firstboot.health.question import Question
+from image.lab.register import Register
 from image.lab.tunnel_server import SERVING
 from tests.netns.namespace import Namespace
 
@@ -58,6 +61,8 @@ class TunnelSite:
     broker: Namespace
     internet: Namespace
     client: Namespace
+    register: Register
+    """Which address the broker has for the tunnel."""
     ends: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
 
     @contextmanager
@@ -75,32 +80,36 @@ class TunnelSite:
 
     @contextmanager
     def registered(self, endpoint: IPv4Address | None) -> Iterator[None]:
-        """The broker has another address for the tunnel while the block runs; None: it has no tunnel."""
-        self._end("broker")
-        if endpoint is not None:
-            self._begin("broker", endpoint)
+        """The broker has another address for the tunnel while the block runs; None: it has no tunnel, and says so."""
+        self.register.enter(endpoint)
+        if endpoint is None:
+            self._end("broker")
         try:
             yield
         finally:
-            self._end("broker")
-            self._begin("broker", PUBLIC)
+            self.register.enter(PUBLIC)
+            if endpoint is None:
+                self._begin_at_the_broker()
 
     def begin(self) -> None:
-        """The tunnel works."""
-        self._begin("pi", SERVER)
-        self._begin("broker", PUBLIC)
+        """The tunnel works. The Pi's end of it is at whatever address the Pi has."""
+        self.register.enter(PUBLIC)
+        self._begin("pi", self.pi, "0.0.0.0", ["--endpoint", str(SERVER)], ["::/0"])
+        self._begin_at_the_broker()
 
     def end(self) -> None:
         """The tunnel's ends are gone."""
         for name in tuple(self.ends):
             self._end(name)
 
-    def _begin(self, name: str, endpoint: IPv4Address) -> None:
-        namespace, local = (self.pi, PI) if name == "pi" else (self.broker, SERVER)
-        prefixes = ["::/0"] if name == "pi" else [f"{FAR_END}/64", ROUTED]
+    def _begin_at_the_broker(self) -> None:
+        prefixes = [f"{FAR_END - 1}/64", ROUTED]
+        self._begin("broker", self.broker, str(SERVER), ["--register", str(self.register.path)], prefixes)
+
+    def _begin(self, name: str, namespace: Namespace, at: str, other: list[str], prefixes: list[str]) -> None:
         argv = [
-            sys.executable, "-m", "image.lab.tunnel_server", "--server", str(local), "--endpoint", str(endpoint),
-            "--device", TUNNEL, *(word for prefix in prefixes for word in ("--prefix", _network(prefix))),
+            sys.executable, "-m", "image.lab.tunnel_server", "--server", at, *other, "--device", TUNNEL,
+            *(word for prefix in prefixes for word in ("--prefix", prefix)),
         ]  # fmt: skip
         process = namespace.call(_serving, argv)
         assert process.stderr is not None
@@ -112,10 +121,6 @@ class TunnelSite:
         if process is not None:
             process.kill()
             process.communicate()
-
-
-def _network(prefix: str) -> str:
-    return f"{FAR_END - 1}/64" if prefix.startswith(str(FAR_END)) else prefix
 
 
 def _serving(argv: list[str]) -> subprocess.Popen[str]:
@@ -133,7 +138,8 @@ def tunnel_site() -> Iterator[TunnelSite]:
     """The site; the tunnel works."""
     with ExitStack() as stack:
         pi, home, isp, broker, internet, client = (stack.enter_context(Namespace()) for _ in range(6))
-        site = TunnelSite(pi, home, isp, broker, internet, client)
+        folder = stack.enter_context(TemporaryDirectory())
+        site = TunnelSite(pi, home, isp, broker, internet, client, Register(Path(folder) / "register"))
         _lay(site)
         stack.callback(site.end)
         site.begin()
