@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,20 @@ from tests.vm.gadgets import Plugged, plugged_in, wired
 from tests.vm.knocking import FIRST, knocking, until_ready
 
 EXAMPLE = Path(__file__).parents[1] / "appliance" / "examples" / "gateway.yaml"
+LAN_ADDRESS = IPv4Address("192.168.2.1")
+_TWO_ARMED = {
+    "lan:\n  interface: eth0\n": f"lan:\n  interface: eth1\n  address: {LAN_ADDRESS}/24\n",
+    "192.168.1.10-192.168.1.210": "192.168.2.10-192.168.2.210",
+}
+
+
+def two_armed() -> str:
+    """The example, with the LAN on a second network card: the Pi is `LAN_ADDRESS` there."""
+    config = EXAMPLE.read_text()
+    for old, new in _TWO_ARMED.items():
+        assert old in config
+        config = config.replace(old, new)
+    return config
 
 
 @dataclass(frozen=True)

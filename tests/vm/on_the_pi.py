@@ -45,6 +45,22 @@ def reports(guest: Guest, words: str) -> None:
     until(lambda: words in guest.run("cat", REPORT), f"the report says {words}", timeout_s=60, every_s=1)
 
 
+def kind(guest: Guest, name: str) -> dict[str, Any]:
+    """What the daemon says of a kind; empty while it says nothing."""
+    return next((each for each in status(guest).get("kinds", []) if each["kind"] == name), {})
+
+
+def says_of_the_tunnel(guest: Guest, words: str, *, of: str = "reach", timeout_s: float = 30) -> None:
+    """What `appliance status` says of the tunnel (or `of` another kind) comes to have these words, and a hint."""
+
+    def said() -> bool:
+        found = kind(guest, of)
+        return words in found.get("error", "") and bool(found["hint"])
+
+    until(said, f"{of} says: {words}", timeout_s=timeout_s, every_s=1)
+    assert words in guest.ask(["appliance", "status"]).output
+
+
 @dataclass(frozen=True)
 class Traces:
     """What one boot leaves behind, to compare with another's."""

@@ -27,14 +27,9 @@ from image.lab.waiting import until
 from image.run import run
 from tests.lab import checks
 from tests.vm import on_the_pi
-from tests.vm.conftest import EXAMPLE, Booted, booting, booting_again
+from tests.vm.conftest import LAN_ADDRESS, Booted, booting, booting_again, two_armed
 
 pytestmark = pytest.mark.vm
-TWO_ARMED = {
-    "lan:\n  interface: eth0\n": "lan:\n  interface: eth1\n  address: 192.168.2.1/24\n",
-    "192.168.1.10-192.168.1.210": "192.168.2.10-192.168.2.210",
-}
-LAN_ADDRESS = IPv4Address("192.168.2.1")
 RIGHT, WRONG = "192.168.1.254", "192.168.1.2540"
 
 
@@ -42,14 +37,6 @@ def key(folder: Path, name: str) -> Path:
     """A new ssh key pair: the private one."""
     run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", folder / name])
     return folder / name
-
-
-def two_armed(public_key: str) -> str:
-    config = EXAMPLE.read_text()
-    for old, new in TWO_ARMED.items():
-        assert old in config
-        config = config.replace(old, new)
-    return re.sub(r"ssh-ed25519 .*", public_key.strip(), config)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +48,8 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def gateway(gateway_image: Path, keys: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booted]:
-    config = two_armed(keys[0].with_suffix(".pub").read_text())
+    public_key = keys[0].with_suffix(".pub").read_text().strip()
+    config = re.sub(r"ssh-ed25519 .*", public_key, two_armed())
     folder = tmp_path_factory.mktemp("recovery")
     with (
         booting(gateway_image, folder, VIRT, config.replace(RIGHT, WRONG), around=config) as booted,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,17 +18,17 @@ from image.lab.cables import NIC, ip
 from image.lab.faults import Fault, fault
 from image.lab.gateway import Lab
 from image.lab.machine import VIRT
-from image.lab.services import PAGE
 from image.lab.topology import CLIENT, PROVIDER, ROUTER
 from image.lab.waiting import until
 from tests.figures import Figure
 from tests.lab import checks
 from tests.vm import on_the_pi
 from tests.vm.conftest import EXAMPLE, Booted, booting
+from tests.vm.dual_stack import fetch_by_name
 
 pytestmark = pytest.mark.vm
 READY_S = 240
-WITHDRAWN_S, FALL_BACK_S, OFFERED_S, SAID_S, SIZED_S = 10.0, 1.0, 90.0, 30.0, 120.0
+WITHDRAWN_S, FALL_BACK_S, OFFERED_S, SIZED_S = 10.0, 1.0, 90.0, 120.0
 
 
 @pytest.fixture(scope="module")
@@ -38,31 +39,6 @@ def gateway(gateway_image: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         checks.gives_lease(booted.lab, booted.appliance)
         ip(booted.lab.world, CLIENT, "route", "replace", "default", "via", str(booted.lab.site.router))
         yield booted
-
-
-def fetch_by_name(lab: Lab) -> tuple[str, float]:
-    """The page of a server that has both families, and how long the client took until it was connected, in seconds."""
-    name = places.SERVER_NAME
-    both = f"{name}:80:[{places.NAMED_IPV6}],{places.NAMED_IPV4}"
-    shown = lab.client.run(
-        "curl", "--silent", "--show-error", "--max-time", "10", "--resolve", both,
-        "--write-out", "%{time_connect} %{remote_ip}", f"http://{name}/",
-    )  # fmt: skip
-    page, _, told = shown.rpartition("\n")
-    assert f"{page}\n" == PAGE
-    connected_s, address = told.split()
-    return address, float(connected_s)
-
-
-def says(gateway: Booted, words: str, *, timeout_s: float = SAID_S) -> None:
-    """What `appliance status` says of the tunnel comes to have these words."""
-
-    def said() -> bool:
-        [reach] = [kind for kind in on_the_pi.status(gateway.guest)["kinds"] if kind["kind"] == "reach"]
-        return words in reach["error"] and bool(reach["hint"])
-
-    until(said, f"reach says: {words}", timeout_s=timeout_s, every_s=1)
-    assert words in gateway.guest.ask(["appliance", "status"]).output
 
 
 @contextmanager
@@ -88,9 +64,12 @@ def test_a_blocked_tunnel_is_taken_back_and_offered_again(gateway: Booted, figur
         assert address == str(places.NAMED_IPV4)
         assert connected_s < FALL_BACK_S
         checks.gives_lease(lab, gateway.appliance)
+        ask = partial(lab.client.resolve, places.SERVER_NAME, "AAAA", server=str(lab.site.pi_lan.ip))
+        until(ask, "dnsmasq is restarted", timeout_s=30)
         checks.resolves(lab)
-        says(gateway, "protocol 41 is blocked or not forwarded")
-        on_the_pi.reports(gateway.guest, "protocol 41 is blocked or not forwarded")
+        sentence = f"protocol 41, which the tunnel is made of, gets no further than {lab.site.router}"
+        on_the_pi.says_of_the_tunnel(gateway.guest, sentence)
+        on_the_pi.reports(gateway.guest, sentence)
     began = time.monotonic()
     until(lambda: checks.has_way_out(lab), "it is offered again", timeout_s=OFFERED_S, every_s=0.2)
     offered_s = time.monotonic() - began
@@ -128,13 +107,24 @@ def advertised_mtu(lab: Lab) -> int:
     return int(lab.client.run("cat", f"/proc/sys/net/ipv6/conf/{NIC}/mtu"))
 
 
+def test_an_address_that_the_broker_does_not_have(gateway: Booted) -> None:
+    """Nobody tells it: there is no account."""
+    register = gateway.lab.provider.register
+    register.enter(places.STRANGER)
+    sentence = "the tunnel's packets get to the server, but it does not answer them: the broker has another address"
+    on_the_pi.says_of_the_tunnel(gateway.guest, sentence)
+    register.enter(places.WAN_ROUTER.ip)
+    until(lambda: checks.has_way_out(gateway.lab), "it is offered again", timeout_s=OFFERED_S)
+    on_the_pi.is_ready(gateway.guest, timeout_s=30)
+
+
 def test_a_dead_server(gateway: Booted) -> None:
     server = gateway.lab.site.tunnel_server
     with nftables(gateway.lab, ROUTER, "ip", f"ip daddr {server} drop"):
-        says(gateway, "the tunnel's server does not answer over IPv4")
+        on_the_pi.says_of_the_tunnel(gateway.guest, "the tunnel's server does not answer over IPv4")
 
 
 def test_nothing_beyond(gateway: Booted) -> None:
     with nftables(gateway.lab, PROVIDER, "ip6", "drop"):
-        says(gateway, "nothing on the IPv6 Internet answers")
+        on_the_pi.says_of_the_tunnel(gateway.guest, "nothing on the IPv6 Internet answers")
         until(lambda: not checks.has_way_out(gateway.lab), "the way out is taken back", timeout_s=WITHDRAWN_S)
