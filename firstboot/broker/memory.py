@@ -13,6 +13,9 @@ from firstboot.broker.answers import MEANINGS, Answer, Meaning, Word
 SHORTEST_S = 60.0
 """From one call that the broker counts to the next. A third one within a minute was one too many."""
 
+GOOD_IN_A_ROW = 5
+"""After so many more, "good" no longer says that the broker had another address: it may say so of anything."""
+
 UNFOUNDED_LONGEST_S = 6 * 3600.0
 _DOUBLINGS = 16
 
@@ -97,7 +100,8 @@ class Memory(Asked):
         if not answer.is_taken:
             return told
         # Where it had another one meanwhile, it says "good" of the very address that it was told before.
-        was_right = answer.word is Word.UNCHANGED and (self.address, self.told_by) == (answer.address, self.asked_by)
+        is_same = (self.address, self.told_by) == (answer.address, self.asked_by)
+        was_right = is_same and (answer.word is Word.UNCHANGED or told.repeats >= GOOD_IN_A_ROW)
         return replace(
             told,
             told_by=self.asked_by,

@@ -16,7 +16,7 @@ from appliance.errors import PermanentError
 from appliance.model import Broker
 from firstboot import files
 from firstboot.broker.answers import Answer, Word
-from firstboot.broker.memory import KnownRecord, Memory
+from firstboot.broker.memory import GOOD_IN_A_ROW, KnownRecord, Memory
 from firstboot.broker.record import Record
 
 ACCOUNT = Broker(user="me", key="A1b2C3d4E5f6G7h8", tunnel=123456)
@@ -228,6 +228,16 @@ def test_an_address_that_somebody_had_changed_at_the_broker_was_a_doubt_with_rea
         world.record.suspect()
         assert world.after(60).tell(GOOD)
     assert world.known.unfounded == 0
+
+
+def test_a_broker_that_says_good_of_everything_is_not_told_all_the_time(world: World) -> None:
+    world.tell()
+    for _ in range(GOOD_IN_A_ROW):
+        world.record.suspect()
+        assert world.after(60).tell(GOOD)
+    world.record.suspect()
+    assert not world.after(60).tell(GOOD)
+    assert world.after(60).tell(GOOD)
 
 
 def test_a_doubt_while_it_is_being_told_is_not_forgotten(world: World) -> None:
