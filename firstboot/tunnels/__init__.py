@@ -1,0 +1,1 @@
+"""Forms of tunnel, and what each does otherwise than the others."""
