@@ -231,7 +231,7 @@ class GadgetSite:
     def client(self) -> None:
         """Start the laptop's own DHCP client and listener for routers."""
         argv = ["dhcpcd", "--nobackground", "--noarp", "--quiet", "cable0"]
-        self.stack.enter_context(_running(self.laptop, *argv))
+        self.stack.enter_context(running(self.laptop, *argv))
 
     def routers(self, family: int) -> list[str]:
         """The laptop's default routes."""
@@ -259,7 +259,7 @@ class GadgetSite:
             "--bind-dynamic", f"--dhcp-range={first}.10,{first}.20", f"--dhcp-option=option:dns-server,{first}.1",
             "--leasefile-ro", "--pid-file=", "--user=root",
         ]  # fmt: skip
-        with _running(self.laptop, *argv):
+        with running(self.laptop, *argv):
             yield
         self.laptop.program("ip", "addr", "del", address, "dev", "cable0")
 
@@ -271,7 +271,7 @@ class GadgetSite:
             "--user=root",
         ]  # fmt: skip
         self.advertising.close()
-        self.advertising.enter_context(_running(self.internet, *argv))
+        self.advertising.enter_context(running(self.internet, *argv))
 
     @contextmanager
     def delegating(self, *, lease_s: int = 600) -> Iterator[None]:
@@ -281,7 +281,7 @@ class GadgetSite:
         self.internet.program("tee", "/etc/lend.conf", stdin=f"{times}\n{pool}")
         self.internet.program("touch", "/run/lent")
         files = ["-cf", "/etc/lend.conf", "-lf", "/run/lent", "-pf", "/run/lend.pid"]
-        with _running(self.internet, "dhcpd", "-6", "-f", *files, "eth0"):
+        with running(self.internet, "dhcpd", "-6", "-f", *files, "eth0"):
             yield
 
     def kill_router(self) -> None:
@@ -335,7 +335,7 @@ def _router(internet: Namespace) -> None:
 
 
 @contextmanager
-def _running(namespace: Namespace, *argv: str) -> Iterator[None]:
+def running(namespace: Namespace, *argv: str) -> Iterator[None]:
     """A program runs in the namespace."""
     process = namespace.call(_begin, argv)
     try:
