@@ -242,7 +242,7 @@ def leased() -> st.SearchStrategy[MemoryMachine]:
         others = [own.address.network for own in machine.addresses if own.interface == "eth0" and own.protocol != OURS]
         if leased.network not in others:
             machine.addresses.append(Address("eth0", leased))
-        if not machine.facts().default_routes_on("eth0", 4):
+        if all(route.protocol == OURS for route in machine.facts().default_routes_on("eth0", 4)):  # ours goes
             router = IPv4Address("192.168.1.1")
             machine.routes.append(Route(IPv4Network("0.0.0.0/0"), "eth0", router, metric=100, protocol=16))
         machine.links["eth0"] = replace(machine.links["eth0"], carrier=True)
