@@ -31,7 +31,7 @@ TAKES = {
     Profile.GADGET: (*EVERY_PROFILE, "uplink", "tunnel", "gadget", "firewall"),
     Profile.CUSTOM: (*EVERY_PROFILE, "manager", "uplinks", "routing"),
 }
-ONE_OF: Mapping[type, Sequence[Sequence[str]]] = {Tunnel: (tuple(tunnel_checks.PAGE), ("broker",))}
+ONE_OF: Mapping[type, Sequence[Sequence[str]]] = {Tunnel: (tuple(tunnel_checks.PAGE), ("broker",), ("kind",))}
 """What a section needs, where that is one thing or another."""
 SECTIONS = tuple(dict.fromkeys(name for names in TAKES.values() for name in names))
 

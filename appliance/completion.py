@@ -1,4 +1,4 @@
-"""A tunnel of which the file leaves to the broker what it is: filled in, and checked as the file's own is. Pure."""
+"""A tunnel of which the file leaves to others what it is: filled in, and checked as the file's own is. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from appliance import checks
 from appliance.addresses import is_within
 from appliance.finding import Finding
 from appliance.he import BrokerTunnel
-from appliance.model import Appliance, Tunnel
+from appliance.model import Appliance, Tunnel, TunnelForm
 from appliance.poison import until_unread
 from appliance.tunnel_checks import PAGE
 
@@ -19,8 +19,8 @@ from appliance.tunnel_checks import PAGE
 class Completion:
     """A configuration with all that is known of its tunnel.
 
-    `wrong`: what the broker says and the file does not go together, so that it was left as the file has it. `warnings`:
-    what is to be known of it all the same.
+    `wrong`: what was said and the file do not go together, so that it was left as the file has it. `warnings`: what is
+    to be known of it all the same.
     """
 
     appliance: Appliance
@@ -34,14 +34,12 @@ def asks_broker(tunnel: Tunnel | None) -> bool:
 
 
 def completion(appliance: Appliance, said: BrokerTunnel | None) -> Completion:
-    """The configuration, completed by what the broker has said of a tunnel, if it is this one (None: not yet).
+    """The configuration, completed by what the broker or the provider has said of a tunnel (None: nothing yet).
 
     One that was completed before is completed anew.
     """
     tunnel = appliance.tunnel
-    if tunnel is None or tunnel.broker is None or not asks_broker(tunnel):
-        return Completion(appliance)
-    if said is None or said.number != tunnel.broker.tunnel:
+    if tunnel is None or said is None or not _is_about(tunnel, said):
         return Completion(appliance)
     if tunnel.told:
         emptied: Any = dict.fromkeys(tunnel.told)
@@ -52,13 +50,26 @@ def completion(appliance: Appliance, said: BrokerTunnel | None) -> Completion:
     filled: Any = {**left_out, "told": frozenset(left_out)}
     whole = replace(appliance, tunnel=replace(tunnel, **filled))
     before = _findings(appliance)
-    found = [finding for finding in _findings(whole) if finding not in before]
+    found = [_weighed(finding, tunnel) for finding in _findings(whole) if finding not in before]
     wrong = tuple(finding for finding in found if not finding.warning)
     others = [
         _difference(name, value) for name, value in values.items() if _is_other(getattr(tunnel, name), value, said)
     ]
     warnings = (*others, *(finding for finding in found if finding.warning))
     return Completion(appliance if wrong else whole, wrong, warnings)
+
+
+def _is_about(tunnel: Tunnel, said: BrokerTunnel) -> bool:
+    """Whether what was said is to be filled in there: it has the number of a broker's; a provider's has none."""
+    if tunnel.kind is TunnelForm.SIX_RD:
+        return said.number is None
+    return asks_broker(tunnel) and tunnel.broker is not None and said.number == tunnel.broker.tunnel
+
+
+def _weighed(finding: Finding, tunnel: Tunnel) -> Finding:
+    """A provider's prefix is another with each IPv4 address: what was written for a former one must not end it all."""
+    is_passing = tunnel.kind is TunnelForm.SIX_RD and finding.path.startswith("firewall")
+    return replace(finding, warning=True) if is_passing else finding
 
 
 def _values(appliance: Appliance, said: BrokerTunnel) -> dict[str, Any]:

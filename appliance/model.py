@@ -52,6 +52,13 @@ class Interfaces(StrEnum):
     SEPARATE = "separate"
 
 
+class TunnelForm(StrEnum):
+    """How IPv6 crosses a network of IPv4."""
+
+    SIX_IN_FOUR = "6in4"
+    SIX_RD = "6rd"
+
+
 class NetworkConfigurator(StrEnum):
     """The program that configures a machine's uplinks."""
 
@@ -127,13 +134,15 @@ class KnownTunnel:
     address: IPv6Interface
     routed: IPv6Network
     interface: str
+    kind: TunnelForm = TunnelForm.SIX_IN_FOUR
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tunnel:
-    """The 6in4 tunnel, in the words of the broker's "IPv6 Tunnel" page.
+    """The tunnel: a 6in4 one in the words of the broker's "IPv6 Tunnel" page, or the provider's own.
 
-    With an account, the broker says what is left out of the first three; `told` names those that were filled in so.
+    With an account, the broker says what is left out of the first three, and of its own the provider says all of them;
+    `told` names those that were filled in so.
     """
 
     server: IPv4Address | None = setting(
@@ -146,6 +155,9 @@ class Tunnel:
         scalar.IPV6_NETWORK,
         'the page\'s "Routed /64"; its "Routed /48" for several networks, a /64 each',
         default=None,
+    )
+    kind: TunnelForm = setting(
+        scalar.choice(TunnelForm), "whose tunnel it is, and how packets cross it", default=TunnelForm.SIX_IN_FOUR
     )
     interface: str = setting(scalar.INTERFACE, "what to call the tunnel's interface", default="he-ipv6", example="tun6")
     mtu: int | None = setting(
@@ -163,10 +175,11 @@ class Tunnel:
 
     @property
     def known(self) -> KnownTunnel | None:
-        """The same; None while something of it is not known. What was told is of no use without the account."""
-        if self.server is None or self.address is None or self.routed is None or (self.told and self.broker is None):
+        """The same; None while something of it is not known. What was told is of no use without who told it."""
+        is_told = self.broker is not None or self.kind is TunnelForm.SIX_RD
+        if self.server is None or self.address is None or self.routed is None or (self.told and not is_told):
             return None
-        return KnownTunnel(self.server, self.address, self.routed, self.interface)
+        return KnownTunnel(self.server, self.address, self.routed, self.interface, self.kind)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network
 
 from appliance.addresses import SUBNET_PREFIXLEN, is_within, subnet
 from appliance.finding import Check, Finding
-from appliance.model import Appliance
+from appliance.model import Appliance, Tunnel, TunnelForm
 from appliance.network_checks import lan_networks, sections
 
 HEADER_BYTES = 20  # the IPv4 header around each packet (RFC 4213, section 3.2)
@@ -39,7 +39,7 @@ def is_public(address: IPv4Address) -> bool:
 def _left_out(appliance: Appliance) -> Iterator[Finding]:
     """What the file does not say, the broker does, if it may be asked."""
     tunnel = appliance.tunnel
-    if tunnel is None or tunnel.broker is not None:
+    if tunnel is None or tunnel.broker is not None or tunnel.kind is TunnelForm.SIX_RD:
         return
     for name, field in PAGE.items():
         if getattr(tunnel, name) is None:
@@ -47,8 +47,25 @@ def _left_out(appliance: Appliance) -> Iterator[Finding]:
             yield Finding("tunnel", message, "or an account in tunnel.broker, and the broker is asked for it")
 
 
+def _providers(appliance: Appliance) -> Iterator[Finding]:
+    """What is not for the file to say."""
+    tunnel = appliance.tunnel
+    if tunnel is None or tunnel.kind is not TunnelForm.SIX_RD:
+        return
+    for name in (*PAGE, "broker"):
+        if getattr(tunnel, name) is not None and name not in tunnel.told:
+            message = f"tunnel.{name} is of a broker's tunnel, and tunnel.kind is {tunnel.kind}"
+            yield Finding(f"tunnel.{name}", message, "leave it out: the provider says what its tunnel is")
+
+
+def _brokers(appliance: Appliance) -> Tunnel | None:
+    """The tunnel, where it is a broker's."""
+    tunnel = appliance.tunnel
+    return tunnel if tunnel is not None and tunnel.kind is TunnelForm.SIX_IN_FOUR else None
+
+
 def _server(appliance: Appliance) -> Iterator[Finding]:
-    tunnel, uplink = appliance.tunnel, appliance.uplink
+    tunnel, uplink = _brokers(appliance), appliance.uplink
     if tunnel is None or tunnel.server is None:
         return
     allowed = 'the page\'s "Server IPv4 Address"'
@@ -60,7 +77,7 @@ def _server(appliance: Appliance) -> Iterator[Finding]:
 
 
 def _address(appliance: Appliance) -> Iterator[Finding]:
-    tunnel = appliance.tunnel
+    tunnel = _brokers(appliance)
     if tunnel is None or tunnel.address is None:
         return
     address, path = tunnel.address, "tunnel.address"
@@ -98,11 +115,12 @@ def _enough(appliance: Appliance) -> Iterator[Finding]:
     for number, (path, lan) in enumerate(lan_networks(appliance)):
         if not is_within(subnet(routed, number), routed):
             message = f"{path}: there is no /64 left for {lan.interface} in {routed}, which is tunnel.routed"
-            yield Finding(path, message, 'the page\'s "Routed /48", which the broker gives when asked to')
+            has_more = 'the page\'s "Routed /48", which the broker gives when asked to'
+            yield Finding(path, message, has_more if _brokers(appliance) is not None else "the provider gives no more")
 
 
 def _routed_is_not_the_tunnel(appliance: Appliance) -> Iterator[Finding]:
-    tunnel = appliance.tunnel
+    tunnel = _brokers(appliance)
     if tunnel is None or tunnel.routed is None or tunnel.address is None:
         return
     if tunnel.routed.overlaps(tunnel.address.network):
@@ -125,7 +143,7 @@ def _mtu(appliance: Appliance) -> Iterator[Finding]:
 
 def _carrier_nat(appliance: Appliance) -> Iterator[Finding]:
     uplink = appliance.uplink
-    if appliance.tunnel is None or uplink is None or uplink.address is None:
+    if _brokers(appliance) is None or uplink is None or uplink.address is None:
         return
     if uplink.address.ip in CARRIER_NAT:
         message = f"uplink.address: {uplink.address.ip} is behind carrier-grade NAT, which no tunnel passes"
@@ -153,6 +171,7 @@ def _ipv4_only(appliance: Appliance) -> Iterator[Finding]:
 
 CHECKS: tuple[Check, ...] = (
     _left_out,
+    _providers,
     _server,
     _address,
     _routed,

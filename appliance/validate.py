@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from appliance.model import Appliance, Profile, Tunnel
+from appliance.model import Appliance, Profile, Tunnel, TunnelForm
 from appliance.parse import Parsed, load
 from appliance.terminal import Colour, painted
 
@@ -55,6 +55,8 @@ def _gateway(appliance: Appliance) -> list[str]:
 
 
 def _tunnel(tunnel: Tunnel) -> str:
+    if tunnel.kind is TunnelForm.SIX_RD:
+        return "a prefix of the provider's 6rd"
     what = str(tunnel.routed) if tunnel.routed is not None else "what the broker says"
     return f"{what} through a tunnel" + (f" to {tunnel.server}" if tunnel.server is not None else "")
 

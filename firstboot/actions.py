@@ -6,7 +6,7 @@ An action says in `str()` what it does, for `plan`, the journal and the status; 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from ipaddress import IPv4Address, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import ClassVar
 
@@ -34,16 +34,21 @@ class Action:
 
 @dataclass(frozen=True)
 class AddTunnel(Action):
-    """Make a 6in4 tunnel's interface (`sit`), up, and marked as ours."""
+    """Make a tunnel's interface (`sit`), up, and marked as ours.
+
+    To `remote`, or (6rd) to those of `customers` that an address of `prefix` belongs to.
+    """
 
     name: str
     local: IPv4Address
-    remote: IPv4Address
+    remote: IPv4Address | None
     ttl: int
     mtu: int
+    prefix: IPv6Network | None = None
+    customers: IPv4Network | None = None
 
     def __str__(self) -> str:
-        return f"make tunnel {self.name} from {self.local} to {self.remote}"
+        return f"make tunnel {self.name} from {self.local} to {self.remote or self.customers}"
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from firstboot.origins import Origins
 from firstboot.passes import Passes
 from firstboot.reconcile import Outcome, State
 from firstboot.status import Status, line_of
+from firstboot.tunnels.said import said_of
 from firstboot.turns import Turns
 from firstboot.variation import value_at
 
@@ -143,7 +144,7 @@ class Answers:
 
     def _looks_with(self, data: bytes, passes: Passes, host: Host) -> Looks:
         parsed = passes.configurations.checked(data)
-        appliance = completion(parsed.appliance, host.aside().facts().broker_tunnel).appliance
+        appliance = completion(parsed.appliance, said_of(parsed.appliance, host.aside().facts())).appliance
         before = passes.in_force.appliance if passes.in_force is not None else Appliance(profile=Profile.CUSTOM)
         new = frozenset(path for path in parsed.marks if value_at(appliance, path) != value_at(before, path))
         return Looks(appliance, parsed.marks, self._seen(appliance, host), new)

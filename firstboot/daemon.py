@@ -30,9 +30,10 @@ from firstboot.neighbours import Neighbours
 from firstboot.netlink import Netlink
 from firstboot.notify import notify
 from firstboot.passes import Passed, Passes
-from firstboot.paths import TUNNEL_CARRIES, fat_partition
+from firstboot.paths import SIX_RD, TUNNEL_CARRIES, fat_partition
 from firstboot.privileges import listening, require
 from firstboot.sources import EVERYTHING, NOTHING, Source
+from firstboot.tunnels.asking import SixRdAsker
 from firstboot.wlan import Wlan
 
 T = TypeVar("T")
@@ -137,6 +138,7 @@ class Daemon:
         on_news = partial(loop.call_soon_threadsafe, self._wake, Source.SURROUNDINGS)
         self._passes.neighbours = neighbours = Neighbours(on_news)
         self._passes.prober = prober = Prober(on_news, TUNNEL_CARRIES)
+        self._passes.six_rd = six_rd = SixRdAsker(on_news, SIX_RD)
         with listening():
             netlink = await loop.run_in_executor(self._worker, Netlink)
         self._network.removals.ignore(netlink.port)
@@ -152,11 +154,13 @@ class Daemon:
                 on_reaction,
                 on_broker=on_broker,
                 health=lambda: prober.health,
+                six_rd=lambda: six_rd.told,
             )
             await self._work(loop, self._host, bus)
         finally:
             heartbeat.cancel()
             prober.stop()
+            six_rd.stop()
             notify("STOPPING=1")
             self._worker.shutdown()
 

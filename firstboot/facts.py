@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
 from appliance.addresses import Network
 from appliance.he import BrokerTunnel
 from firstboot.health.diagnosis import Health
+from firstboot.tunnels.told import Told
 
 Interface = IPv4Interface | IPv6Interface
 Gateway = IPv4Address | IPv6Address
@@ -36,6 +37,9 @@ class Link:
     local: IPv4Address | None = None
     remote: IPv4Address | None = None
     ttl: int = 0
+    prefix: IPv6Network | None = None
+    """Of a tunnel: the prefix in whose addresses is to whom a packet goes, one of `customers` (RFC 5969)."""
+    customers: IPv4Network | None = None
     master: str = ""
     """The bridge that it is a port of; "" for none."""
     index: int = 0
@@ -145,6 +149,8 @@ class Facts:
     """What the broker has said of our tunnel, as it is remembered."""
     health: Health = field(default_factory=Health)
     """Of the tunnel; as long as it is not known, it carries nothing."""
+    six_rd: Told | None = None
+    """What the provider tells of 6rd; None: it is not asked, or has not answered yet."""
     networkmanager: bool = False
     """NetworkManager runs, so an interface is either its or ours."""
     managers: tuple[str, ...] = ()

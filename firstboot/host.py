@@ -47,6 +47,7 @@ from firstboot.rendered.ufw import other_paths, path_of
 from firstboot.resources.hostname import hosts_with
 from firstboot.rulesets import Ruleset
 from firstboot.sources import EVERYTHING, FIREWALL, Source
+from firstboot.tunnels.told import Told
 from firstboot.view import Surroundings, View
 from firstboot.wireless import Heard, Joining, Radio
 from firstboot.wlan import Wlan
@@ -79,6 +80,7 @@ class Host:
         *,
         on_broker: Callable[[], object] = lambda: None,
         health: Callable[[], Health] = Health,
+        six_rd: Callable[[], Told | None] = lambda: None,
     ) -> None:
         """Called from any thread: `on_reaction` when a reaction has ended, `on_broker` when the broker has answered."""
         self._netlink, self._bus, self._wlan, self._neighbours = netlink, bus, wlan, neighbours
@@ -91,6 +93,7 @@ class Host:
             self._changed_settings.all,
             health=health,
             broker_tunnel=self.inquiry.said,
+            six_rd=six_rd,
         )
         self._known_addresses = KnownAddresses()
         self._readings = Readings()
@@ -295,7 +298,12 @@ class Host:
     @_do.register
     def _(self, action: actions.AddTunnel) -> None:
         self._netlink.add_tunnel(
-            name=action.name, local=action.local, remote=action.remote, ttl=action.ttl, mtu=action.mtu
+            name=action.name,
+            local=action.local,
+            remote=action.remote,
+            ttl=action.ttl,
+            mtu=action.mtu,
+            six_rd=(action.prefix, action.customers) if action.prefix and action.customers else None,
         )
 
     @_do.register

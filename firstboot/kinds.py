@@ -21,6 +21,7 @@ from firstboot.resources.names import Names
 from firstboot.resources.offer import Offer
 from firstboot.resources.overlap import Overlap
 from firstboot.resources.policy_sysctls import PolicySysctls
+from firstboot.resources.providers_tunnel import ProvidersTunnel
 from firstboot.resources.radio import Radios
 from firstboot.resources.ranked_uplinks import RankedUplinks
 from firstboot.resources.reach import Reach
@@ -55,6 +56,7 @@ KINDS: tuple[Kind[Any], ...] = (
     Addresses(),
     Routes(),
     TunnelInformation(),
+    ProvidersTunnel(),
     BrokerRecord(),  # by the uplink's default route
     RouteTables(),
     PolicySysctls(),

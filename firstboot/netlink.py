@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EADDRNOTAVAIL, EEXIST, ENODEV, ENOENT, EOPNOTSUPP, ESRCH
-from ipaddress import IPv4Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import Any
 
 from appliance.errors import PermanentError, TemporaryError
@@ -68,9 +68,28 @@ class Netlink:
         self._ip.close()
         self.tables.close()
 
-    def add_tunnel(self, *, name: str, local: IPv4Address, remote: IPv4Address, ttl: int, mtu: int) -> None:
-        """Make a 6in4 tunnel's interface, marked as ours in the same message."""
-        tunnel = {"sit_local": str(local), "sit_remote": str(remote), "sit_ttl": ttl, "sit_pmtudisc": 1}
+    def add_tunnel(
+        self,
+        *,
+        name: str,
+        local: IPv4Address,
+        remote: IPv4Address | None,
+        ttl: int,
+        mtu: int,
+        six_rd: tuple[IPv6Network, IPv4Network] | None = None,
+    ) -> None:
+        """Make a tunnel's interface, marked as ours in the same message.
+
+        `six_rd`: the prefix in whose addresses is to whom a packet goes, and the IPv4 addresses of all of them.
+        """
+        tunnel: dict[str, Any] = {"sit_local": str(local), "sit_ttl": ttl, "sit_pmtudisc": 1}
+        if remote is not None:
+            tunnel |= {"sit_remote": str(remote)}
+        if six_rd is not None:
+            prefix, customers = six_rd
+            tunnel |= {"sit_6rd_prefix": str(prefix.network_address), "sit_6rd_prefixlen": prefix.prefixlen}
+            tunnel |= {"sit_6rd_relay_prefix": str(customers.network_address)}
+            tunnel |= {"sit_6rd_relay_prefixlen": customers.prefixlen}
         with _explained(f"making {name}", "the kernel needs the module sit"):
             self._ip.link("add", ifname=name, kind="sit", group=OURS, **tunnel)
         self.set_link(name, mtu=mtu)

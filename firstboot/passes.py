@@ -30,6 +30,9 @@ from firstboot.resources.wifi import joined_network
 from firstboot.sharing import questions
 from firstboot.sources import EVERYTHING, NOTHING, Source
 from firstboot.trial import checkpoint
+from firstboot.tunnels.asking import SixRdAsker
+from firstboot.tunnels.said import said_of
+from firstboot.tunnels.six_rd import where_to_ask
 
 log = logging.getLogger("appliance")
 
@@ -72,6 +75,7 @@ class Passes:
         self.report = Report(RUN / REPORT_NAME, advice=READ_THE_JOURNAL) if custom else Report(folder / REPORT_NAME)
         self.neighbours: Neighbours | None = None
         self.prober: Prober | None = None
+        self.six_rd: SixRdAsker | None = None
         self.in_force: Configuration | None = None
         """The configuration of the last pass; None before the first one."""
         self._history, self._told = history, tell
@@ -90,7 +94,7 @@ class Passes:
         """The configuration in force; before it is another, the machine is remembered as it is."""
         facts = host.facts()
         read = self.configurations.current(facts, lambda: checkpoint(host.visits(), self._history.last.values()))
-        return self._completions.current(read, facts.broker_tunnel)
+        return self._completions.current(read, said_of(read.appliance, facts))
 
     def make(self, host: Host, changed: Source) -> Passed:
         """Put everything right once, and tell."""
@@ -154,6 +158,8 @@ class Passes:
         self._history.note(outcomes)
         if self.neighbours is not None:
             self.neighbours.ask(questions(configuration.appliance, host.facts()))
+        if self.six_rd is not None:
+            self.six_rd.ask(where_to_ask(configuration.appliance, host.facts()))
         if self.prober is not None:
             self.prober.ask(question(configuration.appliance, host.facts()))
         return configuration, outcomes

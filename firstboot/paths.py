@@ -21,6 +21,8 @@ DESCRIPTION_NOW = RUN / "tunnel.json"
 REACTIONS = RUN / "reactions.json"
 TUNNEL_CARRIES = RUN / "tunnel-carries"
 """There while it does."""
+SIX_RD = RUN / "6rd.json"
+"""What the provider told of it last, and to which address."""
 LAST_GOOD = STATE / "last-good.yaml"
 
 GADGET_UNIT = Path("/usr/lib/systemd/system/appliance-gadget.service")

@@ -20,6 +20,7 @@ from ipaddress import (
     IPv6Interface,
     IPv6Network,
 )
+from typing import Any
 
 from appliance.addresses import Network
 from firstboot import ethtool
@@ -42,7 +43,7 @@ _ADDRESS = struct.Struct("=BBBBI")  # ifaddrmsg: family, prefix length, flags, s
 _ROUTE = struct.Struct("=BBBBBBBBI")  # rtmsg: family, lengths, tos, table, protocol, scope, type, flags
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")  # ndmsg: family, index, state, flags, type
 _RULE = struct.Struct("=BBBBBBBBI")  # fib_rule_hdr: family, lengths, tos, table, 0, 0, action, flags
-_U32 = struct.Struct("=I")
+_U16, _U32 = struct.Struct("=H"), struct.Struct("=I")
 
 _GETLINK, _GETADDR, _GETROUTE, _GETNEIGH, _GETRULE = 18, 22, 26, 30, 34
 
@@ -52,6 +53,7 @@ _IFLA_LINKINFO, _IFLA_GROUP, _IFLA_CARRIER = 18, 27, 33
 _IFLA_EXT_MASK, _SKIP_STATS = 29, 8
 _INFO_KIND, _INFO_DATA = 1, 2
 _SIT_LOCAL, _SIT_REMOTE, _SIT_TTL = 2, 3, 4
+_SIT_6RD_PREFIX, _SIT_6RD_RELAY_PREFIX, _SIT_6RD_PREFIXLEN, _SIT_6RD_RELAY_PREFIXLEN = 11, 12, 13, 14
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS, _IFA_PROTO = 1, 2, 8, 11
 _IFA_F_DADFAILED, _IFA_F_TENTATIVE = 0x08, 0x40
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
@@ -223,9 +225,19 @@ def _link(index: int, flags: int, known: Attributes, driver: str) -> Link:
         local=_ipv4(data.get(_SIT_LOCAL)),
         remote=_ipv4(data.get(_SIT_REMOTE)),
         ttl=data.get(_SIT_TTL, b"\0")[0],
+        **_six_rd(data),
         index=index,
         driver=driver,
     )
+
+
+def _six_rd(data: Attributes) -> dict[str, Any]:
+    """Of a tunnel: its 6rd prefix and who its customers are. The kernel has some for each, or (long ago) for none."""
+    prefix, customers = data.get(_SIT_6RD_PREFIX), data.get(_SIT_6RD_RELAY_PREFIX)
+    if prefix is None or customers is None:
+        return {}
+    lengths = [_U16.unpack_from(data[kind])[0] for kind in (_SIT_6RD_PREFIXLEN, _SIT_6RD_RELAY_PREFIXLEN)]
+    return {"prefix": IPv6Network((prefix, lengths[0])), "customers": IPv4Network((customers, lengths[1]))}
 
 
 def _source(known: Attributes, length: int, family: int) -> Network | None:

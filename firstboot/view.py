@@ -13,6 +13,7 @@ from firstboot.facts import Address, Carrier, ChangedSetting, Facts, Gateway, Li
 from firstboot.health.diagnosis import Health
 from firstboot.lost_routes import LostRoutes
 from firstboot.sources import EVERYTHING, NETWORK, NOTHING, Source
+from firstboot.tunnels.told import Told
 
 
 class Readable(Protocol):
@@ -61,9 +62,11 @@ class View:
         *,
         health: Callable[[], Health] = Health,
         broker_tunnel: Callable[[], BrokerTunnel | None] = lambda: None,
+        six_rd: Callable[[], Told | None] = lambda: None,
     ) -> None:
         self._tables, self._surroundings, self._neighbours = tables, surroundings, neighbours
-        self._changed_settings, self._health, self._broker_tunnel = changed_settings, health, broker_tunnel
+        self._changed_settings, self._health = changed_settings, health
+        self._broker_tunnel, self._six_rd = broker_tunnel, six_rd
         self._stale = EVERYTHING
         self._facts = Facts()
         self._lost = LostRoutes()
@@ -87,7 +90,7 @@ class View:
         if neighbours != facts.neighbours:
             facts = replace(facts, neighbours=neighbours)
         facts = _with(facts, changed_settings=self._changed_settings(), health=self._health())
-        facts = _with(facts, broker_tunnel=self._broker_tunnel())
+        facts = _with(facts, broker_tunnel=self._broker_tunnel(), six_rd=self._six_rd())
         if Source.LINKS in stale:
             links = {link.name: link for link in self._tables.links()}
             if links != facts.links:

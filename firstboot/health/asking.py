@@ -6,7 +6,7 @@ import math
 import os
 import select
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack, closing, suppress
 from ipaddress import IPv6Address
 
@@ -60,7 +60,7 @@ class _Asking:
         return self._round(size, server)
 
     def _ask_through_the_tunnel(self, size: int | None, server: Server | None, *, trace: bool) -> None:
-        awaited = {(host, _SMALL) for host in (self._question.far_end, *self._beyond)}
+        awaited = {(host, _SMALL) for host in self._hosts}
         try:
             echoes = Echoes(self._question.interface, self._identifier)
         except OSError:  # there is no tunnel
@@ -74,8 +74,8 @@ class _Asking:
             if server is not None:
                 with suppress(OSError):
                     if trace:
-                        server.follow(self._question.own, self._question.far_end)
-                    if size is not None:
+                        server.follow(self._question.own, self._hosts[0])
+                    if size is not None and self._question.far_end is not None:
                         awaited.add((self._question.far_end, _SIZED))
                         server.ask_far_end(self._question.own, self._question.far_end, _SIZED, size)
             self._listen(echoes, server, awaited)
@@ -109,7 +109,7 @@ class _Asking:
     def _round(self, size: int | None, server: Server | None) -> Round:
         far_end = (self._question.far_end, _SMALL) in self._heard
         beyond = any((host, _SMALL) in self._heard for host in self._beyond)
-        complete = far_end and all((host, _SMALL) in self._heard for host in self._beyond)
+        complete = all((host, _SMALL) in self._heard for host in self._hosts)
         there = None if complete else server is not None and server.answered
         return Round(
             far_end=far_end,
@@ -118,11 +118,19 @@ class _Asking:
             next_hop=self._next_hop() if there is False else None,
             objections=frozenset(server.objections) if server is not None else frozenset(),
             trace=server.trace if server is not None else Trace(),
-            size=None if size is None or server is None else server.told_too_large or self._is_sized_heard(),
+            size=self._size_passed(server) if size is not None else None,
         )
 
-    def _is_sized_heard(self) -> bool:
-        return (self._question.far_end, _SIZED) in self._heard
+    @property
+    def _hosts(self) -> Sequence[IPv6Address]:
+        """All that are asked through the tunnel, the nearest first."""
+        far_end = self._question.far_end
+        return (far_end, *self._beyond) if far_end is not None else tuple(self._beyond)
+
+    def _size_passed(self, server: Server | None) -> bool | None:
+        if server is None or self._question.far_end is None:
+            return None
+        return server.told_too_large or (self._question.far_end, _SIZED) in self._heard
 
     def _next_hop(self) -> bool | None:
         """Whether the uplink's router answers; None where there is none to be asked (PPP)."""

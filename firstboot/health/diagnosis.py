@@ -81,10 +81,11 @@ def diagnosis(seen: Evidence) -> Diagnosis:
 def _of_a_live_one(seen: Evidence) -> Diagnosis:
     """Something answers through the tunnel."""
     if seen.beyond is False:
+        theirs = "the broker's side is at fault: its status page may say more, and another of its servers may be well"
         return Diagnosis(
             Fault.BEYOND,
             "the tunnel itself works, but nothing on the IPv6 Internet answers through it",
-            "the broker's side is at fault: its status page may say more, and another of its servers may be well",
+            "the provider's relay is at fault" if seen.is_providers else theirs,
         )
     if seen.largest is not None and seen.largest < seen.full:
         return _black_hole(seen.full, seen.largest)
@@ -137,6 +138,17 @@ def _no_tunnel(seen: Evidence) -> Diagnosis | None:
     if seen.has_tunnel:
         return None
     return Diagnosis(Fault.NOT_KNOWN, "there is no tunnel yet", "the part tunnel says what it waits for")
+
+
+def _relay_silent(seen: Evidence) -> Diagnosis | None:
+    """A provider's relay knows nothing of its customers, and need not answer echoes: no more can be told apart."""
+    if not seen.is_providers:
+        return None
+    return Diagnosis(
+        Fault.SERVER_UNREACHABLE,
+        f"nothing answers through the provider's 6rd relay, {seen.server_address}",
+        "does the provider still have 6rd? Does a router in between stop protocol 41, or translate addresses?",
+    )
 
 
 def _server_unreachable(seen: Evidence) -> Diagnosis | None:
@@ -219,6 +231,7 @@ def _stale(seen: Evidence) -> Diagnosis:
 _SILENT: tuple[Callable[[Evidence], Diagnosis | None], ...] = (
     _no_uplink,
     _no_tunnel,
+    _relay_silent,
     _server_unreachable,
     _shared_nat,
     _refused_by_the_server,

@@ -45,7 +45,7 @@ class Evidence:
     `beyond`: a host on the Internet does; `full`: so many bytes a packet in the tunnel shall have, `largest`: so many
     it may have, where that is fewer; `lost`: the share of late rounds in which an answer stayed away although the
     server answered over IPv4; `carried_from`: the tunnel's own end when it carried last; `recovering`: it answers
-    again, but not for long enough.
+    again, but not for long enough; `is_providers`: the server is the provider's own relay (6rd), and not a broker's.
     """
 
     address: IPv4Address | None = None
@@ -63,6 +63,7 @@ class Evidence:
     trace: Trace = field(default_factory=Trace)
     carried_from: IPv4Address | None = None
     recovering: bool = False
+    is_providers: bool = False
 
     @property
     def is_behind_nat(self) -> bool:

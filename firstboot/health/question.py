@@ -5,23 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
-from appliance.model import Appliance
+from appliance.model import Appliance, TunnelForm
 from firstboot.facts import Facts
 from firstboot.topology import full_mtu, known_address
+from firstboot.tunnels.forms import form_of
 
 
 @dataclass(frozen=True)
 class Question:
     """Whether a tunnel carries.
 
-    `interface`, `own`, `far_end`: the tunnel's, and the two ends of it in IPv6; `local`, `server`: the same in IPv4
-    (None: the uplink has no address); `uplink`, `router`: the way to the server (None: it needs no router, or there is
-    none); `full`: the largest packet, in bytes, that shall pass.
+    `interface`, `own`, `far_end`: the tunnel's, and the two ends of it in IPv6 (None: the other one has no address that
+    is known); `local`, `server`: the same in IPv4 (None: the uplink has no address); `uplink`, `router`: the way to the
+    server (None: it needs no router, or there is none); `full`: the largest packet, in bytes, that shall pass;
+    `is_providers`: the server is the provider's own.
     """
 
     interface: str
     own: IPv6Address
-    far_end: IPv6Address
+    far_end: IPv6Address | None
     local: IPv4Address | None
     server: IPv4Address
     uplink: str
@@ -29,6 +31,7 @@ class Question:
     has_route: bool
     has_tunnel: bool
     full: int
+    is_providers: bool = False
 
     def is_about_the_same(self, other: Question) -> bool:
         """Whether it is the same tunnel, perhaps by another way."""
@@ -36,7 +39,7 @@ class Question:
 
 
 def question(appliance: Appliance, facts: Facts) -> Question | None:
-    """About the tunnel, where there is to be one. The broker has the first address of its network."""
+    """About the tunnel, where there is to be one."""
     tunnel, uplink = appliance.known_tunnel, appliance.uplink
     if tunnel is None or uplink is None:
         return None
@@ -46,7 +49,7 @@ def question(appliance: Appliance, facts: Facts) -> Question | None:
     return Question(
         interface=tunnel.interface,
         own=tunnel.address.ip,
-        far_end=tunnel.address.network[1],
+        far_end=form_of(tunnel).far_end(tunnel, own.ip if own is not None else None, facts),
         local=own.ip if own is not None else None,
         server=tunnel.server,
         uplink=uplink.interface,
@@ -54,4 +57,5 @@ def question(appliance: Appliance, facts: Facts) -> Question | None:
         has_route=bool(ways) or (own is not None and tunnel.server in own.network),
         has_tunnel=tunnel.interface in facts.links,
         full=full_mtu(appliance),
+        is_providers=tunnel.kind is TunnelForm.SIX_RD,
     )

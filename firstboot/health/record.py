@@ -132,4 +132,5 @@ class Record:
             trace=self.trace,
             carried_from=self.carried_from,
             recovering=self.life.is_recovering,
+            is_providers=asked.is_providers,
         )

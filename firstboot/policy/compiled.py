@@ -204,7 +204,21 @@ def packet(traffic: Traffic, family: int) -> str:
     words += [f"-m hl --hl-eq {traffic.hops}"] if traffic.hops is not None else []
     words += [f"-m rt --rt-type {traffic.routing}"] if traffic.routing is not None else []
     words += ["-m addrtype --dst-type BROADCAST"] if traffic.broadcast else []
+    words += [f'-m u32 --u32 "{_inner(traffic.inner)}"'] if traffic.inner is not None else []
     return " ".join(words)
+
+
+def _inner(network: IPv6Network) -> str:
+    """Whose IPv6 packet it is in one of protocol 41 (iptables-extensions(8), u32): what follows the IPv4 header counts.
+
+    An IPv6 header has its source in the third to the sixth word.
+    """
+    tests = []
+    for word in range(4):
+        value, mask = (int(end) >> (96 - 32 * word) & 0xFFFFFFFF for end in (network.network_address, network.netmask))
+        if mask:
+            tests.append(f"0x0>>0x16&0x3c@0x{8 + 4 * word:x}&0x{mask:x}=0x{value:x}")
+    return "&&".join(tests)
 
 
 def port_words(ports: PortRange) -> str:

@@ -17,7 +17,8 @@ class Packet:
     """The first packet of a connection, or one by itself.
 
     `arriving`, `leaving`: the interfaces by which it comes and goes; "" where it is the box itself that sends it, or
-    gets it. `protocol`, `opening`: as in `Traffic`; ports are those of TCP and UDP, `type` that of a control message.
+    gets it. `protocol`, `opening`: as in `Traffic`; ports are those of TCP and UDP, `type` that of a control message;
+    `inner`: who sends the IPv6 packet that is in it.
     """
 
     source: Address
@@ -33,6 +34,7 @@ class Packet:
     opening: bool = True
     routing: int | None = None
     broadcast: bool = False
+    inner: IPv6Address | None = None
 
     @property
     def family(self) -> int:
@@ -159,4 +161,5 @@ def _is(traffic: Traffic, packet: Packet) -> bool:
         and traffic.routing in (None, packet.routing)
         and traffic.opening in (None, packet.opening)
         and (packet.broadcast or not traffic.broadcast)
+        and (traffic.inner is None or packet.inner in traffic.inner)
     )

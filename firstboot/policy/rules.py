@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv6Network
 from typing import Generic, TypeVar
 
 from appliance.addresses import Network
@@ -65,6 +66,7 @@ class Traffic:
     `protocol`: tcp, udp, icmp (of the family), or a number. `types`: of control messages, as the kernel numbers them.
     `hops`: the hop limit that it must have arrived with. `routing`: the type of its routing header. `opening`: whether
     it asks for a connection (TCP's SYN). `broadcast`: only what is for everybody on one of the box's IPv4 networks.
+    `inner`: of which the sender of the IPv6 packet in it must be.
     """
 
     protocol: str = ""
@@ -75,6 +77,7 @@ class Traffic:
     routing: int | None = None
     opening: bool | None = None
     broadcast: bool = False
+    inner: IPv6Network | None = None
 
 
 @dataclass(frozen=True)

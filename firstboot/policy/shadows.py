@@ -83,7 +83,7 @@ def _are_among(networks: Networks | None, wide: Networks | None) -> bool:
 
 
 def _includes(wide: Traffic, traffic: Traffic) -> bool:
-    is_narrow = (wide.hops, wide.routing, wide.opening) != (None, None, None)
+    is_narrow = (wide.hops, wide.routing, wide.opening, wide.inner) != (None, None, None, None)
     if wide.types or wide.broadcast or is_narrow:
         return False
     return (

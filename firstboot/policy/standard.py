@@ -12,6 +12,7 @@ from appliance.ranges import PortRange
 from firstboot.facts import Facts
 from firstboot.policy.compiled import FORWARD, INPUT
 from firstboot.policy.rules import FAMILIES, Action, Group, Rule, State, Traffic, Zones
+from firstboot.policy.tunnelled import comes_first, of_the_tunnel
 from firstboot.sharing import Mode, segments_in
 
 MDNS = (IPv4Network("224.0.0.251/32"), IPv6Network("ff02::fb/128"))
@@ -34,8 +35,6 @@ LISTENERS = (130, 131, 132, 143, 151, 152, 153)
 """Multicast listeners (RFC 3810): query, report, done, report version 2; and multicast routers (RFC 4286). A host
 without an address sends from ::."""
 
-IPV6_IN_IPV4 = "41"
-
 
 def tcp(port: int) -> Traffic:
     """TCP to a port."""
@@ -55,6 +54,8 @@ def control(*types: int) -> tuple[Traffic, ...]:
 def before_own(appliance: Appliance, facts: Facts, zones: Zones) -> Iterator[Rule]:
     """What comes before the rules of one's own."""
     yield Rule(Group.LOOPBACK, Action.ALLOW, Zone.BOX, Zone.BOX, note="the machine itself")
+    if comes_first(appliance):
+        yield from of_the_tunnel(appliance, facts)
     yield Rule(Group.ESTABLISHED, Action.ALLOW, state=State.KNOWN, note="answers, and errors about what was sent")
     note = "routing headers of type 0 amplify traffic (RFC 5095)"
     yield Rule(Group.NOISE, Action.DROP, traffic=(Traffic(routing=0),), families=(6,), note=note)
@@ -65,6 +66,9 @@ def before_own(appliance: Appliance, facts: Facts, zones: Zones) -> Iterator[Rul
     yield from _noise()
     yield from _management(appliance, facts)
     yield from _control(appliance)
+    if not comes_first(appliance):
+        yield from of_the_tunnel(appliance, facts)
+    yield from _echoes()
 
 
 def _pretended(appliance: Appliance, zones: Zones) -> Iterator[Rule]:
@@ -166,7 +170,6 @@ def _management(appliance: Appliance, facts: Facts) -> Iterator[Rule]:
 
 
 def _control(appliance: Appliance) -> Iterator[Rule]:
-    tunnel, uplink = appliance.known_tunnel, appliance.uplink
     for family, types in ERRORS.items():
         # Others' errors are about a known connection, or invalid (nf_conntrack_proto_icmp.c): neither comes here.
         yield Rule(
@@ -180,16 +183,9 @@ def _control(appliance: Appliance) -> Iterator[Rule]:
         for from_, to in ((Zone.ANY, Zone.BOX), (Zone.OUTSIDE, Zone.INSIDE)):
             note = "echoes (RFC 4890, 4.3.1 and 4.4.1)"
             yield Rule(Group.CONTROL, Action.ALLOW, from_, to, traffic=control(*ECHO[6]), families=(6,), note=note)
-    if tunnel is not None and uplink is not None:
-        yield Rule(
-            Group.CONTROL, Action.ALLOW, to=Zone.BOX, source=(IPv4Network(tunnel.server),),
-            traffic=(Traffic(IPV6_IN_IPV4),), families=(4,), interface=uplink.interface,
-            note="the tunnel", setting="tunnel.server",
-        )  # fmt: skip
-        yield Rule(
-            Group.CONTROL, Action.DENY, to=Zone.BOX, traffic=(Traffic(IPV6_IN_IPV4),), families=(4,),
-            note="the tunnel's packets come from its server only", setting="tunnel.server",
-        )  # fmt: skip
+
+
+def _echoes() -> Iterator[Rule]:
     for family, types in ECHO.items():
         for to in (Zone.BOX, Zone.OUTSIDE):
             yield Rule(

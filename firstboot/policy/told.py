@@ -163,6 +163,8 @@ def _told(traffic: Traffic, rule: Rule, sets: Mapping[int, str]) -> str:
         return "broadcast"
     if traffic.opening is False:
         return f"{traffic.protocol}, not opening"
+    if traffic.inner is not None:
+        return f"protocol {traffic.protocol} of {traffic.inner}"
     protocol = f"protocol {traffic.protocol}" if traffic.protocol.isdigit() else traffic.protocol or "any"
     return f"{protocol}/{traffic.ports}" if traffic.ports is not None else protocol
 

@@ -22,7 +22,7 @@ from firstboot.rendered import dnsmasq
 from firstboot.rendered.dnsmasq import Heard
 from firstboot.resources.units import DNSMASQ
 from firstboot.sharing import Mode, Offered, mode_on
-from firstboot.topology import own_address_in
+from firstboot.topology import own_ipv6
 
 TOLD = RUN / "told.conf"
 """The configuration of dnsmasq's that the laptop has heard last; it goes with the power."""
@@ -164,10 +164,9 @@ def offered(appliance: Appliance, machine: Machine) -> Sequence[Offered]:
 
 
 def _on_lan(appliance: Appliance) -> Iterator[Told]:
-    lan, tunnel = appliance.lan, appliance.known_tunnel
-    if lan is not None:
-        own = own_address_in(tunnel.routed).ip if tunnel is not None else None
-        yield Told(lan.interface, True, dns_server=own, by_dhcp=False)
+    for number, network in enumerate(appliance.lan.networks if appliance.lan is not None else ()):
+        own = own_ipv6(appliance, number)
+        yield Told(network.interface, True, dns_server=own.ip if own is not None else None, by_dhcp=False)
 
 
 def _on_cable(found: Sequence[Segment]) -> Iterator[Told]:

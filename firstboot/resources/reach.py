@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 
 from appliance.errors import ApplianceError, TemporaryError
 from appliance.model import Appliance
@@ -13,13 +13,15 @@ from firstboot.facts import Facts
 from firstboot.health.diagnosis import HEALTHY, Diagnosis, Fault
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
+from firstboot.topology import known_address
+from firstboot.tunnels.forms import form_of
 
 
 @dataclass(frozen=True)
 class FarEnd:
-    """The broker's end of the tunnel, and in a word how it is reached."""
+    """The other end of the tunnel, and in a word how it is reached: by its address in the tunnel, if it has one."""
 
-    address: IPv6Address
+    address: IPv4Address | IPv6Address
     health: Fault
     diagnosis: Diagnosis = field(default=HEALTHY, compare=False, repr=False)
 
@@ -40,9 +42,13 @@ class Reach(Kind[FarEnd]):
     wakes_when_right = True
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[FarEnd]:
-        """The broker has the first address of the tunnel's network, the client the second."""
-        tunnel = appliance.known_tunnel
-        return (FarEnd(tunnel.address.network[1], HEALTHY.fault),) if tunnel is not None else ()
+        """Healthy."""
+        tunnel, uplink = appliance.known_tunnel, appliance.uplink
+        if tunnel is None:
+            return ()
+        own = known_address(uplink, facts) if uplink is not None else None
+        far_end = form_of(tunnel).far_end(tunnel, own.ip if own is not None else None, facts)
+        return (FarEnd(far_end or tunnel.server, HEALTHY.fault),)
 
     def observe(self, machine: Machine, wanted: Sequence[FarEnd]) -> Sequence[FarEnd]:
         """What was found of it. What works all the same is told beside (`status`)."""

@@ -15,6 +15,7 @@ from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.sources import Source
 from firstboot.topology import is_static
+from firstboot.tunnels.forms import form_of
 
 METRIC = 97
 """Of our IPv4 routes: a number of our own, as a route of the same destination and metric would be replaced."""
@@ -103,8 +104,9 @@ def _desired(appliance: Appliance, facts: Facts) -> Iterator[Reach]:
         if tunnel.routed.prefixlen < SUBNET_PREFIXLEN:
             # What no network has would go back to the broker, and come from there again.
             yield Reach(tunnel.routed, "", None, METRIC_IPV6)
+        relay = form_of(tunnel).gateway(tunnel)
         for source in _through_tunnel(appliance, tunnel, facts):
-            yield Reach(IPv6Network("::/0"), tunnel.interface, None, METRIC_IPV6, source=source)
+            yield Reach(IPv6Network("::/0"), tunnel.interface, relay, METRIC_IPV6, source=source)
         if gateway is not None:
             # Once a default route leads elsewhere (a VPN, a second uplink), the tunnel's own packets must not follow.
             yield Reach(IPv4Network(tunnel.server), uplink.interface, gateway, METRIC)

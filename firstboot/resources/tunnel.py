@@ -1,38 +1,18 @@
-"""The 6in4 tunnel's interface."""
+"""The tunnel's interface."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from ipaddress import IPv4Address
+from dataclasses import replace
 
 from appliance.model import Appliance
 from firstboot.actions import Action, AddTunnel, RemoveLink, SetLink
-from firstboot.facts import OURS, Facts
+from firstboot.facts import OURS, Facts, Link
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.topology import address_of, tunnel_mtu, uplink_of
-
-TTL = 255
-"""Otherwise the inner hop limit is copied, and a traceroute through the tunnel ends in it."""
-
-
-@dataclass(frozen=True)
-class Sit:
-    """A 6in4 tunnel: IPv6 in IPv4 protocol 41 from `local` to `remote` (RFC 4213). `mtu` in bytes."""
-
-    interface: str
-    local: IPv4Address | None
-    remote: IPv4Address | None
-    mtu: int
-    ttl: int = TTL
-    up: bool = True
-    group: int = OURS
-
-    @property
-    def key(self) -> str:
-        """The interface's name."""
-        return self.interface
+from firstboot.tunnels.form import Sit
+from firstboot.tunnels.forms import form_of
 
 
 class Tunnel(Kind[Sit]):
@@ -48,13 +28,13 @@ class Tunnel(Kind[Sit]):
         if tunnel is None:
             return ()
         local = address_of(uplink_of(appliance), facts).ip
-        return (Sit(tunnel.interface, local, tunnel.server, tunnel_mtu(appliance, facts)),)
+        return (form_of(tunnel).link(tunnel, local, tunnel_mtu(appliance, facts), facts),)
 
     def observe(self, machine: Machine, wanted: Sequence[Sit]) -> Sequence[Sit]:
         """Every sit interface that is ours, and whatever else stands in the way with the wanted name."""
         names = {sit.interface for sit in wanted}
         return [
-            Sit(link.name, link.local, link.remote, link.mtu, link.ttl, link.up, link.group)
+            _observed(link)
             for link in machine.facts().links.values()
             if link.kind == "sit" and (link.group == OURS or link.name in names)
         ]
@@ -66,7 +46,13 @@ class Tunnel(Kind[Sit]):
             return [RemoveLink(change.key)]
         if have is not None and {name for name, *_ in change.differences()} <= {"mtu", "up"}:
             return [SetLink(want.interface, want.mtu)]
-        if want.local is None or want.remote is None:
+        if want.local is None:
             return []
-        make = AddTunnel(want.interface, want.local, want.remote, want.ttl, want.mtu)
+        make = AddTunnel(want.interface, want.local, want.remote, want.ttl, want.mtu, want.prefix, want.customers)
         return [RemoveLink(want.interface), make] if have is not None else [make]
+
+
+def _observed(link: Link) -> Sit:
+    found = Sit(link.name, link.local, link.remote, link.mtu, link.ttl, link.up, link.group)
+    # With an end, the kernel asks nothing of addresses, but it has a prefix for every tunnel (that of 6to4).
+    return found if link.remote is not None else replace(found, prefix=link.prefix, customers=link.customers)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from appliance.firewall import Deny, Logged, Verdict, Zone
-from appliance.model import Function, Interfaces, NetworkConfigurator, Profile, Share
+from appliance.model import Function, Interfaces, NetworkConfigurator, Profile, Share, TunnelForm
 
 MEANINGS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
     Profile: {
@@ -20,6 +20,10 @@ MEANINGS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
         NetworkConfigurator.NETPLAN: "netplan, with the one that it writes for",
         NetworkConfigurator.NETWORKD: "systemd-networkd",
         NetworkConfigurator.IFUPDOWN: "ifupdown, with `/etc/network/interfaces`",
+    },
+    TunnelForm: {
+        TunnelForm.SIX_IN_FOUR: "a broker's, to its server",
+        TunnelForm.SIX_RD: "the provider's own (RFC 5969), of which its DHCP server tells all the rest (option 212)",
     },
     Share: {
         Share.ROUTE: "the laptop has the Pi's Internet, while the router that it comes from answers",

@@ -17,6 +17,7 @@ CONDITIONS: dict[str, tuple[str, ...]] = {
     ),
     "tunnel": (
         "Without `broker`, `server`, `address` and `routed` are required. With it, the broker says what is left out.",
+        "With `kind: 6rd` the provider says them, and there is no `broker` either.",
         "`server` is an address on the Internet, not a private one.",
         "`address` is in a /64, and is not the network itself.",
         "`routed` is a /64 or larger, of global addresses, and not the network of `address`.",

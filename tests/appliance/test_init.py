@@ -80,7 +80,7 @@ def test_all_that_is_offered_works_too() -> None:
     text = filled(starting_config(Profile.GATEWAY, {}))
     header, body = text.split("profile:", 1)
     offered = header + "profile:" + re.sub(r"^( *)#", r"\1", body, flags=re.MULTILINE)
-    assert len(re.findall(r"^ *#", body, flags=re.MULTILINE)) == 22
+    assert len(re.findall(r"^ *#", body, flags=re.MULTILINE)) == 23
     appliance = parsed(offered).appliance
     assert appliance.lan is not None and appliance.lan.dhcp4 is not None and appliance.uplink is not None
     assert str(appliance.uplink.address) == "192.168.1.252/24"

@@ -81,7 +81,8 @@ def test_an_empty_section_that_needs_settings(gateway: str) -> None:
     before, after = gateway.split("tunnel:\n")
     text = f"{before}tunnel:\n\n{after[after.index('lan:') :]}"
     assert problems(text)[0] == (
-        "a.yaml:15:1: tunnel is empty: fill it in, or take the line out (it needs server, address, routed, or broker)"
+        "a.yaml:15:1: tunnel is empty: fill it in, or take the line out "
+        "(it needs server, address, routed, or broker, or kind)"
     )
     assert len(problems(text)) == 1
 

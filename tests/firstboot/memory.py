@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import singledispatchmethod
-from ipaddress import IPv6Address, IPv6Interface
+from ipaddress import IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from pathlib import Path
 
 from appliance.errors import TemporaryError
@@ -33,6 +33,7 @@ from firstboot.resources.hostname import hosts_with
 from firstboot.resources.units import DNSMASQ, IPV4_ONLY
 from firstboot.rulesets import CLOSING, Known, Ruleset, compared, known, parse, restoring
 from firstboot.sources import EVERYTHING, Source
+from firstboot.tunnels.told import Told
 from firstboot.wireless import Heard, Joining, Radio
 from tests.firstboot.air import Air
 
@@ -57,6 +58,7 @@ class MemoryMachine:
         self.nm_config = ""
         self.profiles: dict[str, str] = {}
         self.air = Air()
+        self.six_rd: Told | None = None
         self.health = Health(carries=True, diagnosis=HEALTHY)
         self.neighbours: dict[tuple[str, Gateway], bool] = {}
         self.serial = "10000000a1b2c3d4"
@@ -86,6 +88,7 @@ class MemoryMachine:
             rules=tuple(self.rules_of_tables),
             health=self.health,
             broker_tunnel=self.broker_tunnel,
+            six_rd=self.six_rd,
             networkmanager=self.networkmanager,
             serial=self.serial,
             gadget_ports=self.gadget_ports(),
@@ -194,8 +197,11 @@ class MemoryMachine:
         assert action.name not in self.links, "File exists"
         self.log.append(action)
         self.links[action.name] = Link(
-            action.name, "sit", True, True, action.mtu, OURS, "", action.local, action.remote, action.ttl
-        )
+            action.name, "sit", True, True, action.mtu, OURS, "", action.local, action.remote, action.ttl,
+            action.prefix or IPv6Network("2002::/16"), action.customers or IPv4Network("0.0.0.0/0"),
+        )  # fmt: skip
+        if action.remote is None:  # net/ipv6/addrconf.c, sit_add_v4_addrs
+            self.addresses.append(Address(action.name, IPv6Interface((int(action.local), 96))))
 
     @execute.register
     def _(self, action: actions.AddBridge) -> None:

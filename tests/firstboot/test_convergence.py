@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Network
 from typing import Any, TypeVar
 
 import pytest
@@ -13,13 +13,17 @@ from hypothesis import strategies as st
 
 from appliance.completion import completion
 from appliance.firewall import Firewall
-from appliance.model import Appliance, Broker
+from appliance.he import BrokerTunnel
+from appliance.model import Appliance, Broker, Tunnel, TunnelForm
 from appliance.parse import load
 from firstboot.actions import ReactSoon
 from firstboot.facts import OURS, Address, Route
 from firstboot.kind import Reaction
 from firstboot.kinds import KINDS
 from firstboot.reconcile import Outcome, Reconciler, State
+from firstboot.tunnels.domain import Domain
+from firstboot.tunnels.six_rd import own_address
+from firstboot.tunnels.told import Told
 from tests.appliance.test_completion import SAID
 from tests.firstboot.conftest import EXAMPLES
 from tests.firstboot.firewalls import firewalls
@@ -41,7 +45,7 @@ EXAMPLES_EACH = 30
 ROUNDS = 4
 """At most: another one where chance had nothing for a kind to do."""
 
-SAID_ONLY = frozenset({"uplink", "names", "reach", "overlap", "offer"})
+SAID_ONLY = frozenset({"6rd", "uplink", "names", "reach", "overlap", "offer"})
 """Kinds that do nothing: what they look at, only a person can put right."""
 
 
@@ -92,6 +96,20 @@ def answered(machine: MemoryMachine) -> MemoryMachine:
     return machine
 
 
+def by_six_rd(appliance: Appliance) -> Appliance:
+    """With the provider's tunnel, as it has told of it."""
+    wanted = replace(appliance, tunnel=Tunnel(kind=TunnelForm.SIX_RD), firewall=Firewall())
+    domain, address = TOLD.domain, TOLD.address
+    assert domain is not None
+    delegated = domain.delegated(address)
+    return completion(wanted, BrokerTunnel(domain.relay, own_address(delegated, address), delegated)).appliance
+
+
+def told_of_six_rd(machine: MemoryMachine) -> MemoryMachine:
+    machine.six_rd = TOLD
+    return machine
+
+
 def two_armed(appliance: Appliance) -> Appliance:
     """With a LAN of its own, so that IPv4 passes through as well."""
     assert appliance.lan is not None
@@ -99,6 +117,9 @@ def two_armed(appliance: Appliance) -> Appliance:
     return replace(appliance, lan=lan)
 
 
+DOMAIN = Domain(IPv6Network("2001:db8:0:100::/56"), 24, (IPv4Address("10.0.0.254"),))
+"""It leaves a /64 to each."""
+TOLD = Told("eth0", IPv4Address("10.0.0.5"), DOMAIN)
 IN_IMAGES = frozenset({"hostname", "files", "ufw", "firewall", "sysctls", "units", "networkmanager"})
 SITES = {
     "gateway": Site(
@@ -118,6 +139,12 @@ SITES = {
         leased().map(answered),
         IN_IMAGES | {"tunnel", "tunnel-information", "broker"},
         passes=3,
+    ),
+    "gateway by 6rd": Site(
+        by_six_rd(by_dhcp(example("gateway"))),
+        leased().map(told_of_six_rd),
+        IN_IMAGES | {"tunnel", "tunnel-sysctls", "addresses", "routes"},
+        passes=2,
     ),
     "gadget": Site(
         example("gadget"),

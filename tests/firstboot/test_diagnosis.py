@@ -42,6 +42,15 @@ CASES = {
     "the provider prohibits it": (replace(SILENT, objections=frozenset({Objection(PROVIDER, 13)})), Fault.PROTOCOL_41),
     "it ends at the router": (replace(SILENT, trace=Trace(FAR, AT_FIRST_ROUTER)), Fault.PROTOCOL_41),
     "it ends before the router": (replace(SILENT, trace=Trace(AT_FIRST_ROUTER, {})), Fault.PROTOCOL_41),
+    "a provider's relay, from a shared address": (replace(WELL, address=SHARED, is_providers=True), Fault.HEALTHY),
+    "it is silent, whatever is on the way": (
+        replace(SILENT, address=SHARED, is_providers=True, trace=Trace(FAR, AT_FIRST_ROUTER)),
+        Fault.SERVER_UNREACHABLE,
+    ),
+    "it is silent, as the router is off": (
+        replace(SILENT, server=False, next_hop=False, is_providers=True),
+        Fault.NO_UPLINK,
+    ),
     "nobody on the way tells anything": (SILENT, Fault.PROTOCOL_41),
     "only the router next to us does": (
         replace(SILENT, trace=Trace(AT_FIRST_ROUTER, AT_FIRST_ROUTER)),

@@ -83,6 +83,12 @@ REFUSED: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "tunnel": (
         (tunnel(SERVER, "mtu: 1400"), tunnel(ADDRESS, "mtu: 1400"), tunnel(ROUTED, "mtu: 1400")),
+        (
+            tunnel(f"{ADDRESS}, {ROUTED}", "kind: 6rd"),
+            tunnel(SERVER, "kind: 6rd").replace(f", {ROUTED}", ""),
+            tunnel(f"{SERVER}, {ADDRESS}", "kind: 6rd"),
+            tunnel(f"{SERVER}, {ADDRESS}, {ROUTED}", "kind: 6rd, broker: {user: me, key: K3y, tunnel: 1}"),
+        ),
         (tunnel(SERVER, "server: 10.0.0.1"),),
         (tunnel(ADDRESS, "address: 2001:db8:1::2/48"), tunnel(ADDRESS, "address: 2001:db8:1::/64")),
         (

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -179,6 +180,21 @@ def test_without_a_lease_nothing_can_be_asked(site: TunnelSite, remembered: Path
     question = Question(**{**vars(QUESTION), "local": None, "router": None, "has_route": False, "interface": "none"})
     with Watched(site, remembered, question) as watched:
         assert "no IPv4 address" in watched.finds(Fault.NO_UPLINK)
+
+
+def test_a_relay_that_nobody_can_ask_for_is_known_by_what_is_beyond(site: TunnelSite, remembered: Path) -> None:
+    question = replace(QUESTION, far_end=None, is_providers=True)
+    with Watched(site, remembered, question) as watched:
+        watched.finds(Fault.HEALTHY)
+        with site.rules(site.home, "ip", "forward", "ip protocol 41 drop"):
+            assert "the provider's 6rd relay, 198.51.100.100" in watched.finds(Fault.SERVER_UNREACHABLE)
+
+
+def test_no_more_is_asked_of_one_that_nobody_can_ask_for(site: TunnelSite) -> None:
+    question = replace(QUESTION, far_end=None)
+    found = site.pi.call(asked, question, BEYOND, size=1480, trace=True)
+    assert (found.beyond, found.far_end, found.server, found.size) == (True, False, None, None)
+    assert found.trace.protocol41
 
 
 def test_dies_and_is_healthy_again(site: TunnelSite, remembered: Path) -> None:
