@@ -51,6 +51,7 @@ COMMANDS = (
     Command("deb", "image.cli.deb", "build a package for a machine that is not made from an image"),
     Command("completion", "image.cli.completion", "print what has a shell complete these commands"),
     Command("status", "firstboot.cli.status", "on the device: what is up, and what is not and why"),
+    Command("logs", "firstboot.cli.logs", "on the device: what the daemon has done, and what was denied"),
     Command("plan", "firstboot.cli.plan", "on the device: what differs, and what would be done about it"),
     Command("explain", "firstboot.cli.explain", "on the device: all that is known of one part, and its history"),
     Command("apply", "firstboot.cli.apply", "on the device: make everything as appliance.yaml says, now"),

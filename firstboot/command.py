@@ -13,6 +13,7 @@ from select import select
 from shlex import join
 from tempfile import TemporaryFile
 from threading import Thread
+from typing import NoReturn
 
 from appliance.errors import ApplianceError, PermanentError, TemporaryError
 
@@ -23,6 +24,7 @@ TIMEOUT_S = 60.0
 _LAST_LINES = 10
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _READ_BYTES = 1 << 16
+_OF_THE_TERMINAL = ("TERM", "NO_COLOR", "SYSTEMD_COLORS", "COLUMNS", "LANG")
 
 
 def run(argv: Sequence[str], *, stdin: str = "", timeout_s: float = TIMEOUT_S) -> str:
@@ -87,6 +89,15 @@ def begin(argv: Sequence[str], ended: Ended) -> None:
         ended(TemporaryError(f"{join(argv)} failed with exit code {code}") if code != 0 else None)
 
     Thread(target=wait, name="end of a program", daemon=True).start()
+
+
+def become(argv: Sequence[str]) -> NoReturn:
+    """Let a program take our place, with the terminal that we have. Raises `PermanentError` if it is not there."""
+    kept = {name: os.environ[name] for name in _OF_THE_TERMINAL if name in os.environ}
+    try:
+        os.execvpe(argv[0], [*argv], {**_ENVIRONMENT, "LC_ALL": "C.UTF-8", **kept})  # noqa: S606 - there is no shell
+    except FileNotFoundError as error:
+        raise _missing(argv) from error
 
 
 def _read(process: subprocess.Popen[bytes], until: float) -> bytes | None:

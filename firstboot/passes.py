@@ -22,7 +22,7 @@ from firstboot.history import History
 from firstboot.host import Host
 from firstboot.kind import Kind
 from firstboot.neighbours import Neighbours
-from firstboot.paths import LAST_GOOD, REPORT_NAME, RUN, STATUS, STATUS_TEXT
+from firstboot.paths import LAST_GOOD, LOGIN_MESSAGE, REPORT_NAME, RUN, STATUS, STATUS_TEXT
 from firstboot.reconcile import Outcome, Reconciler, Writer
 from firstboot.report import READ_THE_JOURNAL, Report
 from firstboot.resources.cable import offered
@@ -203,7 +203,8 @@ class Passes:
         """The report first: who waits for status.json finds it written. A full disk stops none of the rest."""
         content = status.to_json(told, began_s=began)
         self.report.tell(status.to_text(told))
-        for path, data in ((STATUS_TEXT, status.to_local_text(told)), (STATUS, content)):
+        texts = {STATUS_TEXT: status.to_local_text(told), LOGIN_MESSAGE: status.to_login_message(told), STATUS: content}
+        for path, data in texts.items():
             try:
                 files.replace(path, data.encode())
             except ApplianceError as error:

@@ -10,6 +10,8 @@ STATE = Path("/var/lib/appliance")
 
 STATUS = RUN / "status.json"
 STATUS_TEXT = RUN / "status.txt"
+LOGIN_MESSAGE = RUN / "login-message"
+"""What pam_motd(8) shows to whoever logs in: /usr/lib/motd.d leads here."""
 CARRYING = STATE / "carrying.json"
 CHANGED_SETTINGS = RUN / "changed-settings.json"
 BROKER = STATE / "broker.json"

@@ -12,6 +12,7 @@ from appliance.errors import Mark, Problem
 from appliance.model import Appliance
 from firstboot.facts import Facts
 from firstboot.health.diagnosis import HEALTHY, Diagnosis
+from firstboot.picture import Station, drawn, picture
 from firstboot.reconcile import Outcome, State
 from firstboot.sharing import Mode, Offered
 
@@ -69,6 +70,11 @@ class Status:
         return self.own_name or self.appliance.hostname
 
     @property
+    def way(self) -> Sequence[Station]:
+        """From whom is served to the Internet."""
+        return picture(self.appliance, self.facts, self.hostname)
+
+    @property
     def overall(self) -> Overall:
         """The worst of everything."""
         return Overall.CONFIG_ERROR if self.problems or self.trouble or self.refused else self.machine
@@ -108,6 +114,7 @@ def to_json(status: Status, *, began_s: float) -> str:
         "refused": status.refused,
         "failure": status.failure,
         "trial": status.trial,
+        "way": [asdict(station) for station in status.way],
         "interfaces": {name: list(addresses) for name, addresses in _addresses(status.facts).items()},
         "wifi": status.wifi,
         "tunnel": _health(status.facts.health.diagnosis) if status.appliance.tunnel is not None else None,
@@ -120,9 +127,8 @@ def to_json(status: Status, *, began_s: float) -> str:
 
 def to_text(status: Status) -> str:
     """The report for a person who has nothing but the card: CRLF, so that Notepad of any age shows lines."""
-    return (
-        "\r\n".join([*_headline(status), "", *_configuration(status), "", *_network(status), *_kinds(status)]) + "\r\n"
-    )
+    parts = [_headline(status), _way(status), _configuration(status), _network(status), _kinds(status)]
+    return "\r\n".join(line for part in parts if part for line in ("", *part)).removeprefix("\r\n") + "\r\n"
 
 
 def to_local_text(status: Status) -> str:
@@ -131,6 +137,16 @@ def to_local_text(status: Status) -> str:
     return "\n".join([*to_text(status).splitlines(), *repairs]) + "\n"
 
 
+def to_login_message(status: Status) -> str:
+    """The same in five lines at most, for whoever logs in."""
+    title, *rest = _headline(status)
+    wrong = [outcome for outcome in status.outcomes if outcome.error]
+    more = f" ({len(wrong) - 1} more)" if len(wrong) > 1 else ""
+    told = [f"  {wrong[0].kind}: {wrong[0].error}{more}"] if wrong else []
+    return "\n".join([f"{title}: {rest[0]}", *_way(status), *told, _MORE]) + "\n"
+
+
+_MORE = "More: appliance status, appliance logs, appliance --help"
 _HEADLINES = {
     Overall.READY: "UP: everything is as {source} wants it.",
     Overall.WAITING: "NOT UP YET: something is being waited for, see below.",
@@ -151,6 +167,10 @@ def _headline(status: Status) -> Sequence[str]:
     return [*lines, headline, *([f"  {status.failure}"] if status.failure else [])]
 
 
+def _way(status: Status) -> Sequence[str]:
+    return [f"  {line}" for line in drawn(status.way)]
+
+
 def _configuration(status: Status) -> list[str]:
     lines = [f"Configuration in force: {status.source}", *([f"  {status.trial}"] if status.trial else [])]
     for label, problems in (("ERROR", status.problems), ("warning", status.warnings)):
@@ -167,7 +187,7 @@ def _network(status: Status) -> list[str]:
     lines += [f"  {name}: {', '.join(found)}" for name, found in addresses.items()]
     joined = [f"Wi-Fi: {status.wifi}"] if status.wifi else []
     cable = [f"Cable {offered.interface}: {offered.mode}, {_meaning(offered)}" for offered in status.cable]
-    return [*(lines if addresses else ["Addresses: none"]), *joined, *cable, *_tunnel(status), *_lan(status), ""]
+    return [*(lines if addresses else ["Addresses: none"]), *joined, *cable, *_tunnel(status), *_lan(status)]
 
 
 def _tunnel(status: Status) -> Sequence[str]:

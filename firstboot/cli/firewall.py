@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from ipaddress import ip_address
 from shutil import get_terminal_size
 from textwrap import wrap
 from typing import Any
 
 from firstboot.cli.asking import asked
+from firstboot.cli.denied import denied
 from firstboot.cli.table import lines_of
-from firstboot.command import run as run_program
 from firstboot.paths import CONFIG_NAME
 
 DROPS = 10
 COLUMNS = ("IP", "from", "to", "port", "nat", "action", "packets", "line", "note")
-_FIELD = re.compile(r"\b([A-Z]+)=(\S+)")
 BELOW = " " * 6
 ENDS = {"from": "source", "to": "destination"}
 
@@ -69,7 +66,7 @@ def _explained(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"The legacy iptables has tables as well ({tables}): what they drop is dropped. To see them:"
         yield "`iptables-legacy-save` and `ip6tables-legacy-save`."
     yield ""
-    drops = _drops()
+    drops = denied(DROPS)
     yield "last drops:" if drops else "last drops: none, or not for you to see (sudo shows them)"
     yield from (f"  {line}" for line in drops)
 
@@ -110,24 +107,3 @@ def _tested(found: Mapping[str, Any]) -> Iterator[str]:
         where = f", {CONFIG_NAME} line {rule['line']} {rule['setting']}" if rule["line"] else ""
         name = f"rule {rule['number']}" if rule["number"] else "no rule"
         yield f"  by {name} ({rule['part']}{where}): {rule['note'] or rule['port']}"
-
-
-def _drops() -> list[str]:
-    """What the kernel has logged of packets that were denied, the last one last."""
-    words = ["journalctl", "--dmesg", "--quiet", "--no-pager", "--output=short-iso", "--grep=UFW BLOCK"]
-    try:
-        return [_in_words(line) for line in run_program([*words, f"--lines={DROPS}"]).splitlines()]
-    except Exception:
-        return []
-
-
-def _in_words(line: str) -> str:
-    """What netfilter logs of a packet (nf_log_syslog.c in Linux), less what nobody reads."""
-    found = dict(_FIELD.findall(line))
-    if not found.keys() >= {"IN", "SRC", "DST", "PROTO"}:
-        return line
-    source, destination = (ip_address(found[name]) for name in ("SRC", "DST"))
-    protocol = f"protocol {found['PROTO']}" if found["PROTO"].isdigit() else found["PROTO"].lower()
-    kind = found.get("DPT", found.get("TYPE"))
-    what = protocol if kind is None else f"{protocol}/{kind}"
-    return f"{line.split(maxsplit=1)[0]}  {source} by {found['IN']} to {destination}: {what}"

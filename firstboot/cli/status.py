@@ -5,12 +5,22 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from pathlib import Path
+from typing import TextIO
 
 from appliance.errors import InputError, TemporaryError
+from appliance.terminal import Colour, painted
 from firstboot.command import run as run_program
 from firstboot.paths import STATUS, STATUS_TEXT
+
+COLOURS = {
+    Colour.GREEN: r"^UP\b.*| ---(?= )|(?<=: )ok$",
+    Colour.YELLOW: r"^NOT UP YET\b.*| -\?-(?= )|(?<=: )(waiting|blocked)(?=:|$)",
+    Colour.RED: r"^(NOT UP|CHECK .*): .*| -X-(?= )|^ +ERROR .*|(?<=: )failed(?=:|$)",
+}
+"""What is painted in the text that the daemon has written, line by line."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,8 +35,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the status."""
     require_daemon()
     content, text = _read(STATUS), _read(STATUS_TEXT)
-    sys.stdout.write(content if arguments.json else text)
+    sys.stdout.write(content if arguments.json else coloured(text, sys.stdout))
     return 0 if json.loads(content)["state"] == "ready" else 1
+
+
+def coloured(text: str, stream: TextIO) -> str:
+    """The status with what is well and what is not in colour, for a terminal."""
+    for colour, pattern in COLOURS.items():
+        text = re.sub(pattern, painted(r"\g<0>", colour, stream), text, flags=re.MULTILINE)
+    return text
 
 
 def require_daemon() -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from appliance.cli import main
 from appliance.errors import ApplianceError
 from firstboot.bus_names import error_name, error_of
-from firstboot.cli import explain, firewall, plan
+from firstboot.cli import denied, explain, firewall, logs, plan, status
 from tests.firstboot.test_answers import CUSTOM, GATEWAY, Asked
 
 
@@ -189,7 +190,7 @@ of another form
 def test_the_firewall_is_told_as_a_table(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(firewall, "run_program", lambda _: LOGGED)
+    monkeypatch.setattr(denied, "run_program", lambda _: LOGGED)
     assert main(["firewall", "explain"]) == 0
     told = capsys.readouterr().out.splitlines()
     assert told[0].split() == ["IP", "from", "to", "port", "action", "packets", "line", "note"]
@@ -207,7 +208,7 @@ def test_a_rule_about_a_machine_without_an_address_is_told_as_not_in_force(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Shell(tmp_path, monkeypatch, GATEWAY.replace("- to: 2001:db8:123d:abc::2", "- to: nas"))
-    monkeypatch.setattr(firewall, "run_program", lambda _: "")
+    monkeypatch.setattr(denied, "run_program", lambda _: "")
     assert main(["firewall", "explain"]) == 0
     [told] = [line for line in capsys.readouterr().out.splitlines() if "inside nobody now" in line and "tcp/80" in line]
     assert " allow, not in force " in told
@@ -218,7 +219,7 @@ def test_a_rule_about_a_machine_without_an_address_is_told_as_not_in_force(
 def test_the_firewalls_table_fits_the_terminal(
     width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(firewall, "run_program", lambda _: "")
+    monkeypatch.setattr(denied, "run_program", lambda _: "")
     monkeypatch.setattr(firewall, "get_terminal_size", lambda: os.terminal_size((width, 24)))
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     assert main(["firewall", "explain"]) == 0
@@ -230,7 +231,7 @@ def test_the_firewalls_table_fits_the_terminal(
 def test_tables_of_the_legacy_iptables_are_told_of(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(firewall, "run_program", lambda _: "")
+    monkeypatch.setattr(denied, "run_program", lambda _: "")
     assert main(["firewall", "explain"]) == 0
     assert "legacy" not in capsys.readouterr().out
     shell.asked.machine.legacy = {4: ("nat", "filter"), 6: ("filter",)}
@@ -242,7 +243,7 @@ def test_tables_of_the_legacy_iptables_are_told_of(
 def test_counters_are_left_out_where_the_kernel_has_other_rules(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(firewall, "run_program", lambda _: "")
+    monkeypatch.setattr(denied, "run_program", lambda _: "")
     shell.asked.machine.kernel_rules[6] = ""
     assert main(["firewall", "explain"]) == 0
     told = capsys.readouterr().out
@@ -278,3 +279,85 @@ def test_a_question_that_cannot_be_understood(
 ) -> None:
     assert main(["firewall", "test", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+STATUS = """ipv6gw (gateway)
+UP: everything is as appliance.yaml wants it.
+
+  LAN  --- ipv6gw -X- router -?- Internet
+
+Parts:
+  tunnel: ok
+  reach: waiting: nothing ok
+  files: failed: the disk is full
+"""
+
+
+def test_what_is_well_and_what_is_not_is_in_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    told = status.coloured(STATUS, Terminal())
+    painted = re.findall("\x1b\\[(\\d+)m(.*?)\x1b\\[0m", told)
+    green, yellow, red = "32", "33", "31"
+    assert sorted(painted) == sorted([
+        (green, "UP: everything is as appliance.yaml wants it."),
+        (green, " ---"),
+        (red, " -X-"),
+        (yellow, " -?-"),
+        (green, "ok"),
+        (yellow, "waiting"),
+        (red, "failed"),
+    ])  # fmt: skip
+    assert re.sub("\x1b\\[\\d+m", "", told) == STATUS
+    assert status.coloured(STATUS, io.StringIO()) == STATUS
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        ([], ["--lines=100"]),
+        (["-n", "5", "--follow"], ["--lines=5", "--follow"]),
+        (["--since", "yesterday"], ["--since=yesterday"]),
+        (["--since", "yesterday", "-n", "5"], ["--lines=5", "--since=yesterday"]),
+    ],
+)
+def test_logs_are_the_journals(monkeypatch: pytest.MonkeyPatch, options: list[str], shown: list[str]) -> None:
+    became: list[list[str]] = []
+
+    def become(argv: list[str]) -> NoReturn:
+        became.append(argv)
+        raise SystemExit(0)
+
+    monkeypatch.setattr(logs, "become", become)
+    with pytest.raises(SystemExit):
+        main(["logs", *options])
+    always = ["journalctl", "--no-hostname", "--quiet", "--unit=appliance*", "--unit=ufw.service"]
+    assert became == [[*always, *shown]]
+
+
+def test_what_was_denied_is_told_in_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[list[str]] = []
+
+    def run_program(argv: list[str]) -> str:
+        asked.append(argv)
+        return LOGGED
+
+    monkeypatch.setattr(denied, "run_program", run_program)
+    assert main(["logs", "--denied", "-n", "7"]) == 0
+    assert asked[0][-1] == "--lines=7"
+    assert capsys.readouterr().out.splitlines() == [denied.in_words(line) for line in LOGGED.splitlines()]
+    monkeypatch.setattr(denied, "run_program", lambda _: "")
+    assert main(["logs", "--denied"]) == 0
+    assert capsys.readouterr().out.startswith("none, or")
+
+
+def test_a_number_of_lines_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["logs", "-n", "many"])
+    assert ended.value.code == 2
+    assert "'many' is not a number of lines" in capsys.readouterr().err

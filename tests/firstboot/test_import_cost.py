@@ -32,7 +32,7 @@ def test_the_daemon_loads_templates_yaml_and_http_only_when_needed() -> None:
     assert not {"jinja2", "http.client"} & loaded_by("import firstboot.daemon")
 
 
-@pytest.mark.parametrize("command", ["status", "plan", "explain", "confirm"])
+@pytest.mark.parametrize("command", ["status", "plan", "explain", "confirm", "logs"])
 def test_a_command_loads_none_of_the_daemons_libraries(command: str) -> None:
     modules = loaded_by(f"import firstboot.cli.{command}")
     assert not {"pyroute2", "dbus_next", "jinja2", "pyudev", "yaml", "asyncio"} & modules

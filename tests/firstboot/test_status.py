@@ -15,9 +15,10 @@ from appliance.parse import load
 from firstboot.facts import Address, Facts, Link
 from firstboot.health.diagnosis import HEALTHY, Diagnosis, Health, diagnosis
 from firstboot.health.evidence import Evidence
+from firstboot.picture import drawn
 from firstboot.reconcile import Outcome, State
 from firstboot.sharing import Mode, Offered
-from firstboot.status import Overall, Source, Status, to_json, to_local_text, to_text
+from firstboot.status import Overall, Source, Status, to_json, to_local_text, to_login_message, to_text
 
 EXAMPLE = Path(__file__).parent.parent / "appliance" / "examples" / "gateway.yaml"
 FACTS = Facts(
@@ -163,3 +164,26 @@ def test_who_is_logged_in_is_told_what_was_repaired() -> None:
     assert to_local_text(found).splitlines()[-2:] == ["Repaired lately (UTC):", f"  {repair}"]
     assert "repaired" not in to_text(found)
     assert json.loads(to_json(found, began_s=0))["repairs"] == [repair]
+
+
+LOOKED = replace(FACTS, links={"eth0": Link("eth0", up=True, carrier=True)})
+
+
+def test_the_way_to_the_internet_is_drawn_below_the_headline() -> None:
+    told = replace(status(WAITING), facts=LOOKED)
+    lines = to_text(told).splitlines()
+    assert lines[2:6] == ["", *(f"  {line}" for line in drawn(told.way)), ""]
+    assert json.loads(to_json(told, began_s=0))["way"][0] == {"name": "LAN", "detail": "eth0", "hop": None}
+
+
+def test_whoever_logs_in_is_told_the_state_in_five_lines() -> None:
+    other = Outcome("routes", State.BLOCKED, error="waits for tunnel")
+    told = to_login_message(replace(status(WAITING, other), facts=LOOKED)).splitlines()
+    assert len(told) == 5
+    assert told[0] == "ipv6gw (gateway): NOT UP YET: something is being waited for, see below."
+    assert told[3] == "  tunnel: eth0 has no IPv4 address yet (1 more)"
+    assert told[4].startswith("More: appliance status")
+    well = to_login_message(replace(status(Outcome("tunnel", State.OK)), facts=LOOKED)).splitlines()
+    assert len(well) == 4
+    broken = to_login_message(status(Outcome("tunnel", State.OK), problems=(PROBLEM,)))
+    assert broken.startswith("ipv6gw (gateway): CHECK appliance.yaml: it has mistakes")

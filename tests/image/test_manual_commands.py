@@ -23,7 +23,7 @@ EVERYTHING = commands_of(PACKAGES)
 LEAVES = [each for each in EVERYTHING.all() if not each.commands]
 DEVICE = commands_of(daemon.PACKAGES)
 ROFF = [name for name in PAGES if name.endswith((".1", ".5"))]
-VALUES = {"FORMAT": "img", "DAYS": "1"}
+VALUES = {"FORMAT": "img", "DAYS": "1", "N": "1"}
 """Of what does not take just any word."""
 
 

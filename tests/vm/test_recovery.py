@@ -170,6 +170,30 @@ def session(gateway: Booted, identity: Path) -> Iterator[None]:
         yield
 
 
+def test_whoever_logs_in_is_greeted_with_the_state(gateway: Booted, keys: tuple[Path, Path]) -> None:
+    """And is told when the daemon does not run."""
+    greeted = greeting(gateway, keys[0], "greeting", until_it_says="More: ")
+    assert "ipv6gw (gateway): UP: " in greeted
+    [way] = [line for line in greeted.splitlines() if " router " in line]
+    assert way.split()[::2] == ["LAN", "ipv6gw", "router", "tunnel", "IPv6"]
+    gateway.guest.run("systemctl", "stop", "appliance")
+    try:
+        assert "UP" not in greeting(gateway, keys[0], "greeting-without", until_it_says="daemon does not run")
+    finally:
+        gateway.guest.run("systemctl", "start", "appliance")
+    on_the_pi.is_ready(gateway.guest, timeout_s=120)
+    assert "Starting appliance.service" in gateway.guest.run("appliance", "logs")
+
+
+def greeting(gateway: Booted, identity: Path, log: str, *, until_it_says: str) -> str:
+    """What somebody is shown who logs in at a terminal, in the machine's own good time."""
+    ssh, *words = login(LAN_ADDRESS, identity)
+    with gateway.lab.world.running(CLIENT, [ssh, "-tt", *words], log=log):
+        shown = gateway.lab.world.log(log)
+        until(lambda: until_it_says in shown.read_text(), f"one is greeted: {until_it_says}", timeout_s=120, every_s=1)
+    return shown.read_text()
+
+
 def test_ipv4_behind_nat(gateway: Booted) -> None:
     """The LAN's IPv4 goes through the Pi, which hides it behind its own address."""
     lab = gateway.lab

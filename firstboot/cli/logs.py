@@ -1,0 +1,56 @@
+"""`appliance logs`: what the appliance's own services have written into the journal."""
+
+from __future__ import annotations
+
+import argparse
+
+from firstboot.cli.denied import denied
+from firstboot.command import become
+
+LINES = 100
+SERVICES = ("appliance*", "ufw.service")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options."""
+    parser.description = "Tell what the daemon and the services that it runs have written into the journal."
+    parser.epilog = (
+        "examples:\n"
+        "  appliance logs                      the last lines\n"
+        "  appliance logs --follow             and those that come, until Ctrl-C\n"
+        "  appliance logs --since '2 hours ago'\n"
+        "  appliance logs --denied             packets that the firewall has denied"
+    )
+    parser.add_argument("-n", "--lines", type=_number, metavar="N", help=f"so many, the last ones (default: {LINES})")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("-f", "--follow", action="store_true", help="go on with what is written from now on")
+    kinds.add_argument("--since", default="", metavar="TIME", help="all from then on: 'yesterday', '2026-01-31 12:00'")
+    kinds.add_argument("--denied", action="store_true", help="what the firewall has denied, in place of that")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print it. Whatever is not in the journal, or not for the caller to see, journalctl itself says."""
+    if not arguments.denied:
+        become(journal(arguments.lines, arguments.since, follow=arguments.follow))
+    print("\n".join(denied(arguments.lines or LINES)) or "none, or not for you to see (sudo shows them)")
+    return 0
+
+
+def journal(lines: int | None, since: str, *, follow: bool) -> list[str]:
+    """The command that shows it. Without a number, it shows `LINES`, or all since a time."""
+    most = lines if lines is not None else None if since else LINES
+    return [
+        "journalctl",
+        "--no-hostname",
+        "--quiet",
+        *(f"--unit={name}" for name in SERVICES),
+        *([f"--lines={most}"] if most is not None else []),
+        *([f"--since={since}"] if since else []),
+        *(["--follow"] if follow else []),
+    ]
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of lines")
+    return int(text)

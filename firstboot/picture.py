@@ -1,0 +1,138 @@
+"""The way from whom is served to the Internet, station by station, and where it is broken. Pure.
+
+```
+  LAN  --- ipv6gw ---     router    -X-     tunnel     -?- IPv6 Internet
+  eth0                192.168.1.254     198.51.100.100
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from appliance.model import Appliance
+from firstboot.cable import segments
+from firstboot.facts import Facts
+from firstboot.health.diagnosis import Fault
+from firstboot.sharing import Mode, segments_in, uplink_works, way_out
+
+
+class Hop(StrEnum):
+    """What is known of the way from one station to the next."""
+
+    GOOD = "good"
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
+    """What is before it must work first, or it is not known yet."""
+    UNWATCHED = "unwatched"
+    """Nobody looks."""
+
+
+MARKS = {Hop.GOOD: "---", Hop.BROKEN: "-X-", Hop.UNKNOWN: "-?-", Hop.UNWATCHED: "..."}
+"""In ASCII: on the card, any editor shows them."""
+
+_LOST_BEFORE_THE_SERVER = frozenset(
+    {Fault.SERVER_UNREACHABLE, Fault.SHARED_NAT, Fault.PROTOCOL_41, Fault.STALE_ENDPOINT}
+)
+
+
+@dataclass(frozen=True)
+class Station:
+    """Somebody on the way.
+
+    `detail`: an address or interfaces, "" for none. `hop`: from the station before it; None for the first.
+    """
+
+    name: str
+    detail: str = ""
+    hop: Hop | None = None
+
+
+def picture(appliance: Appliance, facts: Facts, hostname: str) -> Sequence[Station]:
+    """All stations in their order; none where nobody has looked, or where nobody is served."""
+    if not facts.links or (appliance.lan is None and appliance.gadget is None and appliance.uplink is None):
+        return ()
+    served = segments(appliance, facts)
+    if served and len(segments_in(appliance, facts, Mode.HOST)) == len(served):
+        hop = _carrier([segment.interface for segment in served], facts)
+        return (Station(hostname), Station("laptop", served[0].interface, hop), Station("Internet", hop=Hop.UNWATCHED))
+    return (*_inside(appliance, facts, hostname), *_outside(appliance, facts))
+
+
+def drawn(stations: Sequence[Station]) -> Sequence[str]:
+    """The picture for people, two lines: the way, and below it what stands for each station."""
+    if not stations:
+        return []
+    names, details = "", ""
+    for station in stations:
+        mark = f" {MARKS[station.hop]} " if station.hop is not None else ""
+        width = max(len(station.name), len(station.detail))
+        names += mark + station.name.center(width)
+        details += " " * len(mark) + station.detail.center(width)
+    return [line.rstrip() for line in (names, details) if line.strip()]
+
+
+def _inside(appliance: Appliance, facts: Facts, hostname: str) -> Iterator[Station]:
+    """Who is served, and the Pi."""
+    lan = [network.interface for network in appliance.lan.networks] if appliance.lan is not None else []
+    cable = [segment.interface for segment in segments(appliance, facts)]
+    hop = None
+    if lan or cable:
+        yield Station("LAN" if lan else "laptop", ", ".join(lan or cable))
+        hop = _carrier(lan or cable, facts)
+    yield Station(hostname, hop=hop)
+
+
+def _carrier(interfaces: Sequence[str], facts: Facts) -> Hop:
+    """Whether somebody is at the other end of each of these."""
+    return Hop.GOOD if all(facts.has_carrier(interface) for interface in interfaces) else Hop.BROKEN
+
+
+def _outside(appliance: Appliance, facts: Facts) -> Iterator[Station]:
+    """What is between the Pi and the Internet."""
+    if appliance.uplink is None or _is_local(appliance, facts):
+        return
+    router = _router(appliance, facts)
+    yield router
+    if appliance.tunnel is None:
+        yield Station("Internet", hop=Hop.UNWATCHED)
+        return
+    fault, works = facts.health.diagnosis.fault, facts.health.diagnosis.works
+    if router.hop is Hop.BROKEN or fault in (Fault.NOT_KNOWN, Fault.NO_UPLINK):
+        tunnel = beyond = Hop.UNKNOWN
+    elif fault in _LOST_BEFORE_THE_SERVER or (fault is Fault.MTU and not works):
+        tunnel, beyond = Hop.BROKEN, Hop.UNKNOWN
+    else:
+        tunnel, beyond = Hop.GOOD, Hop.BROKEN if fault is Fault.BEYOND else Hop.GOOD
+    server = appliance.tunnel.server
+    yield Station("tunnel", str(server) if server is not None else "", tunnel)
+    yield Station("IPv6 Internet", hop=beyond)
+
+
+def _is_local(appliance: Appliance, facts: Facts) -> bool:
+    """Whether the laptop is meant to reach the Pi, and nothing else."""
+    served = segments(appliance, facts)
+    return bool(served) and len(segments_in(appliance, facts, Mode.LOCAL)) == len(served)
+
+
+def _router(appliance: Appliance, facts: Facts) -> Station:
+    """The uplink's router, as far as it is known, and whether it is there."""
+    ways = [way_out(appliance, facts, family) for family in (4, 6)]
+    gateways = [str(way.gateway) for way in ways if way is not None and way.gateway is not None]
+    return Station("router", gateways[0] if gateways else "", _uplink_hop(appliance, facts))
+
+
+def _uplink_hop(appliance: Appliance, facts: Facts) -> Hop:
+    """A router that nobody asks anything is good if packets are sent to it."""
+    ways = [way_out(appliance, facts, family) for family in (4, 6)]
+    uplink = appliance.uplink
+    if uplink is None or not facts.has_carrier(uplink.interface) or ways == [None, None]:
+        return Hop.BROKEN
+    if appliance.tunnel is not None and facts.health.diagnosis.fault is Fault.NO_UPLINK:
+        return Hop.BROKEN
+    if appliance.gadget is None:
+        return Hop.GOOD
+    works = {uplink_works(appliance, facts, family) for family in (4, 6)}
+    return Hop.GOOD if True in works else Hop.UNKNOWN if None in works else Hop.BROKEN
