@@ -50,6 +50,7 @@ PACKAGES = {
     "newuidmap": "uidmap",
     "nft": "nftables",
     "openssl": "openssl",
+    "ping": "iputils-ping",
     "qemu-aarch64-static": "qemu-user-static",
     "qemu-arm-static": "qemu-user-static",
     "qemu-system-aarch64": "qemu-system-arm",

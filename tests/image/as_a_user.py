@@ -34,6 +34,23 @@ def give_range(user: str, scratch: Path) -> None:
         subprocess.run(["mount", "--bind", file, target], check=True)
 
 
+def show_python(scratch: Path) -> None:
+    """Where this Python lies in a folder that the user may not enter, that has nothing but it in this mount namespace.
+
+    A build starts another one of the same.
+    """
+    prefix = Path(sys.base_prefix)
+    closed = next((folder for folder in reversed(prefix.parents) if not folder.stat().st_mode & 0o001), None)
+    if closed is None:
+        return
+    kept = scratch / "python"
+    kept.mkdir()
+    subprocess.run(["mount", "--bind", prefix, kept], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", closed], check=True)
+    prefix.mkdir(parents=True)
+    subprocess.run(["mount", "--bind", kept, prefix], check=True)
+
+
 def become(user: str, home: Path) -> None:
     """That user, in no group but its own."""
     known = pwd.getpwnam(user)
@@ -48,6 +65,7 @@ def main(user: str, scratch: str, *command: str) -> int:
     """Run the command as the user, in the folder `scratch`, which is given to it."""
     folder = Path(scratch)
     give_range(user, folder)
+    show_python(folder)
     os.chown(folder, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
     become(user, folder)
     return cli.main(command)
