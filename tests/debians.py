@@ -21,6 +21,11 @@ _ALREADY = ["init-system-helpers", "dbus", "iproute2", "systemd-sysv", "udev"]
 _LATER = ["ifupdown", "netplan.io", "network-manager"]
 """To be installed without a network."""
 
+_APART = ["unshare", "--mount"]
+"""What is bound of this machine's /dev ends with the program, even if it is killed: whoever clears the folder away
+later would delete through that.
+"""
+
 _INSTALL = 'chroot "$1" apt-get install --yes --no-install-recommends'
 
 
@@ -44,7 +49,8 @@ def debian_root(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
             f"--customize-hook={_INSTALL} /appliance.deb",
             f"--customize-hook={_INSTALL} --download-only {' '.join([*_LATER, DHCP_CLIENT[release]])}",
         ]
-        command = ["mmdebstrap", "--variant=apt", "--skip=cleanup/apt", f"--include={','.join(_ALREADY)}", *hooks]
+        included = f"--include={','.join(_ALREADY)}"
+        command = [*_APART, "mmdebstrap", "--variant=apt", "--skip=cleanup/apt", included, *hooks]
         run([*command, release, root])
         return root
 
