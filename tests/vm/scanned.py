@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from image.lab import site as places
 from image.lab.gateway import Lab
-from image.lab.topology import INTERNET, PROVIDER, ROUTER, forward_tunnel
+from image.lab.topology import INTERNET, ISP, ROUTER, forward_tunnel
 from image.lab.world import World
 from tests.lab.scan import SILENT, scan
 
@@ -30,7 +30,7 @@ def finds_only(lab: Lab, address: IPv4Address | IPv6Address, *ports: int) -> Non
 @contextmanager
 def exposed(world: World, host: IPv4Address) -> Iterator[IPv4Address]:
     """The home router leads all that comes from the Internet to a host of its network; its own address out there."""
-    rule = f'iifname "to-{PROVIDER}" dnat to {host}'
+    rule = f'iifname "to-{ISP}" dnat to {host}'
     world.run(ROUTER, ["nft", "-f", "-"], stdin=f"add rule ip nat in {rule}\n")
     try:
         yield places.WAN_ROUTER.ip
