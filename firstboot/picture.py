@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from appliance.model import Appliance
+from appliance.model import Appliance, Uplink
 from firstboot.cable import segments
 from firstboot.facts import Facts
 from firstboot.health.diagnosis import Fault
@@ -54,10 +54,10 @@ def picture(appliance: Appliance, facts: Facts, hostname: str) -> Sequence[Stati
     """All stations in their order; none where nobody has looked, or where nobody is served."""
     if not facts.links or (appliance.lan is None and appliance.gadget is None and appliance.uplink is None):
         return ()
-    served = segments(appliance, facts)
-    if served and len(segments_in(appliance, facts, Mode.HOST)) == len(served):
-        hop = _carrier([segment.interface for segment in served], facts)
-        return (Station(hostname), Station("laptop", served[0].interface, hop), Station("Internet", hop=Hop.UNWATCHED))
+    if _is_cable(Mode.HOST, appliance, facts):
+        served = [segment.interface for segment in segments(appliance, facts)]
+        laptop = Station("laptop", served[0], _carrier(served, facts))
+        return (Station(hostname), laptop, Station("Internet", hop=Hop.UNWATCHED))
     return (*_inside(appliance, facts, hostname), *_outside(appliance, facts))
 
 
@@ -92,9 +92,9 @@ def _carrier(interfaces: Sequence[str], facts: Facts) -> Hop:
 
 def _outside(appliance: Appliance, facts: Facts) -> Iterator[Station]:
     """What is between the Pi and the Internet."""
-    if appliance.uplink is None or _is_local(appliance, facts):
+    if appliance.uplink is None or _is_cable(Mode.LOCAL, appliance, facts):
         return
-    router = _router(appliance, facts)
+    router = _router(appliance.uplink, appliance, facts)
     yield router
     if appliance.tunnel is None:
         yield Station("Internet", hop=Hop.UNWATCHED)
@@ -111,25 +111,23 @@ def _outside(appliance: Appliance, facts: Facts) -> Iterator[Station]:
     yield Station("IPv6 Internet", hop=beyond)
 
 
-def _is_local(appliance: Appliance, facts: Facts) -> bool:
-    """Whether the laptop is meant to reach the Pi, and nothing else."""
+def _is_cable(mode: Mode, appliance: Appliance, facts: Facts) -> bool:
+    """Whether that is what all networks on the cable are for the laptop; False where there is none."""
     served = segments(appliance, facts)
-    return bool(served) and len(segments_in(appliance, facts, Mode.LOCAL)) == len(served)
+    return bool(served) and len(segments_in(appliance, facts, mode)) == len(served)
 
 
-def _router(appliance: Appliance, facts: Facts) -> Station:
+def _router(uplink: Uplink, appliance: Appliance, facts: Facts) -> Station:
     """The uplink's router, as far as it is known, and whether it is there."""
-    ways = [way_out(appliance, facts, family) for family in (4, 6)]
-    gateways = [str(way.gateway) for way in ways if way is not None and way.gateway is not None]
-    return Station("router", gateways[0] if gateways else "", _uplink_hop(appliance, facts))
+    ways = [way for family in (4, 6) if (way := way_out(appliance, facts, family)) is not None]
+    gateways = [str(way.gateway) for way in ways if way.gateway is not None]
+    is_there = bool(ways) and facts.has_carrier(uplink.interface)
+    hop = _uplink_hop(appliance, facts) if is_there else Hop.BROKEN
+    return Station("router", gateways[0] if gateways else "", hop)
 
 
 def _uplink_hop(appliance: Appliance, facts: Facts) -> Hop:
-    """A router that nobody asks anything is good if packets are sent to it."""
-    ways = [way_out(appliance, facts, family) for family in (4, 6)]
-    uplink = appliance.uplink
-    if uplink is None or not facts.has_carrier(uplink.interface) or ways == [None, None]:
-        return Hop.BROKEN
+    """Of a wire that leads somewhere. A router that nobody asks anything is good if packets are sent to it."""
     if appliance.tunnel is not None and facts.health.diagnosis.fault is Fault.NO_UPLINK:
         return Hop.BROKEN
     if appliance.gadget is None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from appliance.errors import Mark, Problem
@@ -69,7 +70,7 @@ class Status:
         """What the machine is called."""
         return self.own_name or self.appliance.hostname
 
-    @property
+    @cached_property
     def way(self) -> Sequence[Station]:
         """From whom is served to the Internet."""
         return picture(self.appliance, self.facts, self.hostname)

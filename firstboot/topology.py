@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, IPv6Network
 
 from appliance.addresses import is_within, subnet
 from appliance.errors import TemporaryError
@@ -45,6 +45,12 @@ def is_static(uplink: Uplink | None) -> bool:
 def known_address(uplink: Uplink, facts: Facts) -> IPv4Interface | None:
     """The uplink's IPv4 address; None while DHCP has given none."""
     return uplink.address or facts.ipv4_on(uplink.interface)
+
+
+def address_on_the_line(uplink: Uplink, facts: Facts) -> IPv4Address | None:
+    """The same without its network, while somebody is at the other end of the wire."""
+    known = known_address(uplink, facts)
+    return known.ip if known is not None and facts.has_carrier(uplink.interface) else None
 
 
 def address_of(uplink: Uplink, facts: Facts) -> IPv4Interface:

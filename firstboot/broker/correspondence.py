@@ -8,10 +8,17 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from ipaddress import IPv4Address
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
+from typing import Generic, TypeVar
 
+from appliance.model import Broker
 from firstboot.broker.answers import Answer, Word
+from firstboot.broker.description import Description
+from firstboot.broker.memory import Memory
+from firstboot.broker.storage import remember
 
 log = logging.getLogger("appliance")
 
@@ -19,25 +26,54 @@ Begin = Callable[[Callable[[], None]], None]
 """Runs a call beside."""
 
 
-class Correspondence(ABC):
+Ask = Callable[[Broker, IPv4Address], Answer]
+"""Tells or asks the broker, from this address of ours; takes its time."""
+
+M = TypeVar("M", Memory, Description)
+
+
+class Correspondence(ABC, Generic[M]):
     """Used from one thread, but for the call itself. `wake` is called, from another one, when an answer is there."""
 
-    def __init__(self, wake: Callable[[], object], clock: Callable[[], float] | None, begin: Begin | None) -> None:
-        """`clock`: CLOCK_BOOTTIME, or what a test has for it."""
+    def __init__(
+        self,
+        lasting: Path,
+        fleeting: Path,
+        ask: Ask,
+        wake: Callable[[], object] = lambda: None,
+        *,
+        clock: Callable[[], float] | None = None,
+        begin: Begin | None = None,
+    ) -> None:
+        """`lasting`, `fleeting`: the files that stay, and that go with the power; `begin` runs a call beside; `clock`:
+        CLOCK_BOOTTIME, or what a test has for it.
+        """
+        self._files, self._ask = (lasting, fleeting), ask
         self._wake, self._clock, self._begin = wake, clock or _boottime_s, begin or _beside
         self._answers = SimpleQueue[Answer]()
         self._under_way = False
         self._looked_s = -math.inf
         """Up to then whoever waits for a cool-down's end has been woken."""
+        self._memory: M = self._remembered(lasting, fleeting, self._clock())
 
-    def _call(self, ask: Callable[[], Answer]) -> None:
+    @staticmethod
+    @abstractmethod
+    def _remembered(lasting: Path, fleeting: Path, now_s: float) -> M:
+        """What was written down."""
+
+    def _note(self, memory: M) -> None:
+        """That is what is known from now on; it is written down."""
+        self._memory = memory
+        self._write()
+
+    def _call(self, broker: Broker, local: IPv4Address) -> None:
         """Begin it; it takes its time."""
         self._under_way = True
-        self._begin(lambda: self._ask(ask))
+        self._begin(lambda: self._hear(broker, local))
 
-    def _ask(self, ask: Callable[[], Answer]) -> None:
+    def _hear(self, broker: Broker, local: IPv4Address) -> None:
         try:
-            answer = ask()
+            answer = self._ask(broker, local)
         except Exception as error:
             log.exception("asking the broker")
             answer = Answer(Word.UNKNOWN, detail=f"a bug in the appliance: {type(error).__name__}")
@@ -66,15 +102,11 @@ class Correspondence(ABC):
         return True
 
     def _ahead(self) -> list[float]:
-        return [at_s for at_s in self._deadlines_s() if at_s > self._looked_s]
+        return [at_s for at_s in self._memory.deadlines_s() if at_s > self._looked_s]
 
-    @abstractmethod
-    def _deadlines_s(self) -> tuple[float, ...]:
-        """When which cool-down is over."""
-
-    @abstractmethod
     def _write(self) -> None:
-        """Write down what is known, and whether all of them are over."""
+        """Write down what is known, and whether all cool-downs are over."""
+        remember(self._memory, *self._files, self._clock())
 
 
 def _boottime_s() -> float:

@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from ipaddress import IPv4Address
-from pathlib import Path
 
 from appliance.he import BrokerTunnel
 from appliance.model import Broker
-from firstboot.broker.correspondence import Begin, Correspondence
-from firstboot.broker.description import KnownDescription
+from firstboot.broker.correspondence import Correspondence
+from firstboot.broker.description import Description, KnownDescription
 from firstboot.broker.memory import digest
-from firstboot.broker.record import Ask
-from firstboot.broker.storage import remember, remembered_description
+from firstboot.broker.storage import remembered_description
 
 log = logging.getLogger("appliance")
 
 
-class Inquiry(Correspondence):
+class Inquiry(Correspondence[Description]):
     """What the broker has said that our tunnel is."""
 
-    def __init__(
-        self,
-        lasting: Path,
-        fleeting: Path,
-        ask: Ask,
-        wake: Callable[[], object] = lambda: None,
-        *,
-        clock: Callable[[], float] | None = None,
-        begin: Begin | None = None,
-    ) -> None:
-        """`lasting`, `fleeting`: the files that stay, and that go with the power; `begin` runs a call beside."""
-        super().__init__(wake, clock, begin)
-        self._files, self._inquire = (lasting, fleeting), ask
-        self._memory = remembered_description(*self._files, self._clock())
+    _remembered = staticmethod(remembered_description)
 
     def said(self) -> BrokerTunnel | None:
         """What the tunnel is, as it is used."""
@@ -52,38 +35,30 @@ class Inquiry(Correspondence):
         if not known.may_be_asked(broker, local):
             return
         # First it is written down: whatever happens meanwhile, it has been asked.
-        self._memory = replace(
-            self._memory,
-            tunnel=broker.tunnel,
-            asked_by=local,
-            asked_s=known.now_s,
-            account=digest(broker),
-            is_doubted=False,
+        self._note(
+            replace(
+                self._memory,
+                tunnel=broker.tunnel,
+                asked_by=local,
+                asked_s=known.now_s,
+                account=digest(broker),
+                is_doubted=False,
+            )
         )
-        self._write()
-        self._call(partial(self._inquire, broker, local))
+        self._call(broker, local)
 
     def take_in(self) -> None:
         """Note what the broker has answered."""
         for answer in self._come():
-            self._memory = self._memory.with_answer(answer)
-            self._write()
+            self._note(self._memory.with_answer(answer))
             log.info("the broker: %s", answer.meaning.told or "it says what the tunnel is")
 
     def take_over(self, tunnel: BrokerTunnel) -> None:
         """From now on that is what the tunnel is."""
-        self._memory = replace(self._memory, said=tunnel)
-        self._write()
+        self._note(replace(self._memory, said=tunnel))
         self._wake()
 
     def ask_again(self) -> None:
         """A person has put something right: what was final is none any more."""
         if self._memory.tunnel:
-            self._memory = replace(self._memory, account="", is_doubted=True)
-            self._write()
-
-    def _write(self) -> None:
-        remember(self._memory, *self._files, self._clock())
-
-    def _deadlines_s(self) -> tuple[float, ...]:
-        return self._memory.deadlines_s()
+            self._note(replace(self._memory, account="", is_doubted=True))

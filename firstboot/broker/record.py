@@ -5,40 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from ipaddress import IPv4Address
-from pathlib import Path
 
 from appliance.model import Broker
-from firstboot.broker.answers import Answer
-from firstboot.broker.correspondence import Begin, Correspondence
+from firstboot.broker.correspondence import Correspondence
 from firstboot.broker.memory import KnownRecord, Memory, digest
-from firstboot.broker.storage import remember, remembered
+from firstboot.broker.storage import remembered
 
 log = logging.getLogger("appliance")
 
-Ask = Callable[[Broker, IPv4Address], Answer]
-"""Tells or asks the broker, from this address of ours; takes its time."""
 
-
-class Record(Correspondence):
+class Record(Correspondence[Memory]):
     """What the broker has been told."""
 
-    def __init__(
-        self,
-        lasting: Path,
-        fleeting: Path,
-        ask: Ask,
-        wake: Callable[[], object] = lambda: None,
-        *,
-        clock: Callable[[], float] | None = None,
-        begin: Begin | None = None,
-    ) -> None:
-        """`lasting`, `fleeting`: the files that stay, and that go with the power; `begin` runs a call beside."""
-        super().__init__(wake, clock, begin)
-        self._files, self._tell = (lasting, fleeting), ask
-        self._doubted_meanwhile: list[Callable[[], None]] = []
-        self._memory = remembered(*self._files, self._clock())
+    _remembered = staticmethod(remembered)
+    _doubted_meanwhile: tuple[Callable[[], None], ...] = ()
 
     def known(self) -> KnownRecord:
         """What is known now."""
@@ -52,7 +33,7 @@ class Record(Correspondence):
         before = self._memory if self._memory.tunnel == broker.tunnel else self._of_another(broker)
         # First it is written down: whatever happens meanwhile, it has been asked.
         self._note(replace(before, asked_by=local, asked_s=known.now_s, account=digest(broker)))
-        self._call(partial(self._tell, broker, local))
+        self._call(broker, local)
 
     def _of_another(self, broker: Broker) -> Memory:
         """Of this tunnel nothing is known, but the broker counts all calls."""
@@ -66,7 +47,7 @@ class Record(Correspondence):
         for answer in self._come():
             self._note(self._memory.with_answer(answer))
             log.info("the broker: %s", answer.meaning.told or f"it has {answer.address}")
-            meanwhile, self._doubted_meanwhile = self._doubted_meanwhile, []
+            meanwhile, self._doubted_meanwhile = self._doubted_meanwhile, ()
             for doubt in meanwhile:
                 doubt()
 
@@ -86,16 +67,6 @@ class Record(Correspondence):
 
     def _doubt(self, doubted: Memory, doubt: Callable[[], None]) -> None:
         if self._under_way:
-            self._doubted_meanwhile.append(doubt)
+            self._doubted_meanwhile += (doubt,)
         if doubted != self._memory and self._memory.told_by is not None:
             self._note(doubted)
-
-    def _note(self, memory: Memory) -> None:
-        self._memory = memory
-        self._write()
-
-    def _write(self) -> None:
-        remember(self._memory, *self._files, self._clock())
-
-    def _deadlines_s(self) -> tuple[float, ...]:
-        return self._memory.deadlines_s()

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from threading import Condition, Thread
 
 from appliance.errors import ApplianceError
 from appliance.well_known import BEYOND
 from firstboot import files
+from firstboot.asker import Asker
 from firstboot.health.asking import TIMEOUT_S, asked
 from firstboot.health.diagnosis import Health, diagnosis
 from firstboot.health.hysteresis import Hysteresis
@@ -28,42 +28,22 @@ round that is lost first, and `hysteresis.MISSES` - 1 more.
 """
 
 
-class Prober:
-    """Asks about one tunnel. `on_change` is called from another thread.
+class Prober(Asker[Question]):
+    """Asks about one tunnel, and forgets what was known where there is none. `on_change` is called from another thread.
 
     `remembered`: a file that is there while the tunnel carries. It goes with the power: what a network was offered
     before the daemon was started again stays offered, but nothing is from power-on.
     """
 
     def __init__(self, on_change: Callable[[], object], remembered: Path) -> None:
+        super().__init__("health of the tunnel")
         self._on_change, self._remembered = on_change, remembered
-        self._changed = Condition()
-        self._question: Question | None = None
-        self._thread: Thread | None = None
-        self._stopped = False
         self._health = Health(carries=remembered.exists())
 
     @property
     def health(self) -> Health:
         """What is known now."""
         return self._health
-
-    def ask(self, question: Question | None) -> None:
-        """Ask this from now on; None: there is no tunnel."""
-        with self._changed:
-            if question == self._question:
-                return
-            self._question = question
-            if self._thread is None and question is not None:
-                self._thread = Thread(target=self._run, name="health of the tunnel", daemon=True)
-                self._thread.start()
-            self._changed.notify()
-
-    def stop(self) -> None:
-        """End soon, and tell nothing more: what is known stays remembered for whoever starts next."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify()
 
     def _run(self) -> None:
         """Until there is nothing more to be asked."""
@@ -78,15 +58,8 @@ class Prober:
             question, number = now, number + 1
             record = self._after_a_round(question, record, number)
 
-    def _current(self) -> Question | None:
-        """What is to be asked; None: the thread has to end. Where there is no tunnel, what was known is forgotten."""
-        with self._changed:
-            if self._stopped:
-                return None
-            if self._question is None:
-                self._thread = None
-                self._learn(Health())
-            return self._question
+    def _forget(self) -> None:
+        self._learn(Health())
 
     def _after_a_round(self, question: Question, record: Record, number: int) -> Record:
         began = time.monotonic()
@@ -96,9 +69,7 @@ class Prober:
         record = record.after(found, question, time.monotonic())
         self._learn(Health(bool(record.life.alive), diagnosis(record.evidence(question)), record.sizes.largest))
         interval_s = TIMEOUT_S if record.is_in_doubt else INTERVAL_S
-        with self._changed:
-            until_s = began + interval_s - time.monotonic()
-            self._changed.wait_for(lambda: self._stopped or self._question != question, until_s)
+        self._wait(question, began + interval_s - time.monotonic())
         return record
 
     def _learn(self, health: Health) -> None:

@@ -15,7 +15,7 @@ from firstboot.broker.wording import trouble
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
-from firstboot.topology import known_address, uplink_of
+from firstboot.topology import address_on_the_line, uplink_of
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ class BrokerRecord(Kind[Entry]):
             return ()
         broker = tunnel.broker
         uplink = uplink_of(appliance)
-        local = known_address(uplink, facts)
-        if local is None or not facts.has_carrier(uplink.interface):
+        local = address_on_the_line(uplink, facts)
+        if local is None:
             return (Entry(broker, suspected=None, interrupted=True),)
         if not facts.default_routes_on(uplink.interface, 4):
             raise TemporaryError(f"{uplink.interface} has no default route yet", hint="is there a router (DHCP)?")
-        if is_public(local.ip):
-            return (Entry(broker, local.ip, local.ip, interrupted=None),)
-        return (Entry(broker, local.ip),)
+        if is_public(local):
+            return (Entry(broker, local, local, interrupted=None),)
+        return (Entry(broker, local),)
 
     def observe(self, machine: Machine, wanted: Sequence[Entry]) -> Sequence[Entry]:
         """What it has, as far as is known: it cannot be asked without being told."""

@@ -15,7 +15,7 @@ from firstboot.broker.wording import trouble
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
-from firstboot.topology import known_address, uplink_of
+from firstboot.topology import address_on_the_line, uplink_of
 
 NOT_YET = "the broker has not yet said what the tunnel is"
 
@@ -93,9 +93,7 @@ class TunnelInformation(Kind[Described]):
 def _way_to_the_broker(appliance: Appliance, facts: Facts) -> IPv4Address | None:
     """Our own address from which it can be asked; None while the uplink leads nowhere."""
     uplink = uplink_of(appliance)
-    local = known_address(uplink, facts)
-    is_there = facts.has_carrier(uplink.interface) and bool(facts.default_routes_on(uplink.interface, 4))
-    return local.ip if local is not None and is_there else None
+    return address_on_the_line(uplink, facts) if facts.default_routes_on(uplink.interface, 4) else None
 
 
 def _observed(machine: Machine, want: Described) -> Described:

@@ -1,4 +1,4 @@
-"""Asking the uplink's DHCP servers for 6rd's option, in a thread of its own: it may take them seconds to answer."""
+"""Asking the uplink's DHCP servers for 6rd's option."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv4Address
 from pathlib import Path
-from threading import Condition, Thread
 
 from appliance.errors import ApplianceError
 from firstboot import dhcp, files
+from firstboot.asker import Asker
 from firstboot.tunnels.domain import OPTION, read
 from firstboot.tunnels.told import Line, Told
 
@@ -23,8 +23,9 @@ UNTOLD = "the DHCP server on {} tells nothing of 6rd (option 212)"
 NONSENSE = "what the DHCP server on {} tells of 6rd (option 212) cannot be used: {}"
 
 
-class SixRdAsker:
-    """Asks about one line. `on_change` is called from another thread.
+class SixRdAsker(Asker[Line]):
+    """Asks about one line; where there is none at present, what was told stays known. `on_change` is called from
+    another thread.
 
     `remembered`: a file with what was told last. It goes with the power: a daemon that starts again goes on with it.
     """
@@ -35,34 +36,14 @@ class SixRdAsker:
         remembered: Path,
         ask: Callable[[str, IPv4Address, int], bytes | None] = dhcp.option,
     ) -> None:
+        super().__init__("6rd")
         self._on_change, self._remembered, self._ask = on_change, remembered, ask
-        self._changed = Condition()
-        self._line: Line | None = None
-        self._thread: Thread | None = None
-        self._stopped = False
         self._told = _recalled(remembered)
 
     @property
     def told(self) -> Told | None:
         """What was told last, perhaps to another address than ours is now; None before the first answer."""
         return self._told
-
-    def ask(self, line: Line | None) -> None:
-        """Ask there from now on. None: nowhere at present, and what was told stays known."""
-        with self._changed:
-            if line == self._line:
-                return
-            self._line = line
-            if self._thread is None and line is not None:
-                self._thread = Thread(target=self._run, name="6rd", daemon=True)
-                self._thread.start()
-            self._changed.notify()
-
-    def stop(self) -> None:
-        """End soon, and tell nothing more."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify()
 
     def _run(self) -> None:
         """Until there is nobody to be asked."""
@@ -76,17 +57,6 @@ class SixRdAsker:
                 self._wait(line, retry_s)
                 retry_s = min(2 * retry_s, LONGEST_RETRY_S)
 
-    def _current(self) -> Line | None:
-        with self._changed:
-            if self._stopped or self._line is None:
-                self._thread = None
-                return None
-            return self._line
-
-    def _wait(self, line: Line, longest_s: float) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._stopped or self._line != line, longest_s)
-
     def _answer(self, line: Line) -> bytes | None:
         try:
             return self._ask(line.interface, line.address, OPTION)
@@ -99,7 +69,7 @@ class SixRdAsker:
         with self._changed:
             known = self._told
             is_known = known is not None and known.domain is not None and known.interface == line.interface
-            if self._stopped or self._line != line or (answer is None and is_known):
+            if self._stopped or self._question != line or (answer is None and is_known):
                 return False
             self._told = found
         if found != known:

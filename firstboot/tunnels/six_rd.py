@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Interface, IPv6
 from appliance.errors import TemporaryError
 from appliance.model import Appliance, KnownTunnel, TunnelForm
 from firstboot.facts import Facts
-from firstboot.topology import known_address
+from firstboot.topology import address_on_the_line
 from firstboot.tunnels.domain import Domain
 from firstboot.tunnels.form import Form, Senders, Sit
 from firstboot.tunnels.told import Line
@@ -51,8 +51,8 @@ def where_to_ask(appliance: Appliance, facts: Facts) -> Line | None:
     tunnel, uplink = appliance.tunnel, appliance.uplink
     if tunnel is None or uplink is None or tunnel.kind is not TunnelForm.SIX_RD:
         return None
-    own = known_address(uplink, facts)
-    return Line(uplink.interface, own.ip) if own is not None and facts.has_carrier(uplink.interface) else None
+    own = address_on_the_line(uplink, facts)
+    return Line(uplink.interface, own) if own is not None else None
 
 
 def own_address(delegated: IPv6Network, address: IPv4Address) -> IPv6Interface:

@@ -17,6 +17,8 @@ from firstboot.broker.answers import Word
 from image.lab.broker import HOST, INFORMATION_HOST, WINDOW_S, Desk, serving
 from image.lab.certificates import authority, certificate
 from tests.firstboot.conftest import EXAMPLES
+from tests.netns.gateways import NOT_HERE, give_ufw_files
+from tests.netns.living import Living
 from tests.netns.namespace import Namespace
 
 ACCOUNT = Broker(user="somebody", key="K3yOfTheTunnel/9", tunnel=123456)
@@ -97,6 +99,14 @@ def line(folder: Path) -> Iterator[Line]:
         outside.call(broker.__enter__)
         stack.callback(broker.__exit__, None, None, None)
         yield Line(pi, outside, desk, trusted)
+
+
+def started(net: Line, folder: Path, text: str) -> Living:
+    """The daemon there with this configuration, not yet entered."""
+    made = Living(net.pi, folder, text, without=NOT_HERE)
+    give_ufw_files(net.pi)
+    net.furnish()
+    return made
 
 
 @contextmanager

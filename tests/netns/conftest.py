@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from firstboot import host as host_module
+from tests.netns.brokers import Line, hasty, line
 from tests.netns.namespace import Namespace
 
 
@@ -24,4 +25,15 @@ def namespace() -> Iterator[Namespace]:
     if os.geteuid() != 0:
         pytest.skip("network namespaces of a thread need root")
     with Namespace() as made:
+        yield made
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Iterator[Line]:
+    """A Pi and the broker that it has an account at."""
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces of a thread need root")
+    folder = tmp_path / "authority"
+    folder.mkdir()
+    with hasty(), line(folder) as made:
         yield made

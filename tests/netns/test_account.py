@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv6Network
 from pathlib import Path
@@ -15,8 +13,7 @@ import pytest
 from firstboot.paths import DESCRIPTION
 from firstboot.reconcile import Outcome, State
 from image.lab.broker import Reply
-from tests.netns.brokers import ACCOUNT, DAY_S, DESCRIBED, FAR_END, Line, alone, hasty, line
-from tests.netns.gateways import NOT_HERE, give_ufw_files
+from tests.netns.brokers import ACCOUNT, DAY_S, DESCRIBED, FAR_END, Line, alone, started
 from tests.netns.living import Living, soon
 
 pytestmark = pytest.mark.netns
@@ -25,23 +22,6 @@ ROUTER, HERE = "203.0.113.1", "203.0.113.7"
 SOON_S = 15.0
 CLIENT, OWN, OWN_LATER = "2001:db8:123c:abd::2/64", "2001:db8:123d:abc::1/64", "2001:db8:9::1/64"
 RENUMBERED = replace(DESCRIBED, routed=IPv6Network("2001:db8:9::/64"))
-
-
-@pytest.fixture
-def net(tmp_path: Path) -> Iterator[Line]:
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces of a thread need root")
-    folder = tmp_path / "authority"
-    folder.mkdir()
-    with hasty(), line(folder) as made:
-        yield made
-
-
-def daemon(net: Line, folder: Path, text: str = "") -> Living:
-    made = Living(net.pi, folder, text or alone(), without=NOT_HERE)
-    give_ufw_files(net.pi)
-    net.furnish()
-    return made
 
 
 def outcome(living: Living) -> Outcome:
@@ -67,7 +47,7 @@ def answers_ping(net: Line) -> bool:
 
 
 def test_from_the_account_alone_to_a_tunnel_that_carries(net: Line, tmp_path: Path) -> None:
-    with daemon(net, tmp_path) as living:
+    with started(net, tmp_path, alone()) as living:
         assert outcome(living).state is State.WAITING and not net.desk.calls
         assert not addresses(net, "he-ipv6")
         net.lease(HERE, ROUTER)
@@ -82,7 +62,7 @@ def test_from_the_account_alone_to_a_tunnel_that_carries(net: Line, tmp_path: Pa
 def test_while_the_broker_says_nothing_of_use_the_lan_is_served_all_the_same(net: Line, tmp_path: Path) -> None:
     net.desk.described_instead = [Reply("<html>Our hotel</html>")]
     net.lease(HERE, ROUTER)
-    with daemon(net, tmp_path) as living:
+    with started(net, tmp_path, alone()) as living:
         assert soon(lambda: "a web page came" in outcome(living).error, within_s=SOON_S), outcome(living)
         living.rested()
         config = net.pi.program("cat", "/etc/appliance/dnsmasq.conf")
@@ -93,14 +73,14 @@ def test_while_the_broker_says_nothing_of_use_the_lan_is_served_all_the_same(net
 
 def test_without_the_broker_it_is_as_it_was_remembered(net: Line, tmp_path: Path) -> None:
     net.lease(HERE, ROUTER)
-    with daemon(net, tmp_path) as living:
+    with started(net, tmp_path, alone()) as living:
         assert soon(lambda: outcome(living).state is State.OK and is_up(net), within_s=SOON_S), outcome(living)
         remembered = net.pi.program("cat", str(DESCRIPTION))
     net.outside.program("ip", "link", "set", "far", "down")
     net.pi.program("ip", "addr", "flush", "dev", "he-ipv6")
     net.pi.program("ip", "addr", "flush", "dev", "eth0")
     calls = len(net.desk.calls)
-    again = daemon(net, tmp_path)
+    again = started(net, tmp_path, alone())
     net.pi.program("sh", "-c", f"cat > {DESCRIPTION} <<'END'\n{remembered}END")
     with again as living:
         assert soon(lambda: addresses(net, "he-ipv6") == {CLIENT}, within_s=SOON_S), outcome(living)
@@ -109,14 +89,14 @@ def test_without_the_broker_it_is_as_it_was_remembered(net: Line, tmp_path: Path
 
 def test_a_change_at_the_broker_is_taken_over_within_a_day(net: Line, tmp_path: Path) -> None:
     net.lease(HERE, ROUTER)
-    with daemon(net, tmp_path) as living:
+    with started(net, tmp_path, alone()) as living:
         assert soon(lambda: outcome(living).state is State.OK and is_up(net), within_s=SOON_S), outcome(living)
         net.desk.described_instead = [Reply("<html>Our hotel</html>")]
         assert soon(lambda: not net.desk.described_instead, within_s=DAY_S + SOON_S)
         living.rested()
         assert is_up(net) and outcome(living).state is State.OK, "what was remembered stays"
     net.desk.described = RENUMBERED
-    with daemon(net, tmp_path) as living:
+    with started(net, tmp_path, alone()) as living:
         assert soon(lambda: is_up(net, OWN_LATER), within_s=SOON_S), outcome(living)
         net.desk.described = DESCRIBED
         assert soon(lambda: is_up(net), within_s=DAY_S + SOON_S), outcome(living)
@@ -128,7 +108,7 @@ def test_a_change_at_the_broker_is_taken_over_within_a_day(net: Line, tmp_path: 
 def test_a_wrong_key_is_said_and_corrected(net: Line, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     net.lease(HERE, ROUTER)
     wrong = replace(ACCOUNT, key="AnotherKeyOfAnother")
-    with caplog.at_level(logging.DEBUG), daemon(net, tmp_path, alone(wrong)) as living:
+    with caplog.at_level(logging.DEBUG), started(net, tmp_path, alone(wrong)) as living:
         assert soon(lambda: outcome(living).state is State.FAILED, within_s=SOON_S), outcome(living)
         assert outcome(living).setting == "tunnel.broker.key"
         living.file.write_text(alone(), encoding="utf-8")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import pytest
 from firstboot.reconcile import Outcome, State
 from image.lab.broker import Reply
 from tests.figures import Figure
-from tests.netns.brokers import ACCOUNT, FAR_END, MINUTE_S, TRUSTED, Line, config, hasty, line
+from tests.netns.brokers import ACCOUNT, FAR_END, MINUTE_S, TRUSTED, Line, config, started
 from tests.netns.gateways import NOT_HERE, give_ufw_files
 from tests.netns.living import Living, give_files_of_its_own, soon
 from tests.netns.namespace import Namespace
@@ -30,26 +29,9 @@ BAD_KEY = replace(ACCOUNT, key="AnotherKeyOfAnother")
 
 
 @pytest.fixture
-def net(tmp_path: Path) -> Iterator[Line]:
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces of a thread need root")
-    folder = tmp_path / "authority"
-    folder.mkdir()
-    with hasty(), line(folder) as made:
-        yield made
-
-
-@pytest.fixture
 def living(net: Line, tmp_path: Path) -> Iterator[Living]:
     with ExitStack() as stack:
-        yield stack.enter_context(started(net, tmp_path))
-
-
-def started(net: Line, folder: Path, text: str = "") -> Living:
-    made = Living(net.pi, folder, text or config(), without=NOT_HERE)
-    give_ufw_files(net.pi)
-    net.furnish()
-    return made
+        yield stack.enter_context(started(net, tmp_path, config()))
 
 
 def outcome(living: Living) -> Outcome:
@@ -100,7 +82,7 @@ def test_an_address_that_comes_and_goes_is_told_when_it_stays(living: Living, ne
 
 def test_the_next_daemon_knows_what_the_broker_has(net: Line, tmp_path: Path) -> None:
     net.lease("203.0.113.7", ROUTER)
-    with started(net, tmp_path) as living:
+    with started(net, tmp_path, config()) as living:
         assert soon(lambda: is_right(living), within_s=SOON_S), outcome(living)
     with Living(net.pi, tmp_path, config(), without=NOT_HERE) as living:
         give_ufw_files(net.pi)
