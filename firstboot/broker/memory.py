@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 from appliance.model import Broker
-from firstboot.broker.answers import MEANINGS, Answer, Meaning, Word
+from firstboot.broker.answers import MEANINGS, TAKEN, Answer, Meaning, Word
 
 SHORTEST_S = 60.0
 """From one call that the broker counts to the next. A third one within a minute was one too many."""
@@ -17,6 +17,8 @@ GOOD_IN_A_ROW = 5
 """After so many more, "good" no longer says that the broker had another address: it may say so of anything."""
 
 UNFOUNDED_LONGEST_S = 6 * 3600.0
+ROW_S = 1.5 * UNFOUNDED_LONGEST_S
+"""Who doubts all the time asks more often. After so long without a call, another doubt is the first of a row."""
 _DOUBLINGS = 16
 
 
@@ -86,12 +88,18 @@ class Memory(Asked):
 
     @property
     def doubt_wait_s(self) -> float:
-        """The same, because of a doubt alone."""
+        """The same, because of a doubt alone. One that the broker has not answered is still the same, and has waited."""
+        if self.word not in TAKEN:
+            return self.wait_s
         return max(self.wait_s, min(SHORTEST_S * 2.0 ** min(self.unfounded, _DOUBLINGS), UNFOUNDED_LONGEST_S))
 
     def deadlines_s(self) -> tuple[float, ...]:
         """When which of these is over."""
         return tuple(self.asked_s + wait_s for wait_s in (self.elsewhere_wait_s, self.wait_s, self.doubt_wait_s))
+
+    def rested(self, now_s: float) -> Memory:
+        """The same at that time: doubts of long ago say nothing of the next one. A router is restarted every night."""
+        return replace(self, unfounded=0) if now_s - self.asked_s > ROW_S else self
 
     def with_answer(self, answer: Answer) -> Memory:
         """The same, once that has come."""

@@ -32,7 +32,7 @@ class Record(Correspondence[Memory]):
             return
         before = self._memory if self._memory.tunnel == broker.tunnel else self._of_another(broker)
         # First it is written down: whatever happens meanwhile, it has been asked.
-        self._note(replace(before, asked_by=local, asked_s=known.now_s, account=digest(broker)))
+        self._note(replace(before.rested(known.now_s), asked_by=local, asked_s=known.now_s, account=digest(broker)))
         self._call(broker, local)
 
     def _of_another(self, broker: Broker) -> Memory:

@@ -221,6 +221,42 @@ def test_a_doubt_that_was_none_makes_the_next_ones_wait(world: World) -> None:
     assert world.after(60).tell(local=THERE)
 
 
+def test_doubts_of_long_ago_make_no_later_one_wait(world: World) -> None:
+    """A router that is restarted every night, with the same address each time, and then once more with another."""
+    world.tell()
+    for _ in range(12):
+        world.after(24 * HOUR_S).record.interrupted()
+        assert world.tell(Answer(Word.UNCHANGED, PUBLIC))
+    world.after(120).record.interrupted()
+    assert world.tell(Answer(Word.GOOD, IPv4Address("203.0.113.8")))
+
+
+def test_nor_do_those_of_a_machine_that_was_off(world: World) -> None:
+    world.tell()
+    for _ in range(12):
+        world.after(HOUR_S).boot()
+        world.record.interrupted()
+        assert world.tell(Answer(Word.UNCHANGED, PUBLIC))
+    world.after(60).boot()
+    world.record.interrupted()
+    assert world.after(120).tell(), "what was not over begins anew, and no more"
+
+
+@pytest.mark.parametrize("word", [Word.NO_NAME, Word.NO_WAY, Word.UNTRUSTED])
+def test_a_doubt_of_which_the_broker_has_not_heard_is_tried_again_soon(word: Word, world: World) -> None:
+    """A router that was restarted gives out addresses long before it leads anywhere."""
+    world.tell()
+    for _ in range(6):
+        world.after(6 * HOUR_S).record.suspect()
+        assert world.tell(Answer(Word.UNCHANGED, PUBLIC))
+    world.after(6 * HOUR_S).record.suspect()
+    for wait_s in WAITS_S[word]:
+        assert world.tell(Answer(word))
+        assert not world.after(wait_s - 0.1).tell()
+        world.after(0.1)
+    assert world.tell(Answer(Word.GOOD, IPv4Address("203.0.113.8")))
+
+
 def test_an_address_that_somebody_had_changed_at_the_broker_was_a_doubt_with_reason(world: World) -> None:
     """It says "good" of the one that it had taken before, and not that nothing changed."""
     world.tell()
