@@ -164,10 +164,19 @@ def _server_unreachable(seen: Evidence) -> Diagnosis | None:
 def _shared_nat(seen: Evidence) -> Diagnosis | None:
     if not seen.is_behind_shared_nat:
         return None
+    if seen.has_shared_address:
+        return Diagnosis(
+            Fault.SHARED_NAT,
+            "the provider uses carrier-grade NAT (addresses in 100.64.0.0/10): a 6in4 tunnel cannot work behind it",
+            "ask the provider for a public IPv4 address; many give one on request",
+        )
     return Diagnosis(
         Fault.SHARED_NAT,
-        "the provider uses carrier-grade NAT (addresses in 100.64.0.0/10): a 6in4 tunnel cannot work behind it",
-        "ask the provider for a public IPv4 address; many give one on request",
+        f"the provider seems to use carrier-grade NAT, as {seen.shared_hop} is on the way (100.64.0.0/10): a 6in4 "
+        "tunnel cannot work behind it",
+        "has your router a public IPv4 address? Its own page says so. If not, ask the provider for one; many give one "
+        "on request",
+        broker_should_be_told=True,
     )
 
 
@@ -184,7 +193,9 @@ def _refused_on_the_way(seen: Evidence) -> Diagnosis | None:
     echo, protocol41 = max(seen.trace.echo, default=0), max(seen.trace.protocol41, default=0)
     if protocol41 < echo:
         last = seen.trace.protocol41.get(protocol41)
-        return _blocked(f"protocol 41, which the tunnel is made of, gets no further than {last or 'this Pi'}")
+        sentence = f"protocol 41, which the tunnel is made of, gets no further than {last or 'this Pi'}"
+        # Not every NAT leads such a message back to who sent protocol 41, as it does of echoes.
+        return _blocked(sentence, broker_should_be_told=seen.is_behind_nat)
     return None
 
 

@@ -72,6 +72,16 @@ class Evidence:
 
     @property
     def is_behind_shared_nat(self) -> bool:
-        """Whether the provider gives out no public addresses: ours is a shared one, or a router's behind ours is."""
-        hops = {*self.trace.echo.values(), *self.trace.protocol41.values()}
-        return any(address in SHARED for address in hops | ({self.address} if self.address is not None else set()))
+        """Whether it seems that the provider gives out no public addresses."""
+        return self.has_shared_address or (self.is_behind_nat and self.shared_hop is not None)
+
+    @property
+    def has_shared_address(self) -> bool:
+        """Whether our own address is a shared one."""
+        return self.address is not None and self.address in SHARED
+
+    @property
+    def shared_hop(self) -> IPv4Address | None:
+        """A router on the way with such an address. A provider's own may have one where its customers have none."""
+        hops = sorted({*self.trace.echo.values(), *self.trace.protocol41.values()})
+        return next((hop for hop in hops if hop in SHARED), None)

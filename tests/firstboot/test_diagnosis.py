@@ -34,6 +34,10 @@ CASES = {
     "the server is gone, on a line without a router": (replace(SILENT, server=False), Fault.SERVER_UNREACHABLE),
     "our address is a shared one": (replace(SILENT, address=SHARED), Fault.SHARED_NAT),
     "the router's is": (replace(SILENT, trace=Trace({1: ROUTER, 2: SHARED}, {1: ROUTER})), Fault.SHARED_NAT),
+    "a provider's own routers have shared ones, and we a public one": (
+        replace(SILENT, address=PUBLIC, trace=Trace({1: SHARED, 2: PROVIDER}, {1: SHARED, 2: PROVIDER})),
+        Fault.STALE_ENDPOINT,
+    ),
     "a shared address, and the tunnel works": (replace(WELL, address=SHARED), Fault.HEALTHY),
     "the router refuses protocol 41": (
         replace(SILENT, objections=frozenset({Objection(ROUTER, 2)})),
@@ -41,6 +45,10 @@ CASES = {
     ),
     "the provider prohibits it": (replace(SILENT, objections=frozenset({Objection(PROVIDER, 13)})), Fault.PROTOCOL_41),
     "it ends at the router": (replace(SILENT, trace=Trace(FAR, AT_FIRST_ROUTER)), Fault.PROTOCOL_41),
+    "it ends at the provider's": (
+        replace(SILENT, address=PUBLIC, trace=Trace({1: PROVIDER, 2: FORMER}, {1: PROVIDER})),
+        Fault.PROTOCOL_41,
+    ),
     "it ends before the router": (replace(SILENT, trace=Trace(AT_FIRST_ROUTER, {})), Fault.PROTOCOL_41),
     "a provider's relay, from a shared address": (replace(WELL, address=SHARED, is_providers=True), Fault.HEALTHY),
     "it is silent, whatever is on the way": (
@@ -109,9 +117,12 @@ def test_whoever_may_act_is_told_how(name: str) -> None:
         "the server knows no such tunnel": True,
         "it gets as far as anything": True,
         "nobody on the way tells anything": True,
-        "it ends at the router": False,
+        "it ends at the router": True,
+        "it ends at the provider's": False,
+        "the router refuses protocol 41": False,
         "the server is gone": False,
-        "the router's is": False,
+        "our address is a shared one": False,
+        "the router's is": True,
         "dead beyond": False,
     }.items(),
 )
@@ -132,6 +143,7 @@ def test_what_is_said() -> None:
     assert "tunnel.mtu to 1400" in diagnosis(replace(WELL, largest=1400)).hint
     assert "1280" in diagnosis(replace(WELL, largest=1200)).hint
     assert str(ROUTER) in diagnosis(replace(SILENT, trace=Trace(FAR, AT_FIRST_ROUTER))).sentence
+    assert str(SHARED) in diagnosis(CASES["the router's is"][0]).sentence
     assert "this Pi" in diagnosis(replace(SILENT, trace=Trace(AT_FIRST_ROUTER, {}))).sentence
     assert str(PUBLIC) in diagnosis(replace(SILENT, address=PUBLIC, carried_from=FORMER)).hint
     assert "router's public" in diagnosis(replace(SILENT, trace=Trace(FAR, FAR))).hint
