@@ -16,6 +16,9 @@ from appliance.he import BrokerTunnel
 UNPINGABLE = IPv4Address("127.0.0.1")
 """What the broker says that it has taken in place of an address that does not answer it."""
 
+ASKS_FROM = IPv4Address("66.220.2.74")
+"""From where the broker pings an address before it takes it, as far as its users know."""
+
 _MINUTE_S, _HOUR_S = 60.0, 3600.0
 
 
@@ -78,8 +81,8 @@ MEANINGS = {
         10 * _MINUTE_S,
         6 * _HOUR_S,
         "the broker refuses our public address, as it does not answer its ping",
-        "let your router answer ping (ICMP echo requests) from the Internet; behind carrier-grade NAT, where many "
-        "share one address, a tunnel cannot work",
+        f"let your router answer ping (ICMP echo requests) from {ASKS_FROM} at least; behind carrier-grade NAT, where "
+        "many share one address, a tunnel cannot work",
         elsewhere_s=_MINUTE_S,
     ),
     Word.BAD_ACCOUNT: Meaning(

@@ -88,7 +88,7 @@ class Memory(Asked):
 
     @property
     def doubt_wait_s(self) -> float:
-        """The same, because of a doubt alone. One that the broker has not answered is still the same, and has waited."""
+        """The same, because of a doubt alone. One that was not answered has had its wait."""
         if self.word not in TAKEN:
             return self.wait_s
         return max(self.wait_s, min(SHORTEST_S * 2.0 ** min(self.unfounded, _DOUBLINGS), UNFOUNDED_LONGEST_S))

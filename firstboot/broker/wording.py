@@ -6,7 +6,7 @@ from appliance.errors import ApplianceError, PermanentError, TemporaryError
 from appliance.model import Broker
 from firstboot.broker.memory import Asked
 
-_WORTH_TELLING_S = 600.0
+WORTH_TELLING_S = 600.0
 """Who waits for less need not hear for how long: it would be another time at each attempt."""
 
 
@@ -18,11 +18,12 @@ def trouble(account: Broker, known: Asked) -> ApplianceError | None:
     told = f"{meaning.told} ({known.detail})" if known.detail else meaning.told
     if meaning.is_final:
         return PermanentError(told, hint=meaning.hint, setting=meaning.setting) if known.is_final(account) else None
-    if known.wait_s >= _WORTH_TELLING_S:
-        told = f"{told}; it is asked again after {_length(known.wait_s)}"
+    if known.wait_s >= WORTH_TELLING_S:
+        told = f"{told}; it is asked again after {length(known.wait_s)}"
     return TemporaryError(told, hint=meaning.hint)
 
 
-def _length(wait_s: float) -> str:
+def length(wait_s: float) -> str:
+    """So many seconds in words."""
     minutes = round(wait_s / 60)
     return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"

@@ -11,7 +11,7 @@ from appliance.model import Appliance, Broker
 from appliance.tunnel_checks import is_public
 from firstboot.actions import Action, NoteInterruption, TellBroker
 from firstboot.broker.memory import KnownRecord
-from firstboot.broker.wording import trouble
+from firstboot.broker.wording import WORTH_TELLING_S, length, trouble
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
@@ -89,7 +89,7 @@ class BrokerRecord(Kind[Entry]):
                 f"the broker has {have.address} for this tunnel, and not {want.address}",
                 hint="it is that of something between this Pi and the Internet: is uplink.address right?",
             )
-        return trouble(want.account, have.known.memory) or _patience(want.told_by, have.known)
+        return trouble(want.account, have.known.memory) or _patience(want.told_by, have)
 
 
 def _observed(machine: Machine, want: Entry) -> Entry:
@@ -117,7 +117,14 @@ def _is_to_be_told(want: Entry, have: Entry) -> bool:
     return want.told_by != have.told_by or have.suspected is True or is_interrupted
 
 
-def _patience(local: IPv4Address, known: KnownRecord) -> ApplianceError:
-    if known.under_way:
+def _patience(local: IPv4Address, have: Entry) -> ApplianceError:
+    if have.known is not None and have.known.under_way:
         return TemporaryError(f"the broker is being told of {local}")
+    wait_s = have.known.memory.doubt_wait_s if have.known is not None and have.told_by == local else 0.0
+    if wait_s >= WORTH_TELLING_S:
+        return TemporaryError(
+            f"the broker had {have.address} each time that it was told without need; it is told again {length(wait_s)} "
+            "after the last time",
+            hint="if your public address is another by now: `sudo appliance apply` tells it within a minute",
+        )
     return TemporaryError(f"the broker is told of {local} soon: more than once a minute would be too often for it")

@@ -159,6 +159,14 @@ def test_what_was_final_is_said_of_that_account_alone(appliance: Appliance) -> N
             Pi(NEW, taken(PUBLIC, PUBLIC, asked_s=0.0)),
             "the broker is told of 203.0.113.8 soon: more than once",
         ),
+        (
+            Pi(PRIVATE, taken(PRIVATE, PUBLIC, is_interrupted=True, asked_s=0.0)),
+            "the broker is told of 192.168.1.5 soon: more than once",
+        ),
+        (
+            Pi(PRIVATE, taken(PRIVATE, PUBLIC, is_interrupted=True, asked_s=0.0, unfounded=7)),
+            "the broker had 203.0.113.7 each time that it was told without need; it is told again 128 min after",
+        ),
         (Pi(memory=taken(PUBLIC, NEW)), "the broker has 203.0.113.8 for this tunnel, and not 203.0.113.7"),
         (
             Pi(memory=Memory(ACCOUNT.tunnel, asked_by=PUBLIC, asked_s=0.0, word=Word.TROUBLE, repeats=2)),
