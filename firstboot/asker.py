@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from threading import Condition, Thread
 from typing import Generic, TypeVar
 
 Q = TypeVar("Q")
+AFTER_A_BUG_S = 5.0
+
+log = logging.getLogger("appliance")
 
 
 class Asker(ABC, Generic[Q]):
@@ -27,7 +31,7 @@ class Asker(ABC, Generic[Q]):
                 return
             self._question = question
             if self._thread is None and question is not None:
-                self._thread = Thread(target=self._run, name=self._name, daemon=True)
+                self._thread = Thread(target=self._live, name=self._name, daemon=True)
                 self._thread.start()
             self._changed.notify()
 
@@ -36,6 +40,18 @@ class Asker(ABC, Generic[Q]):
         with self._changed:
             self._stopped = True
             self._changed.notify()
+
+    def _live(self) -> None:
+        """A bug does not end it: what was known last would stay so for ever."""
+        while True:
+            try:
+                self._run()
+            except Exception:
+                log.exception("%s", self._name)
+            else:
+                return
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopped, AFTER_A_BUG_S)
 
     @abstractmethod
     def _run(self) -> None:

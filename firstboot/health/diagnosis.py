@@ -112,7 +112,7 @@ def _black_hole(full: int, largest: int) -> Diagnosis:
         return Diagnosis(
             Fault.MTU,
             what,
-            f"IPv6 needs {IPV6_MIN_MTU}: on the way to the server something passes on only small packets",
+            f"IPv6 needs {IPV6_MIN_MTU}, so no network is offered it: something on the way passes only small packets",
         )
     return Diagnosis(
         Fault.MTU,

@@ -67,7 +67,7 @@ class Prober(Asker[Question]):
         size = record.sizes.to_try if record.is_size_due(began) else None
         found = asked(question, beyond, size=size, trace=record.is_trace_due)
         record = record.after(found, question, time.monotonic())
-        self._learn(Health(bool(record.life.alive), diagnosis(record.evidence(question)), record.sizes.largest))
+        self._learn(Health(record.carries, diagnosis(record.evidence(question)), record.sizes.largest))
         interval_s = TIMEOUT_S if record.is_in_doubt else INTERVAL_S
         self._wait(question, began + interval_s - time.monotonic())
         return record

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 
+from firstboot.health.diagnosis import IPV6_MIN_MTU
 from firstboot.health.evidence import Evidence, Objection, Trace
 from firstboot.health.hysteresis import MISSES, Hysteresis, Presence
 from firstboot.health.question import Question
@@ -107,6 +108,12 @@ class Record:
         """Whether it is to be looked how far packets get."""
         misses = self.life.misses
         return misses in TRACED_AFTER or (misses >= MISSES and misses % TRACED_EVERY == 0)
+
+    @property
+    def carries(self) -> bool:
+        """Whether networks may be offered IPv6: not where even the packets vanish that every link must carry."""
+        is_wide = self.sizes.largest is None or self.sizes.largest >= IPV6_MIN_MTU
+        return bool(self.life.alive) and is_wide
 
     @property
     def is_in_doubt(self) -> bool:

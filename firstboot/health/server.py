@@ -105,7 +105,7 @@ class Server:
 
     def _take_in(self, sender: IPv4Address, kind: int, code: int, protocol: int, quoted: bytes) -> None:
         if kind == TIME_EXCEEDED:
-            hops = _hops_of_41(quoted) if protocol == PROTOCOL_41 else self._hops_of_echo(quoted)
+            hops = hops_of_41(quoted) if protocol == PROTOCOL_41 else hops_of_echo(quoted, self._identifier)
             if hops in HOPS and protocol in self._ends:
                 self._ends[protocol][hops] = sender
         elif protocol == PROTOCOL_41 and code == FRAGMENTATION_NEEDED:
@@ -113,12 +113,16 @@ class Server:
         elif protocol == PROTOCOL_41:
             self.objections.add(Objection(sender, code))
 
-    def _hops_of_echo(self, quoted: bytes) -> int:
-        identifier, number = int.from_bytes(quoted[4:6], "big"), int.from_bytes(quoted[6:8], "big")
-        return number if (quoted[0], identifier) == (ECHO_REQUEST, self._identifier) else 0
+
+def hops_of_echo(quoted: bytes, identifier: int) -> int:
+    """How many hops our echo request was to live for; 0: it is none of ours. Whoever quotes it may quote nothing."""
+    if len(quoted) < 8 or quoted[0] != ECHO_REQUEST or int.from_bytes(quoted[4:6], "big") != identifier:
+        return 0
+    return int.from_bytes(quoted[6:8], "big")
 
 
-def _hops_of_41(quoted: bytes) -> int:
+def hops_of_41(quoted: bytes) -> int:
+    """The same of a packet of the tunnel's."""
     label = int.from_bytes(quoted[1:4], "big") & 0xFFFFF
     return label & 0xFF if (label & ~0xFF) == _MARK else 0
 

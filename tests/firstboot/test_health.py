@@ -8,6 +8,8 @@ from ipaddress import IPv4Address, IPv6Address
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from firstboot.health.asking import TIMEOUT_S
 from firstboot.health.diagnosis import Fault, diagnosis
@@ -16,6 +18,7 @@ from firstboot.health.hysteresis import MISSES, STEADY_S, Hysteresis, Presence
 from firstboot.health.prober import INTERVAL_S
 from firstboot.health.question import Question
 from firstboot.health.record import FULL_EVERY_S, RECENT, Record, Round
+from firstboot.health.server import hops_of_41, hops_of_echo
 from firstboot.health.sizes import SMALLEST, TRIES, Sizes
 
 ADDRESS, SERVER = IPv4Address("192.168.1.252"), IPv4Address("216.66.84.46")
@@ -270,5 +273,19 @@ class TestSizes:
         while well.fault is not Fault.MTU:
             well.rounds(replace(ALL, size=well.record.sizes.to_try <= 1380))
         assert well.record.evidence(ASKED).largest == 1380
-        assert well.alive
+        assert well.record.carries
         assert well.now_s - began < 60
+
+    def test_one_in_which_even_the_least_vanishes_is_offered_to_nobody(self, well: Asking) -> None:
+        while well.fault is not Fault.MTU:
+            well.rounds(replace(ALL, size=well.record.sizes.to_try <= 1200))
+        assert well.alive and not well.record.carries
+        assert well.record.is_size_due(well.now_s + FULL_EVERY_S), "it is looked whether it is better by now"
+        well.rounds(replace(ALL, size=True))
+        assert well.record.carries
+
+
+@given(quoted=st.binary(max_size=60), identifier=st.integers(0, 0xFFFF))
+def test_whatever_somebody_quotes_is_read(quoted: bytes, identifier: int) -> None:
+    assert hops_of_echo(quoted, identifier) >= 0
+    assert hops_of_41(quoted) >= 0
