@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
+from typing import Self
 
 from appliance.he import BrokerTunnel
 from appliance.model import Broker
@@ -39,9 +40,9 @@ class Description(Asked):
         """Whether the broker said what the tunnel is when it was asked last."""
         return self.meaning is not None and not self.meaning.told
 
-    def begun_anew(self, now_s: float) -> float:
+    def begun_anew(self, now_s: float) -> Self:
         """As for every one, but of a day an hour is left: a machine may be off every night."""
-        return now_s - DAY_S + BOOT_S if self.is_answered else now_s
+        return replace(self, asked_s=now_s - DAY_S + BOOT_S) if self.is_answered else super().begun_anew(now_s)
 
     def deadlines_s(self) -> tuple[float, ...]:
         """When which wait is over."""

@@ -6,6 +6,7 @@ import hashlib
 import math
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
+from typing import Self
 
 from appliance.model import Broker
 from firstboot.broker.answers import MEANINGS, TAKEN, Answer, Meaning, Word
@@ -57,9 +58,13 @@ class Asked:
         elsewhere_s = self.meaning.elsewhere_s if self.meaning is not None else None
         return self.wait_s if elsewhere_s is None else min(elsewhere_s, self.wait_s)
 
-    def begun_anew(self, now_s: float) -> float:
-        """When it counts as asked if the machine was turned off before the wait was over: now, so all of it is left."""
-        return now_s
+    def begun_anew(self, now_s: float) -> Self:
+        """The same if the machine was turned off before the wait was over: all of it is left. But where the broker was
+        not reached, a minute: who restarts everything may have put that right.
+        """
+        if self.meaning is not None and self.meaning.elsewhere_s == 0:
+            return replace(self, asked_s=now_s, word=None, detail="", repeats=0)
+        return replace(self, asked_s=now_s)
 
     def is_final(self, broker: Broker) -> bool:
         """Whether it has said to this user that asking again is of no use."""

@@ -67,7 +67,7 @@ def _remembered(read: Callable[[dict[str, Any]], A], nothing: A, lasting: Path, 
         return replace(nothing, word=Word.UNKNOWN, asked_s=now_s)
     if is_of_this_boot:
         return replace(found, asked_s=min(found.asked_s, now_s))
-    return replace(found, asked_s=-math.inf if is_over else found.begun_anew(now_s))
+    return replace(found, asked_s=-math.inf) if is_over else found.begun_anew(now_s)
 
 
 def _memory(content: dict[str, Any]) -> Memory:

@@ -315,6 +315,20 @@ def test_after_the_machine_was_off_all_of_a_cool_down_is_waited_for(world: World
     assert world.known.wait_s == 2 * HOUR_S, "that it has been said before is known as well"
 
 
+@pytest.mark.parametrize("word", [Word.NO_NAME, Word.NO_WAY, Word.UNTRUSTED])
+def test_after_the_machine_was_off_what_did_not_reach_the_broker_waits_a_minute(word: Word, world: World) -> None:
+    """Whoever restarts his router and the Pi need not wait for what was in vain before."""
+    for wait_s in WAITS_S[word]:
+        assert world.tell(Answer(word))
+        world.after(wait_s)
+    world.tell()
+    world.boot()
+    assert not world.after(59).tell()
+    assert world.after(1).tell()
+    assert not world.after(WAITS_S[word][0] - 0.1).tell()
+    assert world.after(0.1).tell(GOOD)
+
+
 def test_after_the_machine_was_off_what_was_over_stays_over(world: World) -> None:
     world.tell()
     world.after(61)
