@@ -12,6 +12,7 @@ from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Address
 
 from appliance.he import BrokerTunnel
+from appliance.quoting import quoted
 
 UNPINGABLE = IPv4Address("127.0.0.1")
 """What the broker says that it has taken in place of an address that does not answer it."""
@@ -203,7 +204,9 @@ def of_status(status: int) -> Answer | None:
 def of_text(text: str) -> Answer:
     """What a text means that is no answer of the broker's."""
     is_page = re.match(r"<(!doctype|html|\?xml|head|body)", text, re.IGNORECASE)
-    return Answer(Word.WEB_PAGE if is_page else Word.NONSENSE if text else Word.EMPTY)
+    if text and not is_page:
+        return Answer(Word.NONSENSE, detail=f"it says {quoted(text.splitlines()[0])}")
+    return Answer(Word.WEB_PAGE if is_page else Word.EMPTY)
 
 
 def _taken(word: Word, rest: str) -> Answer:

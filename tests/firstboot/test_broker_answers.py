@@ -26,7 +26,7 @@ PORTAL = "\n<!DOCTYPE html>\n<html><title>Welcome to our hotel</title></html>"
         (200, "good", Answer(Word.NONSENSE, detail="it names no address")),
         (200, "good 203.0.113.700", Answer(Word.NONSENSE, detail="it names no address")),
         (200, "good 2001:db8::1", Answer(Word.NONSENSE, detail="it names no address")),
-        (200, "goodbye 203.0.113.7", Answer(Word.NONSENSE)),
+        (200, "goodbye 203.0.113.7", Answer(Word.NONSENSE, detail='it says "goodbye 203.0.113.7"')),
         (200, "badauth", Answer(Word.BAD_ACCOUNT)),
         (401, "badauth", Answer(Word.BAD_ACCOUNT)),
         (401, PORTAL, Answer(Word.BAD_ACCOUNT)),
@@ -46,8 +46,9 @@ PORTAL = "\n<!DOCTYPE html>\n<html><title>Welcome to our hotel</title></html>"
         (302, PORTAL, Answer(Word.WEB_PAGE, detail="it leads elsewhere, which is not followed")),
         (200, "", Answer(Word.EMPTY)),
         (200, " \r\n", Answer(Word.EMPTY)),
-        (200, "all is well", Answer(Word.NONSENSE)),
-        (200, "\x00\ufffd\x07", Answer(Word.NONSENSE)),
+        (200, "-ERROR: no\nmore", Answer(Word.NONSENSE, detail='it says "-ERROR: no"')),
+        (200, 99 * "all is well ", Answer(Word.NONSENSE, detail='it says "all is well all is well all is well all…"')),
+        (200, "\x00\ufffd\x07", Answer(Word.NONSENSE, detail='it says "\\x00\ufffd\\x07"')),
     ],
 )
 def test_an_answer_means(status: int, body: str, expected: Answer) -> None:

@@ -174,6 +174,12 @@ def test_whatever_comes_is_an_answer(head: bytes, lines: list[bytes]) -> None:
     assert client._read(head + b"\r\n".join(lines)).meaning
 
 
+def test_what_it_says_is_told_but_not_where_it_tells_us_the_key(broker: Desk) -> None:
+    broker.instead = [Reply("out of order"), Reply(f"what is meant by the name of {ACCOUNT.key}?")]
+    assert client.ask(ACCOUNT, HERE) == Answer(Word.NONSENSE, detail='it says "out of order"')
+    assert client.ask(ACCOUNT, HERE) == Answer(Word.NONSENSE)
+
+
 def test_who_is_slow_gets_so_much_time_and_no_more(broker: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each byte comes soon enough, and all of them do not."""
     monkeypatch.setattr(client, "LIMIT_S", 0.5)
