@@ -69,7 +69,9 @@ _REFUSALS = {
     "badagent": Word.BAD_PROGRAM,
     "abuse": Word.TOO_OFTEN,
 }
-_STATUSES = {401: Word.BAD_ACCOUNT, 403: Word.BAD_ACCOUNT, 429: Word.TOO_OFTEN}
+_STATUSES = {401: Word.BAD_ACCOUNT, 429: Word.TOO_OFTEN}
+_FORBIDDEN = 403
+"""Also said by what stands before a server and takes us for somebody else: no final word about an account."""
 TAKEN = frozenset({Word.GOOD, Word.UNCHANGED})
 _OF_ANOTHER = "is a captive portal, a filter or a proxy in between? The broker's own page must open from this network"
 
@@ -196,7 +198,7 @@ def of_status(status: int) -> Answer | None:
     """What HTTP's status means by itself."""
     if 300 <= status < 400:
         return Answer(Word.WEB_PAGE, detail="it leads elsewhere, which is not followed")
-    if status >= 500:
+    if status >= 500 or status == _FORBIDDEN:
         return Answer(Word.TROUBLE, detail=f"HTTP {status}")
     return Answer(_STATUSES[status]) if status in _STATUSES else None
 
