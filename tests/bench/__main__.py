@@ -6,7 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.bench import broker, build, drift, firewall, flash, gadget, gateway, uplink, zero
+from tests.bench import broker, build, drift, firewall, flash, gadget, gateway, uplink, withdrawal, zero
 
 SUBJECTS = {
     "broker": broker.measure,
@@ -16,6 +16,7 @@ SUBJECTS = {
     "flash": flash.measure,
     "gateway": gateway.measure,
     "gadget": gadget.measure,
+    "tunnel": withdrawal.measure,
     "uplink": uplink.measure,
     "zero": zero.measure,
 }

@@ -1,4 +1,4 @@
-"""The tunnel broker: how soon it is told of a new address."""
+"""The tunnel broker: how soon it is told of a new address, and how often in a week of many."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import statistics
 import time
 from pathlib import Path
 
+from appliance.parse import load
 from tests.bench.shown import figure, heading, judged
+from tests.firstboot.broker_week import a_week
+from tests.firstboot.conftest import EXAMPLES
 from tests.netns.brokers import MINUTE_S, Line, config, hasty, line
 from tests.netns.gateways import NOT_HERE, give_ufw_files
 from tests.netns.living import Living
@@ -35,6 +38,16 @@ def measure(folder: Path) -> None:
     )
     answers = net.desk.answers()
     figure("calls, `abuse` among them", f"{len(answers)} for {CHANGES} addresses, {answers.count('abuse')}")
+    _weeks(folder)
+
+
+def _weeks(folder: Path) -> None:
+    heading("broker: a simulated week, addresses that come and go and power cuts among it")
+    gateway = load(EXAMPLES / "gateway.yaml").appliance
+    for nat, where in ((False, "with a public address"), (True, "behind NAT")):
+        memory = folder / where.replace(" ", "-")
+        memory.mkdir()
+        figure(where, a_week(gateway, memory, nat=nat).told())
 
 
 def _told_after_s(net: Line, address: str) -> float:

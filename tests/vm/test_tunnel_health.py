@@ -24,7 +24,7 @@ from tests.figures import Figure
 from tests.lab import checks
 from tests.vm import on_the_pi
 from tests.vm.conftest import EXAMPLE, Booted, booting
-from tests.vm.dual_stack import fetch_by_name
+from tests.vm.dual_stack import Samples, fetch_by_name, sampling
 
 pytestmark = pytest.mark.vm
 READY_S = 240
@@ -39,6 +39,13 @@ def gateway(gateway_image: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         checks.gives_lease(booted.lab, booted.appliance)
         ip(booted.lab.world, CLIENT, "route", "replace", "default", "via", str(booted.lab.site.router))
         yield booted
+
+
+@pytest.fixture(scope="module", autouse=True)
+def samples(gateway: Booted) -> Iterator[Samples]:
+    """Whatever breaks and is mended: a host with both families connects to a server with both, all the time."""
+    with sampling(gateway.lab, at_least_s=0) as samples:
+        yield samples
 
 
 @contextmanager
@@ -128,3 +135,11 @@ def test_nothing_beyond(gateway: Booted) -> None:
     with nftables(gateway.lab, PROVIDER, "ip6", "drop"):
         on_the_pi.says_of_the_tunnel(gateway.guest, "nothing on the IPv6 Internet answers")
         until(lambda: not checks.has_way_out(gateway.lab), "the way out is taken back", timeout_s=WITHDRAWN_S)
+
+
+def test_a_host_with_both_families_always_had_one(samples: Samples, figure: Figure) -> None:
+    """Over all that was broken and mended before."""
+    until(lambda: bool(samples.found), "somebody has tried", timeout_s=30)
+    longest_s = samples.longest_s(after_s=0)
+    figure(f"booted image: {len(samples.found)} connections to a host of both families meanwhile: {longest_s:.2f} s")
+    assert longest_s < FALL_BACK_S
