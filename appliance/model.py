@@ -59,6 +59,14 @@ class TunnelForm(StrEnum):
     SIX_RD = "6rd"
 
 
+class LedUse(StrEnum):
+    """What the Pi's LED is for."""
+
+    STATUS = "status"
+    SYSTEM = "system"
+    OFF = "off"
+
+
 class NetworkConfigurator(StrEnum):
     """The program that configures a machine's uplinks."""
 
@@ -320,6 +328,7 @@ class Appliance:
     profile: Profile = setting(scalar.choice(Profile), "what the machine is")
     hostname: str = setting(scalar.HOSTNAME, "its name", default="appliance")
     ssh: Ssh = section(Ssh, "who may log in", default=Ssh())
+    led: LedUse = setting(scalar.choice(LedUse), "what the Pi's LED (ACT) shows", default=LedUse.STATUS, example="off")
     manager: NetworkConfigurator = setting(
         scalar.choice(NetworkConfigurator), "the program that configures the uplinks", default=NetworkConfigurator.AUTO
     )

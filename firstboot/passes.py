@@ -21,8 +21,9 @@ from firstboot.health.question import question
 from firstboot.history import History
 from firstboot.host import Host
 from firstboot.kind import Kind
+from firstboot.led import Led, pattern
 from firstboot.neighbours import Neighbours
-from firstboot.paths import LAST_GOOD, LOGIN_MESSAGE, REPORT_NAME, RUN, STATUS, STATUS_TEXT
+from firstboot.paths import LAST_GOOD, LED_BEFORE, LEDS, LOGIN_MESSAGE, REPORT_NAME, RUN, STATUS, STATUS_TEXT
 from firstboot.reconcile import Outcome, Reconciler, Writer
 from firstboot.report import READ_THE_JOURNAL, Report
 from firstboot.resources.cable import offered
@@ -73,6 +74,7 @@ class Passes:
         self.configurations = Configurations(folder, LAST_GOOD, custom=custom)
         self._completions = Completions()
         self.report = Report(RUN / REPORT_NAME, advice=READ_THE_JOURNAL) if custom else Report(folder / REPORT_NAME)
+        self._led = Led(LEDS, LED_BEFORE)
         self.neighbours: Neighbours | None = None
         self.prober: Prober | None = None
         self.six_rd: SixRdAsker | None = None
@@ -209,6 +211,7 @@ class Passes:
                 files.replace(path, data.encode())
             except ApplianceError as error:
                 log.error("%s", error)
+        self._led.show(pattern(told))
         self._told(told, content)
 
     def _log(self, outcome: Outcome) -> None:

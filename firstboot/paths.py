@@ -12,6 +12,8 @@ STATUS = RUN / "status.json"
 STATUS_TEXT = RUN / "status.txt"
 LOGIN_MESSAGE = RUN / "login-message"
 """What pam_motd(8) shows to whoever logs in: /usr/lib/motd.d leads here."""
+LED_BEFORE = RUN / "led"
+"""What the LED showed before it told how things are: appliance.service gives it back from this."""
 CARRYING = STATE / "carrying.json"
 CHANGED_SETTINGS = RUN / "changed-settings.json"
 BROKER = STATE / "broker.json"
@@ -26,6 +28,8 @@ TUNNEL_CARRIES = RUN / "tunnel-carries"
 SIX_RD = RUN / "6rd.json"
 """What the provider told of it last, and to which address."""
 LAST_GOOD = STATE / "last-good.yaml"
+
+LEDS = Path("/sys/class/leds")
 
 GADGET_UNIT = Path("/usr/lib/systemd/system/appliance-gadget.service")
 """Only an image that was made for a gadget has it."""

@@ -54,11 +54,17 @@ def picture(appliance: Appliance, facts: Facts, hostname: str) -> Sequence[Stati
     """All stations in their order; none where nobody has looked, or where nobody is served."""
     if not facts.links or (appliance.lan is None and appliance.gadget is None and appliance.uplink is None):
         return ()
+    return (*_inside(appliance, facts, hostname), *beyond(appliance, facts))
+
+
+def beyond(appliance: Appliance, facts: Facts) -> Sequence[Station]:
+    """What is between the Pi and the Internet; nothing where nobody has looked."""
+    if not facts.links:
+        return ()
     if _is_cable(Mode.HOST, appliance, facts):
         served = [segment.interface for segment in segments(appliance, facts)]
-        laptop = Station("laptop", served[0], _carrier(served, facts))
-        return (Station(hostname), laptop, Station("Internet", hop=Hop.UNWATCHED))
-    return (*_inside(appliance, facts, hostname), *_outside(appliance, facts))
+        return (Station("laptop", served[0], _carrier(served, facts)), Station("Internet", hop=Hop.UNWATCHED))
+    return tuple(_outside(appliance, facts))
 
 
 def drawn(stations: Sequence[Station]) -> Sequence[str]:
@@ -77,7 +83,7 @@ def drawn(stations: Sequence[Station]) -> Sequence[str]:
 def _inside(appliance: Appliance, facts: Facts, hostname: str) -> Iterator[Station]:
     """Who is served, and the Pi."""
     lan = [network.interface for network in appliance.lan.networks] if appliance.lan is not None else []
-    cable = [segment.interface for segment in segments(appliance, facts)]
+    cable = [] if _is_cable(Mode.HOST, appliance, facts) else [each.interface for each in segments(appliance, facts)]
     hop = None
     if lan or cable:
         yield Station("LAN" if lan else "laptop", ", ".join(lan or cable))
@@ -91,7 +97,6 @@ def _carrier(interfaces: Sequence[str], facts: Facts) -> Hop:
 
 
 def _outside(appliance: Appliance, facts: Facts) -> Iterator[Station]:
-    """What is between the Pi and the Internet."""
     if appliance.uplink is None or _is_cable(Mode.LOCAL, appliance, facts):
         return
     router = _router(appliance.uplink, appliance, facts)

@@ -13,7 +13,7 @@ from appliance.errors import Mark, Problem
 from appliance.model import Appliance
 from firstboot.facts import Facts
 from firstboot.health.diagnosis import HEALTHY, Diagnosis
-from firstboot.picture import Station, drawn, picture
+from firstboot.picture import Hop, Station, beyond, drawn, picture
 from firstboot.reconcile import Outcome, State
 from firstboot.sharing import Mode, Offered
 
@@ -74,6 +74,11 @@ class Status:
     def way(self) -> Sequence[Station]:
         """From whom is served to the Internet."""
         return picture(self.appliance, self.facts, self.hostname)
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the way from here to the Internet is known to be broken."""
+        return any(station.hop is Hop.BROKEN for station in beyond(self.appliance, self.facts))
 
     @property
     def overall(self) -> Overall:

@@ -29,6 +29,8 @@ class Machine:
     program: str = "qemu-system-aarch64"
     dtb_changes: tuple[tuple[str, str, str], ...] = ()
     """Node, property and text: what in the device tree QEMU does not play."""
+    dtb_pins: tuple[tuple[str, int], ...] = ()
+    """Node, and the processor's own pin that it has instead of one of the firmware's, which QEMU does not play."""
 
     def nic(self, number: int, tap: str) -> list[str]:
         """A network card on a TAP device. Not locally administered, or the kernel would call a USB one usb0."""
@@ -74,6 +76,7 @@ RASPI3B = Machine(
     line="/dev/ttyUSB0",
     parameters=("console=ttyAMA0",),
     dtb="bcm2837-rpi-3-b.dtb",
+    dtb_pins=(("/leds/led-act", 29),),  # where a 3 B+ has it
     boot_s=600,
 )
 

@@ -21,6 +21,8 @@ from image.lab.world import World, kill_inside
 
 QUIET = ("-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot")
 CONSOLE_LINES = 40
+PINS = "/soc/gpio@7e200000"
+"""A Pi's processor's, in its device tree."""
 
 
 class Lab(Protocol):
@@ -93,6 +95,9 @@ def device_tree(card: Card, name: str, machine: Machine, folder: Path) -> Path:
     file = card.take(name, folder)
     for node, setting, text in machine.dtb_changes:
         door.run(["fdtput", "-t", "s", file, node, setting, text])
+    for node, pin in machine.dtb_pins:
+        handle = door.run(["fdtget", "-t", "u", file, PINS, "phandle"]).strip()
+        door.run(["fdtput", "-t", "u", file, node, "gpios", handle, str(pin), "0"])
     return file
 
 

@@ -6,13 +6,18 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from appliance.firewall import Deny, Logged, Verdict, Zone
-from appliance.model import Function, Interfaces, NetworkConfigurator, Profile, Share, TunnelForm
+from appliance.model import Function, Interfaces, LedUse, NetworkConfigurator, Profile, Share, TunnelForm
 
 MEANINGS: Mapping[type[StrEnum], Mapping[StrEnum, str]] = {
     Profile: {
         Profile.GATEWAY: "gives a network IPv6 through a tunnel, and IPv4 addresses if it shall",
         Profile.GADGET: "is a network adapter with a router in it, for the laptop that it is plugged into",
         Profile.CUSTOM: "stays as it is: routing policies and several uplinks alone, on any machine with the package",
+    },
+    LedUse: {
+        LedUse.STATUS: "whether all is well: steady if it is, and what is wrong by how it blinks",
+        LedUse.SYSTEM: "what the system has it show: a heartbeat, or that the card is in use",
+        LedUse.OFF: "nothing: it is dark",
     },
     NetworkConfigurator: {
         NetworkConfigurator.AUTO: "whichever of them the machine has",

@@ -25,7 +25,7 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
         [("profile: gateway", "profile: gadget")],
         [
             "2:10: profile gadget needs the section gadget, which is missing",
-            "20:1: lan does not belong to profile gadget (it belongs to profile gateway; here: profile, hostname, ssh, uplink, "
+            "20:1: lan does not belong to profile gadget (it belongs to profile gateway; here: profile, hostname, ssh, led, uplink, "
             "tunnel, gadget, firewall)",
         ],
     ),
@@ -35,7 +35,7 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
         [
             "2:10: profile gateway needs the section lan, which is missing",
             "2:10: profile gateway needs the section tunnel, which is missing",
-            "16:1: gadget does not belong to profile gateway (it belongs to profile gadget; here: profile, hostname, ssh, uplink, "
+            "16:1: gadget does not belong to profile gateway (it belongs to profile gadget; here: profile, hostname, ssh, led, uplink, "
             "tunnel, lan, firewall)",
         ],
     ),
@@ -43,9 +43,9 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
         "uplinks",
         [("profile: custom", "profile: gadget\ngadget:")],
         [
-            "4:10: manager does not belong to profile gadget (it belongs to profile custom; here: profile, hostname, ssh, uplink, "
+            "4:10: manager does not belong to profile gadget (it belongs to profile custom; here: profile, hostname, ssh, led, uplink, "
             "tunnel, gadget, firewall)",
-            "5:1: uplinks does not belong to profile gadget (it belongs to profile custom; here: profile, hostname, ssh, uplink, "
+            "5:1: uplinks does not belong to profile gadget (it belongs to profile custom; here: profile, hostname, ssh, led, uplink, "
             "tunnel, gadget, firewall)",
         ],
     ),

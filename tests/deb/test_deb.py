@@ -105,10 +105,13 @@ def test_the_same_sources_give_the_same_package(package: Path, tmp_path: Path) -
 
 
 def test_it_brings_nothing_that_takes_a_machine_over(package: Path) -> None:
-    """Of /etc one empty folder; no firewall, no name server, no ssh settings, no privileges."""
+    """Of /etc one empty folder; no firewall, no name server, no ssh settings, no privileges; the LED is the owner's."""
     names = [line.split()[-1].removeprefix("./") for line in run(["dpkg-deb", "--contents", package]).splitlines()]
     assert [name for name in names if name.startswith("etc/")] == ["etc/", "etc/appliance/"]
-    assert not [name for name in names if "image" in Path(name).parts or "dnsmasq.service" in name]
+    assert not [name for name in names if "image" in Path(name).parts]
+    units = {Path(name).name for name in names if name.startswith("usr/lib/systemd/") and not name.endswith("/")}
+    ours = {path.name for path in (PROJECT / "overlays/package/usr/lib/systemd/system").rglob("*") if path.is_file()}
+    assert units == {*ours, "appliance.service"}
     assert "Wants=ufw" not in (PROJECT / "overlays/base" / deb.OF_THE_IMAGE[1]).read_text()
 
 

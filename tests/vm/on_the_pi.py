@@ -17,6 +17,7 @@ from tests.lab import checks
 
 CONFIG = "/boot/firmware/appliance.yaml"
 REPORT = "/boot/firmware/appliance-status.txt"
+LED = "/sys/class/leds/ACT"
 UNIT_STARTED = "39f53479d3a045ac8e11786248231fbf"
 LOGGED_S = 75
 """Ten packets are logged at once and then three a minute, so one of those that we send is within this time."""
@@ -45,6 +46,29 @@ def reports(guest: Guest, words: str) -> None:
     until(lambda: words in guest.run("cat", REPORT), f"the report says {words}", timeout_s=60, every_s=1)
 
 
+def shows(guest: Guest, trigger: str, **files: str) -> None:
+    """The LED has come to have this trigger, and these values in files of its folder."""
+
+    def shown() -> bool:
+        read = guest.ask(["grep", "-H", ".", f"{LED}/trigger", *(f"{LED}/{name}" for name in files)]).output
+        wanted = (f"{LED}/{name}:{value}" for name, value in files.items())
+        return f"[{trigger}]" in read and set(read.splitlines()).issuperset(wanted)
+
+    until(shown, f"the LED shows {trigger} {files}", timeout_s=120, every_s=1)
+
+
+def tells_by_the_led(guest: Guest) -> None:
+    """Of a ready one: steady. A mistake is told, and taken back; while the daemon does not run, it is the system's."""
+    shows(guest, "none", brightness="1")
+    guest.run("sed", "-i", "s/^profile:/profil:/", CONFIG)
+    shows(guest, "timer", delay_on="100", delay_off="100")
+    guest.run("systemctl", "stop", "appliance.service", timeout_s=120)
+    shows(guest, "heartbeat")
+    guest.run("sed", "-i", "s/^profil:/profile:/", CONFIG)
+    guest.run("systemctl", "start", "appliance.service", timeout_s=300)
+    shows(guest, "none", brightness="1")
+
+
 def kind(guest: Guest, name: str) -> dict[str, Any]:
     """What the daemon says of a kind; empty while it says nothing."""
     return next((each for each in status(guest).get("kinds", []) if each["kind"] == name), {})
@@ -68,7 +92,7 @@ class Traces:
     boot_id: str
     machine_id: str
     host_keys: str
-    """The digest of each file."""
+    """The digest and name of each file."""
     said: tuple[str, ...]
     """The daemon's lines in the journal."""
     dnsmasq_starts: int

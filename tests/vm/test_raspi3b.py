@@ -74,3 +74,7 @@ def test_report_on_the_card(gateway: Booted) -> None:
     on_the_pi.reports(gateway.guest, "UP: everything")
     gateway.guest.run("sync")
     assert "UP: everything" in Card(gateway.guest.card).read("appliance-status.txt")
+
+
+def test_the_led_tells(gateway: Booted) -> None:
+    on_the_pi.tells_by_the_led(gateway.guest)

@@ -95,6 +95,11 @@ def test_ready(zero: Zero) -> None:
     assert on_the_pi.status(zero.guest)["state"] == "ready"
 
 
+def test_the_led_tells(zero: Zero) -> None:
+    """It is lit when its pin is low, which the kernel knows."""
+    on_the_pi.tells_by_the_led(zero.guest)
+
+
 def test_daemons_memory(zero: Zero, figure: Figure) -> None:
     resident = on_the_pi.daemon_rss_mib(zero.guest)
     figure(f"the daemon on armel: {resident:.1f} MiB resident")
