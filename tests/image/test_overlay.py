@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from appliance.errors import PermanentError
 from image.recipe import PROJECT
@@ -63,3 +66,28 @@ def test_of_a_changed_appliance_yaml_only_the_daemon_takes_notice() -> None:
     assert [path.relative_to(OVERLAYS).parts[0] for path in watching] == ["package"]
     commands = [line for line in watching[0].with_suffix(".service").read_text().splitlines() if "Exec" in line]
     assert commands == ["ExecStart=/usr/bin/systemctl start appliance.service"]
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("left", [{}, {"new-host-key": "half", "new-host-key.pub": ""}, {"ssh_host_ed25519_key": ""}])
+def test_the_host_key_is_a_whole_one_whatever_a_power_cut_has_left(tmp_path: Path, left: dict[str, str]) -> None:
+    unit = (OVERLAYS / "base/usr/lib/systemd/system/appliance-host-keys.service").read_text()
+    [command] = re.findall(r"^ExecStart=/bin/sh -ec '(.*?)'$", unit, re.MULTILINE | re.DOTALL)
+    for name, content in left.items():
+        (tmp_path / name).write_text(content)
+    subprocess.run(["/bin/sh", "-ec", command.replace("\\\n", "")], cwd=tmp_path, check=True)
+    key = tmp_path / "ssh_host_ed25519_key"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [key.name, f"{key.name}.pub"]
+    assert key.stat().st_mode & 0o777 == 0o600
+    public = subprocess.run(["ssh-keygen", "-y", "-f", key], check=True, capture_output=True, text=True).stdout
+    assert public.split()[:2] == key.with_suffix(".pub").read_text().split()[:2]
+
+
+def test_no_other_host_key_is_made_or_asked_for() -> None:
+    etc = OVERLAYS / "base/etc"
+    for unit in ("sshd-keygen.service", "regenerate_ssh_host_keys.service"):
+        assert (etc / "systemd/system" / unit).readlink() == Path("/dev/null")
+    cloud = yaml.safe_load((etc / "cloud/cloud.cfg.d/90-appliance.cfg").read_text())
+    assert (cloud["ssh_genkeytypes"], cloud["ssh_deletekeys"]) == (["ed25519"], False)
+    said = (etc / "ssh/sshd_config.d/10-appliance.conf").read_text().splitlines()
+    assert [line for line in said if line.startswith("HostKey")] == ["HostKey /etc/ssh/ssh_host_ed25519_key"]
