@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,10 +31,11 @@ MAN = "usr/bin/man"
 def contents(documents: Mapping[str, str]) -> dict[str, bytes]:
     """Each as it is on the machine, by where it is there; compressed if its name ends so.
 
-    A Python of its own makes it out of the sources as they are now, as the daemon's files are copied, whatever they
+    A Python of its own makes them out of the sources as they are now, as the daemon's files are copied, whatever they
     were when this one was started.
     """
-    return {target: _content(target, name) for target, name in documents.items()}
+    pages = json.loads(run([sys.executable, "-m", "image.manual"], cwd=PROJECT))
+    return {target: _content(target, pages[name]) for target, name in documents.items()}
 
 
 def sources() -> list[Path]:
@@ -47,6 +49,5 @@ def wanted_in(root: Path) -> dict[str, str]:
     return COMPLETION | (PAGES if (root / MAN).exists() else {})
 
 
-def _content(target: str, name: str) -> bytes:
-    text = run([sys.executable, "-m", "image.manual", name], cwd=PROJECT).encode()
-    return gzip.compress(text, mtime=0) if target.endswith(".gz") else text
+def _content(target: str, page: str) -> bytes:
+    return gzip.compress(page.encode(), mtime=0) if target.endswith(".gz") else page.encode()
