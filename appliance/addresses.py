@@ -6,6 +6,7 @@ Every function takes the text and raises ValueError with a sentence that a perso
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from ipaddress import (
     AddressValueError,
     IPv4Address,
@@ -20,6 +21,8 @@ from appliance.quoting import quoted
 from appliance.ranges import AddressRange
 
 Network = IPv4Network | IPv6Network
+EVERYWHERE: Mapping[int, Network] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
+"""All addresses of a family."""
 PREFIX_LENGTH = re.compile(r"[0-9]{1,3}")
 PRIVATE = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))  # RFC 1918
 SUBNET_PREFIXLEN = 64  # of a network whose machines choose their addresses (RFC 4862)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address
 
-from appliance.addresses import Network, is_within, overlap, subnet
+from appliance.addresses import EVERYWHERE, Network, is_within, overlap, subnet
 from appliance.finding import Check, Finding
 from appliance.firewall import AllowIn, PortForward
 from appliance.model import Appliance
@@ -15,9 +15,6 @@ from appliance.poison import until_unread
 from appliance.ranges import PortRange
 from appliance.services import SSH, Protocol, Service
 from appliance.traffic_scalars import INSIDE
-
-EVERYBODY: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
-
 
 WIDEST = {4: 8, 6: 16}
 """The shortest prefix length of a network that is still somebody's."""
@@ -53,7 +50,7 @@ class Given:
         return any(overlap(one, another) for one in mine for another in theirs)
 
     def _senders(self, family: int | None) -> list[Network]:
-        return [each for each in self.from_ or EVERYBODY if family in (None, each.version)]
+        return [each for each in self.from_ or EVERYWHERE.values() if family in (None, each.version)]
 
 
 def services_of(rule: AllowIn) -> list[Service]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv6Network
 from itertools import product
 from typing import Any
 
-from appliance.addresses import Network
+from appliance.addresses import EVERYWHERE, Network
 from appliance.firewall import Logged, Zone
 from appliance.ranges import PortRange
 from firstboot.policy.rules import ICMP, Action, Group, Policy, Rule, State, Traffic
@@ -25,9 +25,6 @@ REDIRECTED, TRANSLATED, USUAL = "appliance-dnat", "appliance-nat", "appliance-ma
 
 ELSEWHERE = (Group.INBOUND, Group.UFW)
 """The first may be thousands, and are looked up; the others are written by ufw."""
-
-EVERYBODY: Mapping[int, Network] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
-"""All addresses of a family."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +165,7 @@ def _addresses(flag: str, end: _End, meant: Sequence[Network] | None, family: in
         if network is None and len(end.excluded) <= 1:
             yield "".join(f"! {flag} {excluded}" for excluded in end.excluded)
         else:
-            yield from (f"{flag} {each}" for each in _without(network or EVERYBODY[family], end.excluded))
+            yield from (f"{flag} {each}" for each in _without(network or EVERYWHERE[family], end.excluded))
 
 
 def _common(believed: Network | None, meant: Network | None) -> Iterator[Network | None]:

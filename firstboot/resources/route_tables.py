@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network
 
-from appliance.addresses import Network
+from appliance.addresses import EVERYWHERE
 from appliance.model import Appliance, Profile
 from firstboot.actions import Action
 from firstboot.facts import MAIN_TABLE, Facts, Route, Rule
@@ -14,8 +13,6 @@ from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.resources.routes import METRIC, Reach, actions, is_ours, ours
 from firstboot.sources import Source
-
-_DEFAULT: Mapping[int, Network] = {4: IPv4Network("0.0.0.0/0"), 6: IPv6Network("::/0")}
 
 
 class RouteTables(Kind[Reach]):
@@ -53,14 +50,14 @@ def _desired(rules: Iterable[Rule], facts: Facts) -> Iterator[Reach]:
     by_table: dict[tuple[int, int], list[Route]] = defaultdict(list)
     for route in facts.routes:
         by_table[route.destination.version, route.table].append(route)
-    ways = {version: _best_by_interface(by_table[version, MAIN_TABLE]) for version in _DEFAULT}
+    ways = {version: _best_by_interface(by_table[version, MAIN_TABLE]) for version in EVERYWHERE}
     for rule in rules:
         found = by_table[rule.family, rule.table]
         if any(route.destination.prefixlen == 0 and not is_ours(route) for route in found):
             continue  # somebody else looks after this one, if only by having it lead nowhere
         way = ways[rule.family].get(_interface_of(rule, found, facts))
         if way is not None:
-            yield Reach(_DEFAULT[rule.family], way.interface, way.gateway, METRIC, rule.table)
+            yield Reach(EVERYWHERE[rule.family], way.interface, way.gateway, METRIC, rule.table)
 
 
 def _best_by_interface(routes: Sequence[Route]) -> Mapping[str, Route]:
