@@ -145,6 +145,11 @@ def subnet(prefix: IPv6Network, number: int) -> IPv6Network:
     return IPv6Network((int(prefix.network_address) + (number << SUBNET_PREFIXLEN), SUBNET_PREFIXLEN))
 
 
+def own_address_in(prefix: IPv6Network) -> IPv6Interface:
+    """The Pi's own address in a prefix that it serves: the first one, as routers have by custom."""
+    return IPv6Interface((prefix[1], prefix.prefixlen))
+
+
 def ipv4_range(text: str) -> AddressRange:
     """Read FIRST-LAST."""
     first, dash, last = (part.strip() for part in text.partition("-"))

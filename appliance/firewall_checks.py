@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address
 
-from appliance.addresses import EVERYWHERE, Network, is_within, overlap, subnet
+from appliance.addresses import EVERYWHERE, Network, is_within, overlap, own_address_in, subnet
 from appliance.finding import Check, Finding
 from appliance.firewall import AllowIn, PortForward
 from appliance.model import Appliance
@@ -71,12 +71,12 @@ def inside_ipv4(appliance: Appliance) -> Sequence[IPv4Network]:
 
 
 def own_ipv6(appliance: Appliance) -> Sequence[IPv6Address]:
-    """The Pi's addresses in the networks that the broker routes to it: the first in each."""
+    """The Pi's addresses in the networks that the broker routes to it."""
     tunnel = appliance.known_tunnel
     if tunnel is None:
         return []
     networks = max(1, len(lan_networks(appliance)))
-    return [subnet(tunnel.routed, number)[1] for number in range(networks)]
+    return [own_address_in(subnet(tunnel.routed, number)).ip for number in range(networks)]
 
 
 def hides_ipv4(appliance: Appliance) -> bool:

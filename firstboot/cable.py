@@ -8,12 +8,12 @@ from functools import lru_cache
 from hashlib import sha256
 from ipaddress import IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
-from appliance.addresses import subnet
+from appliance.addresses import own_address_in, subnet
 from appliance.model import Appliance, Gadget, Interfaces
 from appliance.names import CABLE_BRIDGE
 from firstboot.facts import OURS, Facts, Interface
 from firstboot.gadget.configfs import NETWORK
-from firstboot.topology import own_address_in, own_ipv6
+from firstboot.topology import own_ipv6
 
 BRIDGE = CABLE_BRIDGE
 """The bridge of the gadget's network interfaces: one network, whichever of them the laptop takes."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, IPv6Network
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 
-from appliance.addresses import is_within, subnet
+from appliance.addresses import is_within, own_address_in, subnet
 from appliance.errors import TemporaryError
 from appliance.model import Appliance, LanNetwork, Uplink
 from firstboot.facts import Facts
@@ -86,11 +86,6 @@ def tunnel_mtu(appliance: Appliance, facts: Facts) -> int:
     """The largest that does: less, where larger ones were found to vanish. IPv6 needs a certain size in any case."""
     full, largest = full_mtu(appliance), facts.health.largest
     return min(full, largest) if largest is not None and largest >= IPV6_MIN_MTU else full
-
-
-def own_address_in(prefix: IPv6Network) -> IPv6Interface:
-    """The Pi's own address in a prefix that it serves: the first one, as routers have by custom."""
-    return IPv6Interface((prefix[1], prefix.prefixlen))
 
 
 def subnets(appliance: Appliance, facts: Facts) -> Sequence[Subnet]:
