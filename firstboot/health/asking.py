@@ -29,7 +29,7 @@ _SMALL, _SIZED = 1, 2
 def asked(
     question: Question, beyond: Collection[IPv6Address], *, size: int | None = None, trace: bool = False
 ) -> Round:
-    """Ask the far end and these hosts beyond it, each once.
+    """Ask the far end and these hosts beyond it (there may be none, where there is a far end), each once.
 
     `size`: also whether the far end answers a packet of so many bytes; `trace`: look how far packets get as well.
     Takes `TIMEOUT_S` at most, and the time that the uplink's router has to answer (`neighbours.TIMEOUT_S`) where the
@@ -108,7 +108,7 @@ class _Asking:
 
     def _round(self, size: int | None, server: Server | None) -> Round:
         far_end = (self._question.far_end, _SMALL) in self._heard
-        beyond = any((host, _SMALL) in self._heard for host in self._beyond)
+        beyond = any((host, _SMALL) in self._heard for host in self._beyond) if self._beyond else None
         complete = all((host, _SMALL) in self._heard for host in self._hosts)
         there = None if complete else server is not None and server.answered
         return Round(

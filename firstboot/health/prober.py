@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import cycle
 from pathlib import Path
 
 from appliance.errors import ApplianceError
@@ -24,7 +25,7 @@ from firstboot.health.sizes import Sizes
 
 INTERVAL_S = 2.5
 """From one round to the next. In doubt it is `TIMEOUT_S`, so a dead tunnel is known after 6.5 s at most: this, the
-round that is lost first, and `hysteresis.MISSES` - 1 more.
+round that is lost first, and `hysteresis.MISSES` - 1 more. That nothing is beyond a live one, it is after 14 s.
 """
 
 
@@ -39,6 +40,7 @@ class Prober(Asker[Question]):
         super().__init__("health of the tunnel")
         self._on_change, self._remembered = on_change, remembered
         self._health = Health(carries=remembered.exists())
+        self._turns = cycle(BEYOND)
 
     @property
     def health(self) -> Health:
@@ -47,7 +49,7 @@ class Prober(Asker[Question]):
 
     def _run(self) -> None:
         """Until there is nothing more to be asked."""
-        question, record, number = None, Record(Sizes(0)), 0
+        question, record = None, Record(Sizes(0))
         while (now := self._current()) is not None:
             if question is None or not question.is_about_the_same(now):
                 record = Record(Sizes(now.full), Hysteresis(alive=True if self._health.carries else None))
@@ -55,15 +57,15 @@ class Prober(Asker[Question]):
                 record = record.with_full(now.full)
             elif (question.local, question.router) != (now.local, now.router):
                 record = record.elsewhere()
-            question, number = now, number + 1
-            record = self._after_a_round(question, record, number)
+            question = now
+            record = self._after_a_round(question, record)
 
     def _forget(self) -> None:
         self._learn(Health())
 
-    def _after_a_round(self, question: Question, record: Record, number: int) -> Record:
+    def _after_a_round(self, question: Question, record: Record) -> Record:
         began = time.monotonic()
-        beyond = BEYOND if record.life.is_in_doubt else (BEYOND[number % len(BEYOND)],)
+        beyond = BEYOND if record.life.is_in_doubt else (next(self._turns),) if record.is_beyond_due else ()
         size = record.sizes.to_try if record.is_size_due(began) else None
         found = asked(question, beyond, size=size, trace=record.is_trace_due)
         record = record.after(found, question, time.monotonic())

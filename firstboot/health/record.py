@@ -14,6 +14,9 @@ from firstboot.health.sizes import Sizes
 RECENT = 24
 """So many rounds are lately: a minute of them."""
 
+BEYOND_EVERY = 4
+"""Of so many rounds of a healthy tunnel one asks somebody beyond it. Whether it is there itself, its far end tells."""
+
 FULL_EVERY_S = 60.0
 """How often a packet of full size is tried."""
 
@@ -29,7 +32,7 @@ class Round:
     """
 
     far_end: bool
-    beyond: bool
+    beyond: bool | None
     server: bool | None = None
     next_hop: bool | None = None
     objections: frozenset[Objection] = frozenset()
@@ -43,7 +46,7 @@ class Record:
 
     sizes: Sizes
     life: Hysteresis = field(default_factory=Hysteresis)
-    """Of the tunnel as a whole: hosts beyond it answer."""
+    """Of the tunnel as a whole: hosts beyond it answer, or its far end does where nobody else is asked."""
     far_end: Hysteresis = field(default_factory=Hysteresis)
     server: Presence = field(default_factory=Presence)
     next_hop: Presence = field(default_factory=Presence)
@@ -53,14 +56,16 @@ class Record:
     trace: Trace = field(default_factory=Trace)
     carried_from: IPv4Address | None = None
     sized_at_s: float | None = None
+    unasked: int = 0
+    """So many rounds have come since the last one that asked somebody beyond."""
 
     def after(self, found: Round, asked: Question, now_s: float) -> Record:
         """The same after another round."""
-        answered = found.far_end or found.beyond
+        answered = found.far_end or bool(found.beyond)
         return replace(
             self,
             sizes=self._sizes(found),
-            life=self.life.after(found.beyond, now_s),
+            life=self._life(found, now_s),
             far_end=self.far_end.after(found.far_end, now_s),
             server=self.server.after(found.server),
             next_hop=self.next_hop.after(found.next_hop),
@@ -69,7 +74,14 @@ class Record:
             trace=Trace() if answered else self.trace.joined(found.trace),
             carried_from=asked.local if answered else self.carried_from,
             sized_at_s=self.sized_at_s if found.size is None else now_s,
+            unasked=self.unasked + 1 if found.beyond is None else 0,
         )
+
+    def _life(self, found: Round, now_s: float) -> Hysteresis:
+        """An answer of the far end says nothing of what is beyond it; that there is none brings doubt."""
+        if found.beyond is None and found.far_end:
+            return self.life
+        return self.life.after(bool(found.beyond), now_s)
 
     def with_full(self, full: int) -> Record:
         """The same where the largest packet that shall pass is another."""
@@ -94,7 +106,7 @@ class Record:
         """Nobody limits what is dead, nor a far end that never answers, nor what the uplink loses."""
         if self.life.is_silent or (not found.server and found.server is not None):
             return self.losses
-        lost = not found.beyond or not (found.far_end or self.far_end.is_silent)
+        lost = found.beyond is False or not (found.far_end or self.far_end.is_silent)
         return (*self.losses, lost)[-RECENT:]
 
     def is_size_due(self, now_s: float) -> bool:
@@ -102,6 +114,12 @@ class Record:
         if not self.life.alive or self.far_end.misses:
             return False
         return self.sizes.is_in_doubt or self.sized_at_s is None or now_s - self.sized_at_s >= FULL_EVERY_S
+
+    @property
+    def is_beyond_due(self) -> bool:
+        """Whether somebody beyond is to be asked: not in each round where the far end answers. They are strangers."""
+        is_well = self.life.alive and not self.life.misses and self.far_end.alive and not self.far_end.misses
+        return not is_well or self.unasked + 1 >= BEYOND_EVERY
 
     @property
     def is_trace_due(self) -> bool:

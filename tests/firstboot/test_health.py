@@ -17,7 +17,7 @@ from firstboot.health.evidence import Objection, Trace
 from firstboot.health.hysteresis import MISSES, STEADY_S, Hysteresis, Presence
 from firstboot.health.prober import INTERVAL_S
 from firstboot.health.question import Question
-from firstboot.health.record import FULL_EVERY_S, RECENT, Record, Round
+from firstboot.health.record import BEYOND_EVERY, FULL_EVERY_S, RECENT, Record, Round
 from firstboot.health.server import hops_of_41, hops_of_echo
 from firstboot.health.sizes import SMALLEST, TRIES, Sizes
 
@@ -38,8 +38,9 @@ ALL = Round(far_end=True, beyond=True)
 NONE = Round(far_end=False, beyond=False, server=True)
 MUTE = Round(far_end=False, beyond=True, server=True)
 NOT_BEYOND = Round(far_end=True, beyond=False, server=True)
-LONGEST_TO_DEATH_S = 8.0
-"""Of the 10 s until a network is told, the rest is for telling it."""
+NOBODY_ELSE = Round(far_end=True, beyond=None)
+LONGEST_TO_DEATH_S, LONGEST_BEYOND_S = 8.0, 14.0
+"""Of the 10 s until a network is told, the rest is for telling it. Of what is beyond, less is asked."""
 
 
 @dataclass
@@ -54,6 +55,13 @@ class Asking:
             self.now_s += TIMEOUT_S if self.record.is_in_doubt else INTERVAL_S
             self.record = self.record.after(each, ASKED, self.now_s)
         return self
+
+    def meets(self, *, far_end: bool, beyond: bool) -> Round:
+        """One more round, of those that the prober makes, where these answer or do not."""
+        is_asked = self.record.life.is_in_doubt or self.record.is_beyond_due
+        found = Round(far_end, beyond if is_asked else None, server=True)
+        self.rounds(found)
+        return found
 
     @property
     def fault(self) -> Fault:
@@ -74,12 +82,15 @@ class TestLife:
         assert well.alive is True
         assert well.fault is Fault.HEALTHY
 
-    @pytest.mark.parametrize("found", [NONE, NOT_BEYOND])
-    def test_silence_is_death_within_its_time(self, well: Asking, found: Round) -> None:
+    @pytest.mark.parametrize("before", range(2 * BEYOND_EVERY))
+    @pytest.mark.parametrize(("far_end", "longest_s"), [(False, LONGEST_TO_DEATH_S), (True, LONGEST_BEYOND_S)])
+    def test_silence_is_death_within_its_time(self, well: Asking, before: int, far_end: bool, longest_s: float) -> None:
+        for _ in range(before):
+            well.meets(far_end=True, beyond=True)
         began = well.now_s
         while well.alive:
-            well.rounds(found)
-        assert well.now_s - began + TIMEOUT_S <= LONGEST_TO_DEATH_S
+            well.meets(far_end=far_end, beyond=False)
+        assert well.now_s - began + TIMEOUT_S <= longest_s
 
     def test_a_moment_is_not(self, well: Asking) -> None:
         for _ in range(20):
@@ -138,6 +149,40 @@ def changed(asking: Asking, rounds: Iterable[Round]) -> int:
         before = asking.alive
         changes += asking.rounds(each).alive != before
     return changes
+
+
+class TestStrangers:
+    """Who is beyond is asked seldom, as long as the far end answers."""
+
+    def test_in_health_one_round_of_some_asks_them(self, well: Asking) -> None:
+        asked = [well.meets(far_end=True, beyond=True).beyond for _ in range(6 * BEYOND_EVERY)]
+        assert asked == 6 * [*(BEYOND_EVERY - 1) * [None], True]
+        assert well.fault is Fault.HEALTHY
+
+    def test_a_far_end_that_misses_once_has_them_asked_at_once(self, well: Asking) -> None:
+        assert well.meets(far_end=False, beyond=True).beyond is None
+        assert well.record.is_in_doubt
+        assert well.meets(far_end=True, beyond=True).beyond is True
+        assert not well.record.is_in_doubt and well.alive
+        assert well.meets(far_end=True, beyond=True).beyond is None
+
+    @pytest.mark.parametrize("record", [Record(Sizes(ASKED.full)), Record(Sizes(ASKED.full), Hysteresis(alive=True))])
+    def test_a_far_end_that_never_answers_has_them_asked_in_each_round(self, record: Record) -> None:
+        asking = Asking(record)
+        assert all(asking.meets(far_end=False, beyond=True).beyond for _ in range(3 * RECENT))
+        assert asking.alive and not asking.record.is_in_doubt
+
+    def test_while_it_is_dead_or_recovers_each_round_asks_them(self, well: Asking) -> None:
+        while well.alive:
+            well.meets(far_end=False, beyond=False)
+        assert [well.meets(far_end=False, beyond=False).beyond for _ in range(BEYOND_EVERY)] == BEYOND_EVERY * [False]
+        while not well.alive:
+            assert well.meets(far_end=True, beyond=True).beyond
+
+    def test_an_answer_of_the_far_end_is_none_of_theirs(self, well: Asking) -> None:
+        well.rounds(*MISSES * [NONE])
+        assert well.alive is False
+        assert well.rounds(*50 * [NOBODY_ELSE]).alive is False
 
 
 class TestFindings:

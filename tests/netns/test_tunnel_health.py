@@ -20,6 +20,7 @@ from firstboot.health.diagnosis import Fault, Health
 from firstboot.health.hysteresis import STEADY_S
 from firstboot.health.prober import INTERVAL_S, Prober
 from firstboot.health.question import Question
+from firstboot.health.record import BEYOND_EVERY
 from firstboot.health.server import HOPS
 from tests.netns.tunnel_site import (
     FAR_END,
@@ -274,14 +275,20 @@ def test_a_far_end_that_answers_every_other_echo_is_limited(site: TunnelSite, re
 
 
 def test_how_much_is_asked(site: TunnelSite, remembered: Path) -> None:
-    """Of a healthy tunnel: one question to the far end and one beyond in each round, and now and then a large one."""
-    counting = "ip protocol 41 counter"
-    with Watched(site, remembered) as watched:
+    """Of a healthy tunnel: the far end in each round, somebody beyond in few, and now and then the far end a lot."""
+    with Watched(site, remembered) as watched, ExitStack() as counting:
         watched.finds(Fault.HEALTHY)
-        with site.rules(site.isp, "ip", "forward", f'iifname "to-home" {counting}'):
-            time.sleep(8 * INTERVAL_S)  # a rate is over a time
-            shown = site.isp.program("nft", "list", "table", "ip", "fault")
-    assert 14 <= counted(shown) <= 18
+        through = (site.isp, "ip", "forward", 'iifname "to-home" ip protocol 41 counter')
+        beyond = (site.broker, "ip6", "forward", "icmpv6 type echo-request counter")
+        for rule in (through, beyond):
+            counting.enter_context(site.rules(*rule))
+        time.sleep(3 * BEYOND_EVERY * INTERVAL_S)  # a rate is over a time
+        asked, strangers = (
+            counted(namespace.program("nft", "list", "table", family, "fault"))
+            for namespace, family, *_ in (through, beyond)
+        )
+    assert 2 <= strangers <= 4
+    assert 3 * BEYOND_EVERY - 1 <= asked - strangers <= 3 * BEYOND_EVERY + 2
 
 
 def test_how_much_is_asked_of_a_dead_one(site: TunnelSite, remembered: Path) -> None:
