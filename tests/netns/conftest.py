@@ -6,17 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from firstboot import host as host_module
+from firstboot import daemon, host, passes
 from tests.netns.brokers import Line, hasty, line
 from tests.netns.namespace import Namespace
+
+MEMORY = {
+    host: ("REACTIONS", "CHANGED_SETTINGS", "BROKER", "BROKER_NOW", "DESCRIPTION", "DESCRIPTION_NOW"),
+    daemon: ("SIX_RD",),
+    passes: ("LEDS", "LED_BEFORE"),
+}
+"""By who keeps it: where."""
 
 
 @pytest.fixture(autouse=True)
 def memory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What a daemon remembers in /run is no other test's, and not this machine's."""
+    """What a daemon remembers in /run is no other test's, and not this machine's; nor is its LED."""
     folder = tmp_path / "memory"
-    for name in ("REACTIONS", "CHANGED_SETTINGS", "BROKER", "BROKER_NOW"):
-        monkeypatch.setattr(host_module, name, folder / name)
+    for module, names in MEMORY.items():
+        for name in names:
+            monkeypatch.setattr(module, name, folder / name)
     return folder
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from firstboot.paths import DESCRIPTION
 from firstboot.reconcile import Outcome, State
 from image.lab.broker import Reply
 from tests.netns.brokers import ACCOUNT, DAY_S, DESCRIBED, FAR_END, Line, alone, started
@@ -46,7 +45,7 @@ def answers_ping(net: Line) -> bool:
     return True
 
 
-def test_from_the_account_alone_to_a_tunnel_that_carries(net: Line, tmp_path: Path) -> None:
+def test_from_the_account_alone_to_a_tunnel_that_carries(net: Line, tmp_path: Path, memory_of_its_own: Path) -> None:
     with started(net, tmp_path, alone()) as living:
         assert outcome(living).state is State.WAITING and not net.desk.calls
         assert not addresses(net, "he-ipv6")
@@ -56,7 +55,7 @@ def test_from_the_account_alone_to_a_tunnel_that_carries(net: Line, tmp_path: Pa
         assert soon(lambda: answers_ping(net), within_s=SOON_S)
         assert soon(lambda: net.told() == [HERE], within_s=SOON_S), "and the broker is told of our address"
         assert sorted(net.desk.answers()) == ["described", "good"]
-        assert net.pi.program("stat", "-c", "%a", str(DESCRIPTION)).strip() == "600"
+        assert (memory_of_its_own / "DESCRIPTION").stat().st_mode & 0o777 == 0o600
 
 
 def test_while_the_broker_says_nothing_of_use_the_lan_is_served_all_the_same(net: Line, tmp_path: Path) -> None:
@@ -71,23 +70,22 @@ def test_while_the_broker_says_nothing_of_use_the_lan_is_served_all_the_same(net
         assert not failed
 
 
-def test_without_the_broker_it_is_as_it_was_remembered(net: Line, tmp_path: Path) -> None:
+def test_without_the_broker_it_is_as_it_was_remembered(net: Line, tmp_path: Path, memory_of_its_own: Path) -> None:
     net.lease(HERE, ROUTER)
     with started(net, tmp_path, alone()) as living:
         assert soon(lambda: outcome(living).state is State.OK and is_up(net), within_s=SOON_S), outcome(living)
-        remembered = net.pi.program("cat", str(DESCRIPTION))
+    assert (memory_of_its_own / "DESCRIPTION").exists()
+    (memory_of_its_own / "DESCRIPTION_NOW").unlink()  # the machine was off
     net.outside.program("ip", "link", "set", "far", "down")
     net.pi.program("ip", "addr", "flush", "dev", "he-ipv6")
     net.pi.program("ip", "addr", "flush", "dev", "eth0")
     calls = len(net.desk.calls)
-    again = started(net, tmp_path, alone())
-    net.pi.program("sh", "-c", f"cat > {DESCRIPTION} <<'END'\n{remembered}END")
-    with again as living:
+    with started(net, tmp_path, alone()) as living:
         assert soon(lambda: addresses(net, "he-ipv6") == {CLIENT}, within_s=SOON_S), outcome(living)
         assert outcome(living).state is State.OK and len(net.desk.calls) == calls
 
 
-def test_a_change_at_the_broker_is_taken_over_within_a_day(net: Line, tmp_path: Path) -> None:
+def test_a_change_at_the_broker_is_taken_over_within_a_day(net: Line, tmp_path: Path, memory_of_its_own: Path) -> None:
     net.lease(HERE, ROUTER)
     with started(net, tmp_path, alone()) as living:
         assert soon(lambda: outcome(living).state is State.OK and is_up(net), within_s=SOON_S), outcome(living)
@@ -96,6 +94,8 @@ def test_a_change_at_the_broker_is_taken_over_within_a_day(net: Line, tmp_path: 
         living.rested()
         assert is_up(net) and outcome(living).state is State.OK, "what was remembered stays"
     net.desk.described = RENUMBERED
+    for name in ("DESCRIPTION", "DESCRIPTION_NOW"):  # or a web page's would be a long wait
+        (memory_of_its_own / name).unlink()
     with started(net, tmp_path, alone()) as living:
         assert soon(lambda: is_up(net, OWN_LATER), within_s=SOON_S), outcome(living)
         net.desk.described = DESCRIBED
@@ -105,7 +105,9 @@ def test_a_change_at_the_broker_is_taken_over_within_a_day(net: Line, tmp_path: 
     assert "abuse" not in net.desk.answers()
 
 
-def test_a_wrong_key_is_said_and_corrected(net: Line, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_wrong_key_is_said_and_corrected(
+    net: Line, tmp_path: Path, memory_of_its_own: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     net.lease(HERE, ROUTER)
     wrong = replace(ACCOUNT, key="AnotherKeyOfAnother")
     with caplog.at_level(logging.DEBUG), started(net, tmp_path, alone(wrong)) as living:
@@ -113,5 +115,6 @@ def test_a_wrong_key_is_said_and_corrected(net: Line, tmp_path: Path, caplog: py
         assert outcome(living).setting == "tunnel.broker.key"
         living.file.write_text(alone(), encoding="utf-8")
         assert soon(lambda: is_up(net), within_s=2 * SOON_S), outcome(living)
-        told = net.pi.program("sh", "-c", "cat /run/appliance/* /var/lib/appliance/tunnel.json") + caplog.text
+        remembered = "".join(path.read_text() for path in memory_of_its_own.iterdir())
+        told = net.pi.program("sh", "-c", "cat /run/appliance/*") + remembered + caplog.text
     assert "tunnel" in told and wrong.key not in told and ACCOUNT.key not in told
