@@ -48,7 +48,8 @@ def _profile(appliance: Appliance, given: Container[str]) -> Iterator[Finding]:
     profile = appliance.profile
     for name in NEEDS[profile]:
         if name not in given:
-            yield Finding("profile", f"profile {profile} needs the section {name}, which is missing")
+            message = f"profile {profile} needs the section {name}, which is missing"
+            yield Finding("profile", message, f"`appliance init {profile}` shows one")
     for name in SECTIONS:
         if name in given and name not in TAKES[profile]:
             others = " or ".join(other for other in Profile if name in TAKES[other])

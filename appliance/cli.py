@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import importlib
 import importlib.util
 import os
@@ -24,6 +25,7 @@ import sys
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
+from typing import NoReturn
 
 from appliance.errors import ApplianceError, ConfigError, InputError
 from appliance.terminal import Colour, painted
@@ -85,6 +87,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
         return FAILED
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            _report(ApplianceError("the disk is full", hint="make room where the output goes, and call it again"))
+            return FAILED
         if os.environ.get("APPLIANCE_TRACEBACK"):
             raise
         hint = "this is a bug in appliance; APPLIANCE_TRACEBACK=1 shows where, please report it with that"
@@ -102,9 +107,22 @@ def _run(argv: Sequence[str]) -> int:
     if not argv:
         parser.print_help()
         return WRONG_INPUT
-    arguments = parser.parse_args(argv)
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        raise _misused(f"appliance {arguments.command}", f"{unknown[0]} is not expected here")
     module = next((command.module for command in installed if command.name == arguments.command), None)
     return int(importlib.import_module(module).run(arguments)) if module is not None else WRONG_INPUT
+
+
+class _Parser(argparse.ArgumentParser):
+    """What argparse finds wrong is one message and one hint, as all errors are."""
+
+    def error(self, message: str) -> NoReturn:
+        raise _misused(self.prog, message.removeprefix("argument "))
+
+
+def _misused(program: str, message: str) -> InputError:
+    return InputError(f"{program}: {message}", hint=f"`{program} --help` shows how it is called")
 
 
 def parser_of(packages: Container[str]) -> argparse.ArgumentParser:
@@ -130,7 +148,7 @@ def _parser(commands: Sequence[Command], configured: Container[str | None]) -> a
 
 
 def _without_commands() -> argparse.ArgumentParser:
-    return argparse.ArgumentParser(
+    return _Parser(
         prog="appliance",
         description=(
             "A Raspberry Pi network appliance: flash an image, edit one file, plug it in. Its daemon keeps any other\n"

@@ -89,7 +89,7 @@ def _write(path: Path, text: str, *, overwrite: bool) -> None:
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
         raise InputError(f"{path}: {error.strerror}", hint="-o FILE writes elsewhere") from None
     except OSError as error:
-        raise PermanentError(f"{path}: {error.strerror}") from None
+        raise PermanentError(f"{path}: {error.strerror}", hint="-o FILE writes elsewhere") from None
 
 
 def _advise(output: Path, tunnel: BrokerTunnel | None) -> None:

@@ -73,7 +73,8 @@ class Bus:
         try:
             self._bus = await asyncio.wait_for(MessageBus(bus_type=BusType.SYSTEM).connect(), TIMEOUT_S)
         except (TimeoutError, OSError) as error:
-            raise TemporaryError("the system bus cannot be reached") from error
+            hint = "`systemctl status dbus` says why"
+            raise TemporaryError("the system bus cannot be reached", hint=hint) from error
         self._watch = asyncio.create_task(self._notice_loss(self._bus))
         self._bus.add_message_handler(self._on_message)
         await self.listen(_SYSTEMD[0], _SYSTEMD[2], "JobRemoved", self._on_job_removed)

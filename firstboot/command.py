@@ -108,7 +108,7 @@ def _read(process: subprocess.Popen[bytes], until: float) -> bytes | None:
 
 
 def _missing(argv: Sequence[str]) -> PermanentError:
-    return PermanentError(f"{argv[0]} is not installed")
+    return PermanentError(f"{argv[0]} is not installed", hint="install the Debian package that has it")
 
 
 def _late(argv: Sequence[str], timeout_s: float) -> TemporaryError:

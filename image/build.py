@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
-from appliance.errors import InputError, PermanentError
+from appliance.errors import InputError
 from appliance.model import Profile
 from image import output
 from image.boards import ARMV6, DEBIAN
@@ -257,16 +255,6 @@ def _make(stage: Stage, place: Path, keys: Keys, folders: dict[str, Path], event
         store.note_output(keys.recipe.image, stage.name, key, [Path(file) for file in made], keys.stored())
 
 
-@contextmanager
-def _full_disk_explained(recipe: Recipe, store: Store) -> Iterator[None]:
-    """Turn every way in which a full disk shows itself into one error."""
-    try:
-        yield
-    except (OSError, PermanentError) as error:
-        full = os.strerror(errno.ENOSPC)
-        if full not in str(error):
-            raise
-        raise InputError(
-            f"the disk is full: {error}",
-            hint=f"make room where {store.folder} and {recipe.output} are, about 6 GB; nothing half-written is left",
-        ) from error
+def _full_disk_explained(recipe: Recipe, store: Store) -> AbstractContextManager[None]:
+    hint = f"make room where {store.folder} and {recipe.output} are, about 6 GB; nothing half-written is left"
+    return output.full_disk_explained(hint)

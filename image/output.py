@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from appliance.errors import InputError
+from appliance.errors import InputError, PermanentError
 
 _libc = ctypes.CDLL(None)
 _libc.sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
@@ -72,6 +72,18 @@ def check_writable(folder: Path, option: str) -> None:
     except OSError as error:
         if error.errno != errno.ENOSPC:  # said when it comes to that, with how much is needed
             raise InputError(f"{folder} cannot be written: {there}: {error.strerror}", hint=hint) from error
+
+
+@contextmanager
+def full_disk_explained(hint: str) -> Iterator[None]:
+    """Turn every way in which a full disk shows itself into one error, an InputError with this hint."""
+    try:
+        yield
+    except (OSError, PermanentError) as error:
+        if os.strerror(errno.ENOSPC) not in str(error):
+            raise
+        where = str(error).partition("\n")[0]  # of a program that failed, without all that it said
+        raise InputError(f"the disk is full: {where}", hint=hint) from error
 
 
 def clean(folder: Path) -> None:

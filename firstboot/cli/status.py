@@ -51,7 +51,8 @@ def require_daemon() -> None:
     try:
         run_program(["systemctl", "is-active", "--quiet", "appliance.service"])
     except TemporaryError as error:
-        raise TemporaryError("the daemon does not run", hint="`systemctl status appliance` says why") from error
+        hint = "`systemctl status appliance` says why; it runs on the appliance itself: ssh pi@NAME.local"
+        raise TemporaryError("the daemon does not run", hint=hint) from error
 
 
 def require_root(command: str, message: str = "only root may have the machine changed") -> None:

@@ -176,7 +176,8 @@ def _configuration(file: Path | None, profile: str | None) -> tuple[str, bytes]:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}") from error
+        hint = "`appliance init -o FILE` writes one to start from"
+        raise InputError(f"{file} cannot be read: {error.strerror}", hint=hint) from error
     said = parse.parse_text(content, str(file)).appliance.profile
     if profile is not None and profile != said:
         raise InputError(f"{file} is for the profile {said}, not {profile}", hint="leave --profile out")
@@ -189,5 +190,5 @@ def source_date_epoch() -> int | None:
     """The environment's SOURCE_DATE_EPOCH: seconds since 1970, after which nothing was made."""
     text = os.environ.get("SOURCE_DATE_EPOCH")
     if text is not None and not text.isdecimal():
-        raise InputError(f"SOURCE_DATE_EPOCH is {text!r}, not a number of seconds since 1970")
+        raise InputError(f"SOURCE_DATE_EPOCH is {text!r}, not a number of seconds since 1970", hint="unset it")
     return int(text) if text is not None else None

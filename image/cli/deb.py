@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 
 from image.cli.build import source_date_epoch
 from image.deb import build
+from image.output import check_writable, full_disk_explained
 
 DESCRIPTION = """\
 Build a Debian package for machines that are not made from an image: any Debian 12 or 13, on any processor.
@@ -33,5 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Build it, and say where it is."""
-    print(build(arguments.output, epoch=source_date_epoch()))
+    check_writable(arguments.output.absolute(), "--output")
+    with full_disk_explained(f"make room where {arguments.output.absolute()} and {tempfile.gettempdir()} are"):
+        print(build(arguments.output, epoch=source_date_epoch()))
     return 0

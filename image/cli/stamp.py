@@ -22,6 +22,8 @@ All configurations are checked before anything is written. A device's name is th
 the name of that file if it has none.
 """
 
+ONE_EACH = "an appliance.yaml for each device"
+
 EPILOG = f"""\
 examples:
   appliance stamp dist/appliance-gateway-arm64.img --config a.yaml --config b.yaml -o cards
@@ -102,7 +104,7 @@ def _device(file: Path, events: Events) -> Device:
         with file.open("rb") as reader:
             config = reader.read(SIZE_MAX_BYTES + 1)
     except OSError as error:
-        raise ConfigError([Problem(Mark(str(file), 1, 1), f"cannot be read: {error.strerror}")]) from error
+        raise ConfigError([Problem(Mark(str(file), 1, 1), f"cannot be read: {error.strerror}", ONE_EACH)]) from error
     parsed = parse.parse_text(config, str(file))
     for warning in parsed.warnings:
         events.note(f"warning: {warning}")

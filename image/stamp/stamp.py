@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -13,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from appliance import source
-from appliance.errors import ConfigError, InputError, PermanentError
+from appliance.errors import ConfigError, InputError
 from appliance.source import TextNode
 from image.cache.store import remove
 from image.events import Events
+from image.output import full_disk_explained
 from image.stamp import checksum, device
 from image.stamp.blank import Blank, blank
 from image.stamp.device import Device, Shared
@@ -38,7 +38,8 @@ def stamp(image: Path, devices: Sequence[Device], folder: Path, *, single: bool,
         for target in targets.values():
             device.check_replaceable(target)
     folder.mkdir(parents=True, exist_ok=True)
-    with _full_disk_explained(folder), _workplace(folder) as work:
+    hint = f"make room where {folder} is; what was stamped before this one is whole"
+    with full_disk_explained(hint), _workplace(folder) as work:
         prepared = _prepared(image, max(len(one.config) for one in devices), work, events)
         check_profile(prepared.config, devices, image)
         shared = _shared(prepared, work, events)
@@ -136,14 +137,3 @@ def _held(folder: Path) -> Iterator[bool]:
         yield False
     finally:
         os.close(number)
-
-
-@contextmanager
-def _full_disk_explained(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, PermanentError) as error:
-        if os.strerror(errno.ENOSPC) not in str(error):
-            raise
-        hint = f"make room where {folder} is; what was stamped before this one is whole"
-        raise InputError(f"the disk is full: {error}", hint=hint) from error

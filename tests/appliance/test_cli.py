@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -107,10 +109,31 @@ def test_an_unknown_command(capsys: Capture) -> None:
     assert capsys.readouterr().err == "error: there is no command 'chekc'\nhint: did you mean `appliance check`?\n"
 
 
-def test_a_missing_argument(capsys: Capture) -> None:
-    with pytest.raises(SystemExit) as end:
-        main(["check"])
-    assert end.value.code == 2
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["check"], "check: the following arguments are required: FILE"),
+        (["check", "--quickly", "x"], "check: --quickly is not expected here"),
+        (["init", "router"], "init: profile: invalid choice: 'router' (choose from"),
+        (["--quickly"], ": the following arguments are required: COMMAND"),
+    ],
+)
+def test_whoever_calls_it_wrongly_hears_how_it_is_called(words: list[str], said: str, capsys: Capture) -> None:
+    assert main(words) == 2
+    message, hint = capsys.readouterr().err.splitlines()
+    assert message.startswith(f"error: appliance{'' if said.startswith(':') else ' '}{said}")
+    assert re.fullmatch("hint: `appliance( [a-z]+)? --help` shows how it is called", hint)
+
+
+def test_a_full_disk_is_no_bug(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("appliance.schema.run", full)
+    assert main(["schema"]) == 1
+    assert capsys.readouterr().err == (
+        "error: the disk is full\nhint: make room where the output goes, and call it again\n"
+    )
 
 
 def test_a_command_that_is_not_installed(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from appliance import cli
+from appliance.errors import InputError
 from firstboot import paths
 from firstboot.privileges import NotAllowedError
 from image import documents
@@ -50,7 +51,7 @@ def test_what_is_required_is_described_so(command: Command) -> None:
     parser = cli.parser_of(PACKAGES)
     for missing in (each for each in command.arguments if each.required):
         others = [each for each in command.arguments if each.required and each is not missing]
-        with pytest.raises(SystemExit):
+        with pytest.raises(InputError):
             parser.parse_args([*command.words, *(word for each in others for word in sample(each))])
 
 
