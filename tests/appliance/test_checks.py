@@ -24,7 +24,7 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
         "gateway",
         [("profile: gateway", "profile: gadget")],
         [
-            "2:10: profile gadget needs the section gadget, which is missing",
+            "2:10: profile gadget needs the section gadget, which is missing (`appliance init gadget` shows one)",
             "20:1: lan does not belong to profile gadget (it belongs to profile gateway; here: profile, hostname, ssh, led, uplink, "
             "tunnel, gadget, firewall)",
         ],
@@ -33,8 +33,8 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
         "gadget",
         [("profile: gadget", "profile: gateway")],
         [
-            "2:10: profile gateway needs the section lan, which is missing",
-            "2:10: profile gateway needs the section tunnel, which is missing",
+            "2:10: profile gateway needs the section lan, which is missing (`appliance init gateway` shows one)",
+            "2:10: profile gateway needs the section tunnel, which is missing (`appliance init gateway` shows one)",
             "16:1: gadget does not belong to profile gateway (it belongs to profile gadget; here: profile, hostname, ssh, led, uplink, "
             "tunnel, lan, firewall)",
         ],
