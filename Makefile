@@ -12,10 +12,12 @@ BUILD_HOST := image/host-packages.txt
 TEST_HOST  := tests/host-packages.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help image deb docs test unit lint netns container build vm bench lock clean build-packages test-packages
+.PHONY: help tools image deb docs pictures test unit lint netns container build vm bench lock clean build-packages test-packages
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+tools: build-packages .venv/.build-ready ## what making images takes, and the command appliance in .venv/bin
 
 image: build-packages .venv/.build-ready ## a flashable image in dist/ (PROFILE=gadget BOARD=zero CONFIG=my.yaml BASE=raspios.img.xz SHA256=… REFRESH=1 FORMAT=xz)
 	$(PYTHON) -m appliance build --profile $(PROFILE) --board $(BOARD) $(if $(CONFIG),--config $(CONFIG)) \
@@ -26,6 +28,9 @@ deb: build-packages .venv/.build-ready ## a package for any Debian 12 or 13, in 
 
 docs: .venv/.build-ready ## docs/appliance.yaml.md anew, from the model
 	$(PYTHON) -m image.manual appliance.yaml.md > docs/appliance.yaml.md.new && mv docs/appliance.yaml.md.new docs/appliance.yaml.md
+
+pictures: test-packages .venv/.test-ready ## docs/pictures anew, from what commands print (ALL=1: also those of a whole build and a card)
+	$(PYTHON) -m tests.docs.pictures $(if $(ALL),all)
 
 test: test-packages .venv/.test-ready ## every test there is: lint, unit, network namespaces, containers, real images in QEMU
 	$(PYTEST) --numprocesses 2 --dist loadscope

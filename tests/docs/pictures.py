@@ -1,0 +1,222 @@
+"""The pictures of the documentation, each drawn from what a command really prints.
+
+python -m tests.docs.pictures         draws those whose text is the same each time
+python -m tests.docs.pictures all     and those of a whole build, and of a card that is written: minutes
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from appliance.model import Appliance
+from appliance.parse import load
+from firstboot.cli.status import coloured
+from firstboot.facts import Address, Route
+from firstboot.health.diagnosis import Health, diagnosis
+from firstboot.health.evidence import Evidence, Trace
+from firstboot.kinds import KINDS
+from firstboot.reconcile import Reconciler
+from firstboot.resources.cable import offered
+from firstboot.resources.wifi import joined_network
+from firstboot.status import Source, Status, to_local_text, to_login_message
+from image.recipe import PROJECT
+from tests.appliance.test_init import STANZA
+from tests.docs.drawing import COLUMNS, PROMPT, svg
+from tests.firstboot.memory import MemoryMachine
+
+FOLDER = PROJECT / "docs/pictures"
+EXAMPLES = PROJECT / "tests/appliance/examples"
+ROUTER, PROVIDER = IPv4Address("192.168.1.254"), IPv4Address("203.0.113.1")
+
+Drawing = tuple[str, Callable[[Path], str]]
+"""The window's title, and what gives its text; it may use a folder."""
+
+
+class _Terminal(io.StringIO):
+    """Somebody's, in which what is written may be in colour."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+TERMINAL = _Terminal()
+
+
+def typed(folder: Path, *commands: str, environment: Mapping[str, str] | None = None) -> str:
+    """What a terminal shows of commands, `appliance` being that of these sources."""
+    ours = {"TERM": "xterm", "COLUMNS": str(COLUMNS), "PYTHONPATH": str(PROJECT), "NO_COLOR": ""}
+    given = {**os.environ, **ours, **(environment or {})}
+    own = shlex.join([sys.executable, "-m", "appliance"])
+    shown = []
+    for command in commands:
+        argv = ["sh", "-c", re.sub(r"^(sudo )?(\.venv/bin/)?appliance(?= )", own, command, count=1)]
+        shown.append(f"{PROMPT}{command}\n{_output(argv, folder, given)}")
+    return "\n".join(shown)
+
+
+def _output(argv: list[str], folder: Path, environment: Mapping[str, str]) -> str:
+    outside, inside = pty.openpty()
+    process = subprocess.Popen(
+        argv, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=inside, stderr=inside, close_fds=True
+    )
+    os.close(inside)
+    shown = b""
+    while True:
+        try:
+            data = os.read(outside, 1 << 16)
+        except OSError:  # the other end of a terminal was closed
+            break
+        if not data:
+            break
+        shown += data
+    os.close(outside)
+    process.wait()
+    lines = shown.decode().replace("\r\n", "\n").split("\n")
+    return "\n".join(line.rpartition("\r\x1b[K")[2] for line in lines)
+
+
+def init(folder: Path) -> str:
+    """A configuration is begun with what the broker's page shows."""
+    (folder / "he.txt").write_text(STANZA)
+    return typed(folder, "appliance init gateway --from-he he.txt", "grep -A 3 ^tunnel appliance.yaml")
+
+
+def check(folder: Path) -> str:
+    """Two mistakes; and none."""
+    good = (EXAMPLES / "gateway.yaml").read_text()
+    file = folder / "appliance.yaml"
+    file.write_text(good.replace("192.168.1.254", "192.168.2.254").replace("lease: 12h", "lease: 12 hours"))
+    wrong = typed(folder, "appliance check appliance.yaml")
+    file.write_text(good)
+    return wrong + "\n" + typed(folder, "appliance check appliance.yaml")
+
+
+def init_gadget(folder: Path) -> str:
+    """A configuration is begun."""
+    return typed(folder, "appliance init gadget", "grep -A 6 ^uplink appliance.yaml")
+
+
+def _status(appliance: Appliance, machine: MemoryMachine) -> Status:
+    """After passes of the daemon over a machine in memory: what the first one makes, somebody is plugged into."""
+    for _ in range(2):
+        outcomes = Reconciler(KINDS, sleep=lambda _: None).reconcile(appliance, machine)
+        machine.links = {name: replace(link, carrier=True) for name, link in machine.links.items()}
+    return Status(
+        appliance,
+        Source.FILE,
+        outcomes,
+        machine.facts(),
+        marks=load(EXAMPLES / f"{appliance.profile}.yaml").marks,
+        wifi=joined_network(appliance, machine),
+        cable=tuple(offered(appliance, machine)),
+    )
+
+
+def _gateway(health: Health | None = None) -> Status:
+    machine = MemoryMachine()
+    machine.health = health or machine.health
+    return _status(load(EXAMPLES / "gateway.yaml").appliance, machine)
+
+
+def _blocked() -> Health:
+    """Routers say where echoes end, and only the first one says it of the tunnel's packets."""
+    seen = Evidence(
+        address=IPv4Address("192.168.1.252"),
+        has_route=True,
+        server_address=IPv4Address("198.51.100.100"),
+        server=True,
+        far_end=False,
+        beyond=False,
+        trace=Trace({1: ROUTER, 2: PROVIDER}, {1: ROUTER}),
+    )
+    return Health(carries=False, diagnosis=diagnosis(seen))
+
+
+def _gadget() -> Status:
+    appliance, machine = load(EXAMPLES / "gadget.yaml").appliance, MemoryMachine("wlan0")
+    machine.device_controllers = ["3f980000.usb"]
+    machine.air.points = {"Home": "correct horse battery staple"}
+    machine.addresses = [Address("wlan0", IPv4Interface("192.168.1.57/24"))]
+    machine.routes = [Route(IPv4Network("0.0.0.0/0"), "wlan0", ROUTER)]
+    machine.neighbours = {("wlan0", ROUTER): True}
+    return _status(appliance, machine)
+
+
+def _told(status: Status) -> str:
+    return f"{PROMPT}appliance status\n{coloured(to_local_text(status), TERMINAL)}"
+
+
+def _greeted(status: Status) -> str:
+    return f"{PROMPT}ssh pi@{status.hostname}.local\n{to_login_message(status)}"
+
+
+DRAWINGS: Mapping[str, Drawing] = {
+    "init": ("a configuration, from the broker's page", init),
+    "check": ("appliance check", check),
+    "login": ("logging in", lambda _: _greeted(_gateway())),
+    "status": ("appliance status", lambda _: _told(_gateway())),
+    "status-broken": ("appliance status: protocol 41 is blocked", lambda _: _told(_gateway(_blocked()))),
+    "init-gadget": ("a configuration", init_gadget),
+    "login-gadget": ("logging in", lambda _: _greeted(_gadget())),
+    "status-gadget": ("appliance status", lambda _: _told(_gadget())),
+}
+"""Those whose text is the same each time."""
+
+
+def build_and_flash(folder: Path) -> Mapping[str, str]:
+    """A first build, with nothing kept before, another after a change, and a card."""
+    (folder / "appliance.yaml").write_text((EXAMPLES / "gateway.yaml").read_text())
+    environment = {"XDG_CACHE_HOME": str(folder / "kept")}
+    build = "appliance build --config appliance.yaml"
+    first = typed(folder, build, environment=environment)
+    (folder / "appliance.yaml").write_text((EXAMPLES / "gateway.yaml").read_text().replace("12h", "24h"))
+    again = typed(folder, build, environment=environment)
+    # In place of a card there is a file, of which the text would tell; what is written to it is the same.
+    with (folder / "card.img").open("wb") as card:
+        card.truncate(4 << 30)
+    image = "dist/appliance-gateway-arm64.img.zst"
+    flashed = typed(folder, f"sudo .venv/bin/appliance flash {image} card.img --force")
+    flashed = re.sub(r"^--force: .*\n", "", flashed, flags=re.MULTILINE).replace(" --force", "")
+    texts = {"build": first, "build-again": again, "flash": flashed.replace("card.img", "/dev/sdX")}
+    return {name: text.replace(f"{folder}/", "") for name, text in texts.items()}
+
+
+LONG = {
+    "build": "the first image",
+    "build-again": "another one, after a change of appliance.yaml",
+    "flash": "writing the card",
+}
+
+
+def drawn(name: str) -> str:
+    """One of `DRAWINGS`."""
+    title, text = DRAWINGS[name]
+    with TemporaryDirectory() as folder:
+        return svg(text(Path(folder)), title)
+
+
+def main(*words: str) -> None:
+    """Draw them."""
+    FOLDER.mkdir(exist_ok=True)
+    for name in DRAWINGS:
+        (FOLDER / f"{name}.svg").write_text(drawn(name), encoding="utf-8")
+    if "all" in words:
+        with TemporaryDirectory() as folder:
+            texts = build_and_flash(Path(folder))
+        for name, text in texts.items():
+            (FOLDER / f"{name}.svg").write_text(svg(text, LONG[name]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
