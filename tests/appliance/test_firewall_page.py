@@ -1,4 +1,4 @@
-"""What the README says of the section `firewall` is all of it, and right."""
+"""What docs/gateway.md says of the section `firewall` is all of it, and right."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from appliance.firewall import Firewall
 from appliance.parse import parse_text
 from appliance.settings import Section, Sections, settings_of
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/gateway.md").read_text(encoding="utf-8")
 BEFORE = """\
 profile: gateway
 ssh: {authorized_keys: []}
@@ -22,7 +22,7 @@ lan: {interface: eth1, address: 192.168.1.1/24, dhcp4: {range: 192.168.1.10-192.
 
 def example() -> str:
     """The one that has everything."""
-    [found] = re.findall(r"^```\n(firewall:\n.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    [found] = re.findall(r"^```\n(firewall:\n.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     return str(found)
 
 

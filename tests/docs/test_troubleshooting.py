@@ -97,9 +97,3 @@ def test_every_diagnosis_is_quoted_as_it_is_said(fault: Fault) -> None:
 
 def test_every_answer_of_the_broker_is_quoted() -> None:
     assert {meaning.told for meaning in MEANINGS.values() if meaning.told} <= set(QUOTES)
-
-
-def test_every_link_within_the_page_leads_somewhere() -> None:
-    titles = re.findall(r"^## (.*)$", DOCUMENT, re.MULTILINE)
-    anchors = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
-    assert set(re.findall(r"\]\(#([^)]+)\)", DOCUMENT)) <= anchors
