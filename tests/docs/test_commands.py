@@ -1,0 +1,134 @@
+"""Every command of README.md and docs/: tried as somebody would who has just installed Debian, and has the sources."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from appliance import cli
+from image.recipe import PROJECT
+from image.stages import daemon
+from tests.appliance.test_init import STANZA, filled
+from tests.docs.blocks import blocks
+from tests.docs.commands import CARD, PLACES, Elsewhere, Tried, way
+from tests.docs.computer import Computer, installed
+from tests.docs.test_extending import NOT_SOURCES
+from tests.image.built import Built
+from tests.image.raspberry import TRIXIE
+from tests.image.stamping import in_frames
+
+PAGES = (
+    "README.md",
+    *(f"docs/{name}.md" for name in ("tutorial-gateway", "tutorial-gadget", "gateway", "gadget", "images", "debian")),
+    "docs/how-it-works.md",
+)
+INSTALLING = ("README.md", "docs/tutorial-gateway.md", "docs/tutorial-gadget.md")
+"""These tell how; the others are read later."""
+EXTENDING = "docs/extending.md"
+"""Tried by test_extending.py."""
+
+RELEASES = {(3, 11): "bookworm", (3, 13): "trixie"}
+"""The Debian that has this Python: for it, pip has what is locked here."""
+
+EXAMPLE = PROJECT / "tests/appliance/examples/gateway.yaml"
+
+
+@dataclass(frozen=True)
+class Said:
+    """A command, and where it stands."""
+
+    page: str
+    place: str
+    command: str
+    line: int
+
+
+def said() -> Iterator[Said]:
+    for page in PAGES:
+        for block in blocks(PROJECT / page):
+            if block.tag.split()[:1] == ["sh"]:
+                yield from (Said(page, block.tag, command, block.line) for command in block.commands)
+
+
+ALL = list(said())
+
+
+def test_every_page_is_looked_at() -> None:
+    with_commands = {
+        str(page.relative_to(PROJECT))
+        for page in (PROJECT / "README.md", *(PROJECT / "docs").glob("*.md"))
+        if any(block.tag.startswith(("sh", "console", "bash")) for block in blocks(page))
+    }
+    assert with_commands == {*PAGES, EXTENDING}
+    assert len(ALL) > 40
+
+
+@pytest.mark.parametrize("one", ALL, ids=lambda one: f"{one.page}:{one.line}:{one.command}")
+def test_it_is_known_how_it_is_tried(one: Said) -> None:
+    assert one.place in PLACES, f"nobody knows where {one.place!r} is"
+    found = way(one.place, one.command)
+    assert found is not None, f"{one.page}:{one.line}: nobody knows how to try `{one.command}`"
+    if isinstance(found, Elsewhere):
+        assert found.words in (PROJECT / found.test).read_text(encoding="utf-8"), f"{found.test} tries it no more"
+
+
+@pytest.mark.parametrize(
+    "one", [one for one in ALL if re.match(r"(sudo )?appliance ", one.command)], ids=lambda one: one.command
+)
+def test_the_command_has_these_arguments(one: Said) -> None:
+    packages = ("appliance", "image", "firstboot") if one.place == "sh" else daemon.PACKAGES
+    words = shlex.split(one.command, comments=True)
+    words = words[words.index("appliance") + 1 :]
+    assert cli.parser_of(packages).parse_args(words).command == words[0]
+
+
+@pytest.fixture(scope="module")
+def computer(tmp_path_factory: pytest.TempPathFactory) -> Computer:
+    """With the sources, and images where builds would have left them."""
+    release = RELEASES.get(sys.version_info[:2])
+    if os.geteuid() != 0 or release is None:
+        pytest.skip("another root needs root, and a Debian that has this Python")
+    folder = tmp_path_factory.mktemp("computer")
+    made = installed(release, folder / "root")
+    shutil.copytree(PROJECT, made.home, ignore=NOT_SOURCES, symlinks=True)
+    image = Built(folder, replace(TRIXIE, boot_sectors=50 * 2048)).make()
+    (made.home / "dist").mkdir()
+    for profile in ("gateway", "gadget"):
+        (made.home / f"dist/appliance-{profile}-arm64.img.zst").write_bytes(in_frames(image))
+    made.own(made.home)
+    return made
+
+
+def begin(computer: Computer) -> None:
+    """What the reader of a page has beside it, and nothing that another page has made."""
+    for name in ("appliance.yaml", "appliance.schema.json", CARD):
+        (computer.home / name).unlink(missing_ok=True)
+    shutil.rmtree(computer.home / "cards", ignore_errors=True)
+    computer.give("he.txt", STANZA)
+    computer.give("devices/ipv6gw.yaml", EXAMPLE.read_text())
+
+
+@pytest.mark.container
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_a_page_do_what_it_says(page: str, computer: Computer) -> None:
+    begin(computer)
+    if page not in INSTALLING and not (computer.home / ".venv").exists():
+        assert computer.type("sudo apt-get install --yes make && make tools").returncode == 0
+    for one in (one for one in ALL if one.page == page):
+        found = way(one.place, one.command)
+        if not isinstance(found, Tried):
+            continue
+        done = computer.type(found.command)
+        told = done.stdout + done.stderr
+        assert done.returncode in found.codes, f"{page}:{one.line}: {found.command}\n{told}"
+        assert re.search(found.says, told), f"{page}:{one.line}: {found.command}\n{told}"
+        begun = computer.home / "appliance.yaml"
+        if begun.exists() and "<" in begun.read_text():  # somebody fills it in
+            computer.give("appliance.yaml", filled(begun.read_text()))
