@@ -60,7 +60,7 @@ PI: Mapping[str, Elsewhere] = {
     r"(sudo )?appliance plan.*": Elsewhere("a booted image", "tests/vm/test_gateway.py", '"appliance", "plan"'),
     r"sudo appliance confirm": Elsewhere("a booted image", "tests/vm/test_recovery.py", '"appliance", "confirm"'),
     r"sudo appliance apply": Elsewhere("a booted Debian", "tests/managers/test_uplinks.py", '"apply"'),
-    r"appliance firewall .*": Elsewhere("a booted image", "tests/vm/verdicts.py", '"appliance", "firewall"'),
+    r"appliance firewall .*": Elsewhere("a booted image", "tests/vm/test_gateway.py", '"appliance", "firewall"'),
     r"sudo (apt install )?conntrack.*": Elsewhere("network namespaces", "tests/netns/test_tightened.py", "conntrack"),
 }
 

@@ -20,6 +20,7 @@ from tests.docs.blocks import blocks
 from tests.docs.commands import CARD, PLACES, Elsewhere, Tried, way
 from tests.docs.computer import Computer, installed
 from tests.docs.test_extending import NOT_SOURCES
+from tests.figures import Figure
 from tests.image.built import Built
 from tests.image.raspberry import TRIXIE
 from tests.image.stamping import in_frames
@@ -77,6 +78,13 @@ def test_it_is_known_how_it_is_tried(one: Said) -> None:
     assert found is not None, f"{one.page}:{one.line}: nobody knows how to try `{one.command}`"
     if isinstance(found, Elsewhere):
         assert found.words in (PROJECT / found.test).read_text(encoding="utf-8"), f"{found.test} tries it no more"
+
+
+def test_what_is_tried_elsewhere_is_told(figure: Figure) -> None:
+    ways = {one.command: way(one.place, one.command) for one in ALL}
+    for command, found in ways.items():
+        if isinstance(found, Elsewhere):
+            figure(f"`{command}` of the documentation is tried by {found.test}: {found.where}")
 
 
 @pytest.mark.parametrize(
