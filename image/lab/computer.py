@@ -66,7 +66,7 @@ class Computer:
 
     def ip(self, *words: str) -> list[dict[str, Any]]:
         """What iproute2 shows, by its names for things: ip-address(8), ip-route(8)."""
-        output = self.run("ip", "-json", *words)
+        output = self.guest.run("ip", "-n", self.name, "-json", *words)
         found: list[dict[str, Any]] = json.loads(output) if output.strip() else []
         return [entry for entry in found if entry]
 
@@ -81,7 +81,7 @@ class Computer:
         """Try to open TCP connections to these addresses and ports, all at once: what became of each, see `knock`."""
         program = Path(knock.__file__).read_text()
         words = [str(word) for target in targets for word in target]
-        answer = self.guest.ask([*self.in_network, "python3", "-", *words], stdin=program)
+        answer = self.guest.python(program, *words, network=self.name)
         if answer.code != 0:
             raise PermanentError(f"on the {self.name}: could not knock\n{answer.output}")
         return answer.output.split()

@@ -26,6 +26,11 @@ DRIVERS = {"ecm": "cdc_ether", "rndis": "rndis_host", "ncm": "cdc_ncm"}
 USB = "/sys/devices/platform/dummy_hcd.0"
 LEASE_S = 30.0
 
+FOUND = "import glob, sys; print(*glob.glob(sys.argv[1]))"
+LINKED = "import glob, os, sys; print(*map(os.readlink, glob.glob(sys.argv[1])))"
+ROUTES = "for name in 'route', 'ipv6_route': print(open(f'/proc/thread-self/net/{name}').read())"
+"""Programs for what is looked at again and again."""
+
 T = TypeVar("T")
 
 
@@ -83,14 +88,13 @@ class Laptop(Computer):
 
     def driver(self) -> str:
         """The driver of the network adapter: cdc_ether, rndis_host, cdc_ncm; "" while there is none."""
-        links = ["find", self.device(), "-path", "*:*.0/driver", "-printf", "%l"]
-        return self.guest.run(*links).rpartition("/")[2]
+        return self._look(LINKED, f"{self.device()}/*:*.0/driver").rpartition("/")[2]
 
     # --- what it was given
 
     def has_adapter(self) -> bool:
         """Whether there is a network adapter."""
-        return self.ask(["ip", "link", "show", CABLE]).code == 0
+        return self.guest.ask(["ip", "-n", self.name, "link", "show", CABLE]).code == 0
 
     def ipv4(self) -> IPv4Interface | None:
         """Its address by DHCP."""
@@ -130,7 +134,7 @@ class Laptop(Computer):
 
     def has_default_routes(self) -> set[int]:
         """The families (4, 6) of which it would send into the cable what is for the Internet. One short look."""
-        lines = self.run("cat", "/proc/net/route", "/proc/net/ipv6_route").splitlines()
+        lines = self._look(ROUTES).splitlines()
         found = set()
         for words in (line.split() for line in lines):
             if words[:2] == [CABLE, "00000000"] and words[7] == "00000000":
@@ -165,7 +169,7 @@ class Laptop(Computer):
     def resolve_on_the_cable(self, name: str) -> str:
         """The IPv4 address that whoever has that name answers by multicast DNS; "" if nobody does."""
         program = Path(mdns.__file__).read_text()
-        answer = self.guest.ask([*self.in_network, "python3", "-", name, CABLE], stdin=program)
+        answer = self.guest.python(program, name, CABLE, network=self.name)
         return answer.output.strip() if answer.code == 0 else ""
 
     def fetch(self, url: str, *, timeout_s: int = 10) -> str:
@@ -184,9 +188,16 @@ class Laptop(Computer):
         return "LOWER_UP" in self.ip("link", "show", CABLE)[0]["flags"]
 
     def _shown(self) -> str:
-        return self.guest.ask(["find", USB, "-maxdepth", "2", "-name", "[0-9]*-1"]).output.strip()
+        return self._look(FOUND, f"{USB}/*/[0-9]*-1")
+
+    def _look(self, program: str, *argv: str) -> str:
+        answer = self.guest.python(program, *argv, network=self.name)
+        if answer.code != 0:
+            raise PermanentError(f"on the {self.name}: {answer.output}")
+        return answer.output.strip()
 
     def _addresses(self, family: str, *words: str) -> list[str]:
-        answer = self.ask(["ip", "-json", family, "address", "show", "dev", CABLE, *words])
-        shown = json.loads(answer.output or "[]") if answer.code == 0 else []
-        return [f"{a['local']}/{a['prefixlen']}" for link in shown for a in link.get("addr_info", []) if "local" in a]
+        shown = ["address", "show", "dev", CABLE, *words]
+        answer = self.guest.ask(["ip", "-n", self.name, "-json", family, *shown])
+        links = json.loads(answer.output or "[]") if answer.code == 0 else []
+        return [f"{a['local']}/{a['prefixlen']}" for link in links for a in link.get("addr_info", []) if "local" in a]

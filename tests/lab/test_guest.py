@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from appliance.errors import PermanentError
 from image.lab import agent, guest
 from image.lab.guest import Guest, kernel_parameters
+from tests.netns.namespace import Namespace
 
 
 @contextmanager
@@ -50,6 +52,32 @@ def test_what_cannot_start_or_end() -> None:
     with spoken_to() as there:
         assert there.ask(["/does/not/exist"]).code is None
         assert there.ask(["sleep", "9"], timeout_s=0.1).code is None
+
+
+def test_python_runs_within_the_agent() -> None:
+    with spoken_to() as there:
+        own = there.python("import os, sys; print(os.getpid(), *sys.argv[1:])", "one", "two")
+        assert own == guest.Answer(0, f"{os.getpid()} one two\n")
+        assert there.python("print('before'); raise SystemExit(3)") == guest.Answer(3, "before\n")
+        assert there.python("raise SystemExit('no such name')") == guest.Answer(1, "no such name")
+        raised = there.python("print('before'); open('/does/not/exist')")
+        assert raised.code == 1
+        assert raised.output.startswith("before\nTraceback ")
+        assert "FileNotFoundError" in raised.output
+        assert there.python("import time; time.sleep(9)", timeout_s=0.1).code is None
+        assert there.ask(["echo", "x"]).output == "x\n", "the line is still in step"
+
+
+@pytest.mark.netns
+def test_python_in_another_network() -> None:
+    names = "import socket; print(*(name for _, name in socket.if_nameindex()))"
+    with Namespace() as other, spoken_to() as there:
+        before = there.python(names)
+        other.program("ip", "link", "add", "beyond", "type", "veth", "peer", "name", "far")
+        beyond = there.python(names, network=f"/proc/{other.thread_id}/ns/net")
+        assert sorted(beyond.output.split()) == ["beyond", "far", "lo"]
+        assert there.python(names) == before, "the agent itself stays where it is"
+        assert "No such file" in there.python(names, network="nowhere").output
 
 
 def test_failure_is_an_error() -> None:

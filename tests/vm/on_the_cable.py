@@ -157,8 +157,7 @@ def listening(guest: Guest, laptop: Laptop) -> Iterator[tuple[IPv4Address, IPv6A
 
 def connects(guest: Guest, address: str) -> bool:
     """Whether the Pi itself can open a connection to the laptop."""
-    program = f"import socket; socket.create_connection(({address!r}, {PORT}), 3)"
-    return guest.ask(["python3", "-c", program]).code == 0
+    return guest.python(f"import socket; socket.create_connection(({address!r}, {PORT}), 3).close()").code == 0
 
 
 @contextmanager

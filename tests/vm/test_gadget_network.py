@@ -42,7 +42,8 @@ def test_it_starts_as_the_way_out(gadget: Plugged) -> None:
 def says(gadget: Plugged, offered: Offered) -> None:
     """What `appliance status` tells of the cable."""
     wanted = [{"interface": offered.interface, "mode": offered.mode, "families": list(offered.families)}]
-    until(lambda: on_the_pi.status(gadget.guest).get("cable") == wanted, f"the status has {offered}", timeout_s=60)
+    until(lambda: on_the_pi.told(gadget.guest).get("cable") == wanted, f"the status has {offered}", timeout_s=60)
+    assert on_the_pi.status(gadget.guest)["cable"] == wanted
 
 
 def test_what_is_offered_at_power_on_is_nothing(gadget: Plugged) -> None:

@@ -80,7 +80,7 @@ def content(table: str) -> bytes:
 
 def descriptors(plugged: Plugged) -> dict[str, bytes]:
     program = (HERE / "usb_descriptors.py").read_text()
-    answer = plugged.guest.ask(["python3", "-", plugged.laptop.device()], stdin=program)
+    answer = plugged.guest.python(program, plugged.laptop.device())
     assert answer.code == 0, answer.output
     return {name: bytes.fromhex(text) for name, text in json.loads(answer.output).items()}
 

@@ -132,7 +132,7 @@ def test_a_mistake_that_cuts_a_session_is_undone(gateway: Booted, keys: tuple[Pa
     guest, config = gateway.guest, last_good(gateway)
     with session(gateway, keys[0]):
         guest.write(on_the_pi.CONFIG, config.replace("192.168.2.", "192.168.7."))
-        until(lambda: "on trial" in on_the_pi.status(guest).get("trial", ""), "it is on trial", timeout_s=60, every_s=1)
+        until(lambda: "on trial" in on_the_pi.told(guest).get("trial", ""), "it is on trial", timeout_s=60)
         assert last_good(gateway) == config
         status = on_the_pi.reaches_state(guest, "config-error", timeout_s=150)
         assert "ssh over eth1" in status["refused"]
@@ -145,7 +145,7 @@ def test_whoever_moves_it_confirms(gateway: Booted, keys: tuple[Path, Path]) -> 
     with session(gateway, keys[0]):
         moved = config.replace("192.168.2.", "192.168.7.")
         guest.write(on_the_pi.CONFIG, moved + "# again\n")
-        until(lambda: "on trial" in on_the_pi.status(guest).get("trial", ""), "it is on trial", timeout_s=60, every_s=1)
+        until(lambda: "on trial" in on_the_pi.told(guest).get("trial", ""), "it is on trial", timeout_s=60)
         guest.run("appliance", "confirm")
         until(lambda: last_good(gateway) == moved + "# again\n", "it is the last good one", timeout_s=30, every_s=1)
         guest.write(on_the_pi.CONFIG, config)  # in the test that follows it is looked for where it was
@@ -232,7 +232,7 @@ def another_address(gateway: Booted) -> IPv4Address | None:
 
 def states(guest: Guest) -> set[str]:
     """In what states the kinds are."""
-    return {kind["state"] for kind in on_the_pi.status(guest)["kinds"]}
+    return {kind["state"] for kind in on_the_pi.told(guest)["kinds"]}
 
 
 OLD_LAN, NEW_LAN = "192.168.2.", "192.168.7."

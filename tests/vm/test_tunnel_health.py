@@ -102,7 +102,7 @@ def test_full_packets_that_vanish_are_measured_and_no_longer_used(gateway: Boote
 
 def told(gateway: Booted) -> str:
     """What is said of the tunnel, whether it works or not."""
-    return str(on_the_pi.status(gateway.guest)["tunnel"]["sentence"])
+    return str(on_the_pi.told(gateway.guest)["tunnel"]["sentence"])
 
 
 def tunnel_mtu(gateway: Booted) -> int:

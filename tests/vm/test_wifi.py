@@ -78,14 +78,14 @@ PARTS = ("radio", "wifi", "uplink", "networkmanager")
 
 
 def kinds(guest: Guest) -> dict[str, Any]:
-    return {kind["kind"]: kind for kind in on_the_pi.status(guest).get("kinds", [])}
+    return {kind["kind"]: kind for kind in on_the_pi.told(guest).get("kinds", [])}
 
 
 def joins(air: Air, ssid: str, *, timeout_s: float = JOINED_S) -> None:
     """The Pi says so, and everything about its uplink is right."""
 
     def wrong() -> dict[str, str]:
-        found = on_the_pi.status(air.guest)
+        found = on_the_pi.told(air.guest)
         errors = {kind["kind"]: kind["error"] for kind in found.get("kinds", []) if kind["kind"] in PARTS}
         return {name: error for name, error in errors.items() if error} | (
             {} if found.get("wifi") == ssid else {"": ssid}
