@@ -64,7 +64,7 @@ VIRT = Machine(
     # QEMU forgets its translations: a boot takes a quarter longer.
     parameters=("console=ttyAMA0", "net.ifnames=0", "systemd.default_device_timeout_sec=600", "nokaslr"),
     dtb=None,
-    boot_s=400,
+    boot_s=900,
 )
 
 RASPI3B = Machine(
@@ -79,7 +79,7 @@ RASPI3B = Machine(
     parameters=("console=ttyAMA0",),
     dtb="bcm2837-rpi-3-b.dtb",
     dtb_pins=(("/leds/led-act", 29),),  # where a 3 B+ has it
-    boot_s=600,
+    boot_s=1200,
 )
 
 RASPI0 = Machine(

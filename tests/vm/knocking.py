@@ -30,7 +30,6 @@ STRANGERS: Mapping[int, IPv4Address | IPv6Address] = {
 ASKED = (("tcp", 22), ("udp", 53), ("tcp", 8080))
 """Of the box and of a host inside: what listens there, and what does not."""
 EVERYBODY, ECHO = IPv6Address("ff02::1"), 128
-READY_S = 240
 FIRST = "knocking-first"
 """The log of who knocks at a first boot."""
 
@@ -117,7 +116,7 @@ def until_ready(
         running = outside.enter_context(knocks)
         until(lambda: running.sent, "somebody knocks", timeout_s=10)
         with power as guest:
-            on_the_pi.is_ready(guest, timeout_s=READY_S)
+            on_the_pi.is_ready(guest, timeout_s=on_the_pi.READY_S)
             if at is not None:
                 until(lambda: any(each in at for each in running.found), f"it takes an address in {at}", timeout_s=60)
             sent = running.sent

@@ -20,13 +20,12 @@ from tests.vm.knocking import FIRST, Knocking
 from tests.vm.verdicts import Inside, at_gadget, crossed
 
 pytestmark = pytest.mark.vm
-READY_S = 240
 OWN = IPv4Interface("10.55.0.1/28")
 HOSTNAME = "pigadget"
 
 
 def test_ready(gadget: Plugged) -> None:
-    on_the_pi.is_ready(gadget.guest, timeout_s=READY_S)
+    on_the_pi.is_ready(gadget.guest, timeout_s=on_the_pi.READY_S)
 
 
 def test_nothing_gets_in_at_the_first_boot(gadget: Plugged) -> None:

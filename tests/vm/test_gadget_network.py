@@ -18,7 +18,7 @@ from tests.vm import on_the_pi
 from tests.vm.gadgets import Plugged, wired
 
 pytestmark = pytest.mark.vm
-READY_S, OWN = 240, IPv4Address("10.55.0.1")
+OWN = IPv4Address("10.55.0.1")
 WINDOWS = IPv4Interface("192.168.137.1/24")
 """What a laptop calls itself that shares its Internet: Windows does."""
 TURN_S, BACK_S = 90.0, 30.0
@@ -27,11 +27,11 @@ TURN_S, BACK_S = 90.0, 30.0
 
 @pytest.fixture(scope="module", autouse=True)
 def auto(gadget: Plugged) -> Iterator[None]:
-    on_the_pi.is_ready(gadget.guest, timeout_s=READY_S)
+    on_the_pi.is_ready(gadget.guest, timeout_s=on_the_pi.READY_S)
     gadget.guest.write(on_the_pi.CONFIG, wired().replace("share: route", "share: auto"))
     yield
     gadget.guest.write(on_the_pi.CONFIG, wired())
-    on_the_pi.reaches_state(gadget.guest, "ready", timeout_s=READY_S)
+    on_the_pi.reaches_state(gadget.guest, "ready", timeout_s=on_the_pi.READY_S)
 
 
 def test_it_starts_as_the_way_out(gadget: Plugged) -> None:

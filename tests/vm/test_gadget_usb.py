@@ -18,7 +18,6 @@ from tests.vm import on_the_pi
 from tests.vm.gadgets import Plugged, adapters, function_addresses_of, wired
 
 pytestmark = pytest.mark.vm
-READY_S = 240
 HERE = Path(__file__).parent
 ECM, RNDIS = 1, 2
 """The configurations' numbers."""
@@ -103,8 +102,8 @@ def serial(guest: Guest) -> str:
 
 def begin_daemon(plugged: Plugged) -> None:
     """Start it anew; when that has ended, it has put everything right once."""
-    plugged.guest.run("systemctl", "restart", "appliance.service", timeout_s=READY_S)
-    on_the_pi.reaches_state(plugged.guest, "ready", timeout_s=READY_S)
+    plugged.guest.run("systemctl", "restart", "appliance.service", timeout_s=on_the_pi.READY_S)
+    on_the_pi.reaches_state(plugged.guest, "ready", timeout_s=on_the_pi.READY_S)
 
 
 @pytest.mark.parametrize("name", list(DESCRIPTORS))
@@ -172,7 +171,7 @@ def test_other_functions_are_shown_once(gadget: Plugged) -> None:
     release = descriptors(gadget)["device"][12:14]
     gadget.guest.write(on_the_pi.CONFIG, wired().replace("[ecm, rndis]", "[ecm, rndis, acm]"))
     until(lambda: gadget.laptop.device() and connections(gadget) > before, "the host sees another", timeout_s=60)
-    on_the_pi.reaches_state(gadget.guest, "ready", timeout_s=READY_S)
+    on_the_pi.reaches_state(gadget.guest, "ready", timeout_s=on_the_pi.READY_S)
     shown = descriptors(gadget)
     assert shown["device"][12:14] != release
     assert shown["configuration 0"][:6] == content(DESCRIPTORS["configuration 0"])[:6], "RNDIS is alone, as before"
@@ -186,10 +185,10 @@ def test_other_functions_are_shown_once(gadget: Plugged) -> None:
 def test_without_a_device_controller_the_overlay_is_named(gadget: Plugged) -> None:
     """And when one appears, it is used."""
     gadget.guest.run("modprobe", "-r", "dummy_hcd")
-    status = on_the_pi.reaches_state(gadget.guest, "waiting", timeout_s=READY_S)
+    status = on_the_pi.reaches_state(gadget.guest, "waiting", timeout_s=on_the_pi.READY_S)
     assert "dtoverlay=dwc2,dr_mode=peripheral" in json.dumps(status)
     gadget.guest.run("modprobe", "dummy_hcd")
-    on_the_pi.reaches_state(gadget.guest, "ready", timeout_s=READY_S)
+    on_the_pi.reaches_state(gadget.guest, "ready", timeout_s=on_the_pi.READY_S)
     reaches_the_pi(gadget, "ecm")
 
 

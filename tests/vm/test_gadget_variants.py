@@ -16,7 +16,6 @@ from tests.vm import on_the_cable, on_the_pi
 from tests.vm.gadgets import EXAMPLES, Plugged, wired
 
 pytestmark = pytest.mark.vm
-READY_S = 240
 OWN = IPv4Interface("10.55.0.1/28")
 
 
@@ -43,7 +42,7 @@ def test_without_an_uplink(gadget: Plugged) -> None:
     """The example as it stands: its network is the Pi's own choice."""
     with configured(gadget, (EXAMPLES / "gadget-offline.yaml").read_text()):
         until(lambda: own_on(gadget, BRIDGE) not in (OWN, None), "the Pi is on another network", timeout_s=120)
-        on_the_pi.reaches_state(gadget.guest, "ready", timeout_s=READY_S)
+        on_the_pi.reaches_state(gadget.guest, "ready", timeout_s=on_the_pi.READY_S)
         own, laptop = own_on(gadget, BRIDGE), gadget.laptop
         assert own is not None and own.network.prefixlen == 28
         laptop.until(lambda: is_on(laptop, own.network), "the laptop is on that network", timeout_s=60)

@@ -11,7 +11,6 @@ from tests.vm import on_the_cable, on_the_pi
 from tests.vm.gadgets import Plugged, adapters, plugged_in_again
 
 pytestmark = pytest.mark.vm
-READY_S = 240
 OWN = IPv4Interface("10.55.0.1/28")
 HOSTNAME = "pigadget"
 DAEMON = "appliance.service"
@@ -20,7 +19,7 @@ DAEMON = "appliance.service"
 @pytest.fixture(scope="module")
 def before(gadget: Plugged) -> dict[str, str]:
     """The addresses that the laptop saw at the first boot, of which this is the end."""
-    on_the_pi.is_ready(gadget.guest, timeout_s=READY_S)
+    on_the_pi.is_ready(gadget.guest, timeout_s=on_the_pi.READY_S)
     gadget.laptop.lease(timeout_s=60)
     gadget.guest.run("systemctl", "disable", DAEMON)
     return adapters(gadget)
@@ -64,8 +63,8 @@ def test_the_daemon_leaves_the_cable_alone(again: Plugged) -> None:
     """Once it comes: the laptop sees no device go and come. Everything else it puts right."""
     seen = times_connected(again)
     again.guest.run("systemctl", "enable", DAEMON)
-    again.guest.run("systemctl", "start", DAEMON, timeout_s=READY_S)
-    on_the_pi.is_ready(again.guest, timeout_s=READY_S)
+    again.guest.run("systemctl", "start", DAEMON, timeout_s=on_the_pi.READY_S)
+    on_the_pi.is_ready(again.guest, timeout_s=on_the_pi.READY_S)
     assert times_connected(again) == seen == 1
     on_the_cable.is_the_router(again.laptop, OWN)
     on_the_cable.reaches_the_internet(again.laptop)

@@ -27,7 +27,6 @@ from tests.vm.scanned import exposed, finds_only
 from tests.vm.verdicts import INSIDE, PLACES, at_gateway, crossed, give_second_arm
 
 pytestmark = pytest.mark.vm
-READY_S = 240
 AGAIN = "knocking-again"
 NOTHING_DIFFERS = "Nothing differs, nothing would be done.\n"
 AS_PI = ("runuser", "-u", "pi", "--")
@@ -43,7 +42,7 @@ def gateway(gateway_image: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 def test_ready(gateway: Booted) -> None:
     """The guest's own verdict: the appliance is ready, its initrd did its work, and no unit has failed."""
-    on_the_pi.is_ready(gateway.guest, timeout_s=READY_S)
+    on_the_pi.is_ready(gateway.guest, timeout_s=on_the_pi.READY_S)
 
 
 def test_nothing_gets_in_at_the_first_boot(gateway: Booted) -> None:
@@ -407,7 +406,7 @@ class TestFaultOutside:
 @pytest.fixture(scope="module")
 def before(gateway: Booted) -> on_the_pi.Traces:
     """The first boot's, once it is ready and the client has its addresses, whichever tests ran before."""
-    on_the_pi.is_ready(gateway.guest, timeout_s=READY_S)
+    on_the_pi.is_ready(gateway.guest, timeout_s=on_the_pi.READY_S)
     checks.gives_slaac_address(gateway.lab)
     checks.gives_lease(gateway.lab, gateway.appliance)
     return on_the_pi.traces(gateway.guest)
@@ -419,7 +418,7 @@ def again(gateway: Booted, before: on_the_pi.Traces) -> Iterator[Booted]:
     with ExitStack() as outside:
         outside.enter_context(knocking(gateway.lab, gateway.lab.client.slaac_address(), AGAIN))
         with booting_again(gateway, VIRT) as booted:
-            on_the_pi.is_ready(booted.guest, timeout_s=READY_S)
+            on_the_pi.is_ready(booted.guest, timeout_s=on_the_pi.READY_S)
             outside.close()
             yield booted
 

@@ -19,7 +19,7 @@ from tests.vm import on_the_pi
 from tests.vm.conftest import EXAMPLE, Booted, booting
 
 pytestmark = pytest.mark.vm
-READY_S = 600
+READY_S = 1800
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def gateway(gateway_image: Path, keys: tuple[Path, Path], tmp_path_factory: pyte
 
 def test_says_the_line(gateway: Booted) -> None:
     line = next(at for at, text in enumerate(gateway.config.splitlines(), 1) if WRONG in text)
-    status = on_the_pi.reaches_state(gateway.guest, "config-error", timeout_s=240)
+    status = on_the_pi.reaches_state(gateway.guest, "config-error", timeout_s=on_the_pi.READY_S)
     assert [problem["line"] for problem in status["problems"]] == [line]
     gateway.guest.run("sync")
     assert f"ERROR line {line}" in Card(gateway.guest.card).read("appliance-status.txt")
@@ -253,14 +253,14 @@ def test_a_power_cut_during_a_trial_ends_in_one_of_the_two(gateway: Booted, keys
         guest.run("sync", "--file-system", on_the_pi.CONFIG)
         guest.run("sh", "-c", f"until test -e {TRIAL}; do sleep 0.05; done")
         with booting_again(gateway, VIRT, cut=True) as second:
-            on_the_pi.is_ready(second.guest, timeout_s=240)
+            on_the_pi.is_ready(second.guest, timeout_s=on_the_pi.READY_S)
             status = on_the_pi.status(second.guest)
             assert status["configuration"] == "appliance.yaml"
             assert status["trial"].startswith("on trial for up to ")
             assert last_good(second) == config
             is_whole(second.guest, NEW_LAN, OLD_LAN)
             with booting_again(second, VIRT, cut=True) as third:
-                status = on_the_pi.reaches_state(third.guest, "config-error", timeout_s=240)
+                status = on_the_pi.reaches_state(third.guest, "config-error", timeout_s=on_the_pi.READY_S)
                 assert status["configuration"] == "last good configuration"
                 assert status["refused"] == "the machine went down 2 times while it was tried"
                 assert not status["trial"]

@@ -27,7 +27,6 @@ from tests.vm.conftest import LAN_ADDRESS, Booted, booting, two_armed
 from tests.vm.dual_stack import Samples, has_ipv6, sampling
 
 pytestmark = pytest.mark.vm
-READY_S = 480
 WITHDRAWN_S, FALL_BACK_S, SAMPLED_S, TOLD_S, OFFERED_S = 10.0, 1.0, 20.0, 45.0, 90.0
 CERTIFICATES = "/usr/local/share/ca-certificates"
 ACCOUNT = "  broker: {user: somebody, key: K3yOfTheTunnel/9, tunnel: 123456}\n"
@@ -55,10 +54,10 @@ def trust(gateway: Booted) -> None:
 def test_it_believes_nobody_else_to_be_the_broker(gateway: Booted) -> None:
     """The image does not know the lab's authority. Once it is made to, the broker is told, and everything is right."""
     words = "who answers for the broker cannot prove to be it"
-    on_the_pi.says_of_the_tunnel(gateway.guest, words, of="broker", timeout_s=READY_S)
+    on_the_pi.says_of_the_tunnel(gateway.guest, words, of="broker", timeout_s=on_the_pi.READY_S)
     assert not gateway.lab.provider.calls()
     trust(gateway)
-    on_the_pi.is_ready(gateway.guest, timeout_s=READY_S)
+    on_the_pi.is_ready(gateway.guest, timeout_s=on_the_pi.READY_S)
     assert answers(gateway.lab) == [f"nochg {places.WAN_ROUTER.ip}"]
     checks.gives_slaac_address(gateway.lab)
     checks.gives_lease(gateway.lab, gateway.appliance)
@@ -171,5 +170,5 @@ def test_a_tunnel_that_was_deleted(gateway: Booted, calls_before: int, figure: F
     tell(figure, "a tunnel that was deleted", samples, f"said after {said_s:.1f} s")
     register.enter(public)
     until(lambda: has_ipv6(lab), "the LAN has IPv6 again", timeout_s=OFFERED_S)
-    on_the_pi.is_ready(guest, timeout_s=READY_S)
+    on_the_pi.is_ready(guest, timeout_s=on_the_pi.READY_S)
     assert answers(lab)[calls_before:] == ["nohost"]

@@ -27,14 +27,13 @@ from tests.vm.conftest import EXAMPLE, Booted, booting
 from tests.vm.dual_stack import Samples, fetch_by_name, sampling
 
 pytestmark = pytest.mark.vm
-READY_S = 240
 WITHDRAWN_S, FALL_BACK_S, OFFERED_S, SIZED_S = 10.0, 1.0, 90.0, 120.0
 
 
 @pytest.fixture(scope="module")
 def gateway(gateway_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Booted]:
     with booting(gateway_image, tmp_path_factory.mktemp("health"), VIRT, EXAMPLE.read_text()) as booted:
-        on_the_pi.is_ready(booted.guest, timeout_s=READY_S)
+        on_the_pi.is_ready(booted.guest, timeout_s=on_the_pi.READY_S)
         checks.gives_slaac_address(booted.lab)
         checks.gives_lease(booted.lab, booted.appliance)
         ip(booted.lab.world, CLIENT, "route", "replace", "default", "via", str(booted.lab.site.router))

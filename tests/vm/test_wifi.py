@@ -42,7 +42,7 @@ HOUSE_PREFIX, CABIN_PREFIX = home.ROUTER_IPV6, IPv6Interface("2001:db8:179:1::1/
 OWN = IPv4Interface("10.55.0.1/28")
 USUAL_PORTS = (22, 53, 80)
 FIXED = IPv4Interface("192.168.178.77/24")
-FIRST_S, JOINED_S, SAID_S = 240.0, 180.0, 240.0
+JOINED_S, SAID_S = 240.0, 240.0
 WITHDRAWN_S = 10.0
 """Twice what holds over a wire: the two emulated processors play the access points and their networks as well."""
 
@@ -107,7 +107,7 @@ def addresses(guest: Guest) -> list[IPv4Interface]:
 
 
 def test_a_blocked_radio_is_switched_on_and_the_network_joined(air: Air) -> None:
-    joins(air, HOME, timeout_s=FIRST_S)
+    joins(air, HOME, timeout_s=on_the_pi.READY_S)
     [address] = addresses(air.guest)
     assert address.network == HOUSE_NETWORK.network
     assert str(address.ip) in air.house.leases()

@@ -44,7 +44,7 @@ ZERO = replace(RASPI0, dtb_changes=(*RASPI0.dtb_changes, ("/", "serial-number", 
 PARAMETERS = ("modules-load=usbip-vudc",)
 CONTROLLER = "usbip-vudc.0"
 GADGET = "/sys/kernel/config/usb_gadget/appliance"
-READY_S, HALT_S = 900, 300
+READY_S, HALT_S = 1800, 600
 RSS_MIB = 36
 
 
