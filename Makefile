@@ -33,7 +33,7 @@ pictures: test-packages .venv/.test-ready ## docs/pictures anew, from what comma
 	$(PYTHON) -m tests.docs.pictures $(if $(ALL),all)
 
 test: test-packages .venv/.test-ready ## every test there is: lint, unit, network namespaces, containers, real images in QEMU
-	$(PYTEST) --numprocesses 2 --dist loadscope
+	$(PYTEST) --numprocesses 3 --dist loadscope
 
 unit: .venv/.test-ready ## the tests that touch nothing: seconds
 	$(PYTEST) -m "not netns and not container and not vm and not build and not programs"

@@ -1,6 +1,6 @@
 """A pytest plugin: which tests may run beside which, where there are several processes for them.
 
-Most of a test's time is spent waiting, so two run at a time. What shares a machine that was booted once stays
+Most of a test's time is spent waiting, so three run at a time. What shares a machine that was booted once stays
 together, and what counts the seconds of one has the computer for itself meanwhile.
 """
 
@@ -15,11 +15,17 @@ from typing import IO
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 FOLDER = Path(__file__).parent.parent / ".cache"
-MACHINES = ("tests", "vm")
 SHARED_MACHINE = "test_gadget"
-"""The files of this beginning share one."""
+"""The files of machines of this beginning share one."""
+NAMESPACES = ("appliance", "firstboot", "lab", "netns")
+"""The folders of what needs nothing but namespaces, if that. The others build images, or root file systems, and one
+of them looks whether anything is mounted when it is over.
+"""
+LONGEST_FIRST = (SHARED_MACHINE, "builds", "namespaces", "test_wifi.py", "test_gateway.py", "test_recovery.py")
+"""So that nobody waits for the last one for long."""
 
 
 class _Computer:
@@ -82,13 +88,20 @@ def pytest_runtest_protocol() -> Iterator[None]:
 
 
 class _ByMachine(LoadScopeScheduling):  # type: ignore[misc]
-    """Each file of machines by itself, and all the rest together."""
+    """Each file of machines by itself, and the others in two groups."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = PurePath(nodeid.partition("::")[0])
-        if path.parts[:2] != MACHINES:
-            return "the rest"
-        return SHARED_MACHINE if path.name.startswith(SHARED_MACHINE) else path.name
+        folder = path.parts[1]
+        if folder == "vm":
+            return SHARED_MACHINE if path.name.startswith(SHARED_MACHINE) else path.name
+        return "namespaces" if folder in NAMESPACES else "builds"
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        waiting = [scope for scope in LONGEST_FIRST if scope in self.workqueue]
+        if waiting:
+            self.workqueue.move_to_end(waiting[0], last=False)
+        super()._assign_work_unit(node)
 
 
 @pytest.hookimpl(optionalhook=True)
