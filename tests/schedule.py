@@ -87,15 +87,20 @@ def pytest_runtest_protocol() -> Iterator[None]:
         return (yield)
 
 
+def group(nodeid: str) -> str:
+    """What stays in one process with this test."""
+    path = PurePath(nodeid.partition("::")[0])
+    folder = path.parts[1]
+    if folder == "vm":
+        return SHARED_MACHINE if path.name.startswith(SHARED_MACHINE) else path.name
+    return "namespaces" if folder in NAMESPACES else "builds"
+
+
 class _ByMachine(LoadScopeScheduling):  # type: ignore[misc]
     """Each file of machines by itself, and the others in two groups."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path = PurePath(nodeid.partition("::")[0])
-        folder = path.parts[1]
-        if folder == "vm":
-            return SHARED_MACHINE if path.name.startswith(SHARED_MACHINE) else path.name
-        return "namespaces" if folder in NAMESPACES else "builds"
+        return group(nodeid)
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         waiting = [scope for scope in LONGEST_FIRST if scope in self.workqueue]
