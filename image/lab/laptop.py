@@ -25,6 +25,7 @@ DRIVERS = {"ecm": "cdc_ether", "rndis": "rndis_host", "ncm": "cdc_ncm"}
 """The kernel's driver of each network function, on the host's side."""
 USB = "/sys/devices/platform/dummy_hcd.0"
 LEASE_S = 30.0
+PATIENCE_S = 40.0
 
 FOUND = "import glob, sys; print(*glob.glob(sys.argv[1]))"
 LINKED = "import glob, os, sys; print(*map(os.readlink, glob.glob(sys.argv[1])))"
@@ -114,15 +115,16 @@ class Laptop(Computer):
 
         An adapter that changes its network namespace while the Pi's word that there is a carrier is on its way (an
         interrupt transfer, which is sent once) never hears it. On a computer without namespaces that cannot happen;
-        here it is plugged in again when half of the time is over.
+        here it is plugged in again when half of the time is over, or `PATIENCE_S`.
         """
+        first_s = min(timeout_s / 2, PATIENCE_S)
         try:
-            return until(probe, what, timeout_s=timeout_s / 2)
+            return until(probe, what, timeout_s=first_s)
         except TimeoutError:
             if self.has_adapter() and not self._has_carrier():
                 self.unplug()
                 self.plug()
-            return until(probe, what, timeout_s=timeout_s / 2)
+            return until(probe, what, timeout_s=timeout_s - first_s)
 
     def slaac(self, *, timeout_s: float = LEASE_S) -> list[IPv6Interface]:
         """Its addresses by SLAAC; TimeoutError if it gets none."""
