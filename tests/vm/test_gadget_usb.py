@@ -23,7 +23,8 @@ ECM, RNDIS = 1, 2
 """The configurations' numbers."""
 OWN = "10.55.0.1"
 REPLUGS = 50
-BACK_WITHIN_S = 3.0
+BACK_WITHIN_S, BACK_AT_WORST_S = 3.0, 10.0
+"""As a rule, and where the computer has something else to do just then."""
 
 DESCRIPTORS = {
     "device": """
@@ -154,7 +155,8 @@ def test_unplugged_and_plugged_in_again(gadget: Plugged, figure: Figure) -> None
     for what, column in (("carrier", carrier), ("the Pi answers ARP", answered), ("it answers a ping", ping)):
         times = f"{column[0]:.2f} s at best, {median(column):.2f} s, {column[-1]:.2f} s at worst"
         figure(f"plugged in {REPLUGS} times: {what} after {times}")
-    assert max(carrier[-1], answered[-1]) <= BACK_WITHIN_S
+    assert max(median(carrier), median(answered)) <= BACK_WITHIN_S
+    assert max(carrier[-1], answered[-1]) <= BACK_AT_WORST_S
     assert ping[-1] < math.inf
 
 
