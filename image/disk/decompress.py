@@ -6,7 +6,7 @@ import gzip
 import lzma
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, cast
@@ -54,7 +54,7 @@ def content(source: Path, progress: Callable[[int, int | None], None]) -> Iterat
 
 def _chunks(kind: str, packed: BinaryIO, source: Path) -> Iterator[bytes]:
     if kind == "zst":
-        yield from _zstandard(packed)
+        yield from zst(iter(lambda: packed.read(CHUNK_BYTES), b""))
         return
     with _opened(kind, packed, source) as reader:
         while chunk := reader.read(CHUNK_BYTES):
@@ -79,10 +79,13 @@ def _opened(kind: str, packed: BinaryIO, source: Path) -> Iterator[IO[bytes]]:
                 yield reader
 
 
-def _zstandard(packed: BinaryIO) -> Iterator[bytes]:
-    """Every frame of a file; zstandard's own readers take a file that is cut short for one that ends."""
+def zst(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The content of all frames that are in these chunks, one after the other. Raises EOFError if the last is cut
+    short: zstandard's own readers take that for the end.
+    """
     frame, begun = zstandard.ZstdDecompressor().decompressobj(), False
-    while data := packed.read(CHUNK_BYTES):
+    for chunk in chunks:
+        data = chunk
         while data:
             yield frame.decompress(data)
             begun, data = not frame.eof, frame.unused_data

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import zstandard
 
+from image.disk.decompress import zst
+
 SKIPPABLE = range(0x184D2A50, 0x184D2A60)
 REPEATED_BYTE = 1
 """The type of a block that is one byte, whatever its size says."""
@@ -86,6 +88,4 @@ def _end(data: mmap.mmap, at: int) -> int:
 def content(file: Path, end: int) -> Iterator[bytes]:
     """What is in the frames that are before byte `end` of a file, in pieces."""
     with file.open("rb") as reader:
-        decompressor = zstandard.ZstdDecompressor().decompressobj(read_across_frames=True)
-        while chunk := reader.read(min(CHUNK_BYTES, end - reader.tell())):
-            yield decompressor.decompress(chunk)
+        yield from zst(iter(lambda: reader.read(min(CHUNK_BYTES, end - reader.tell())), b""))

@@ -69,5 +69,5 @@ def _unpack(image: Path, end: int, plain: Path, size: int, progress: Progress) -
                 decompress.write_sparse(writer, chunk)
                 progress(writer.tell(), None)
             writer.truncate(size)
-    except zstandard.ZstdError as error:
+    except (EOFError, zstandard.ZstdError) as error:
         raise InputError(f"{image} is damaged: {error}") from error
