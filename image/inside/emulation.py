@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from appliance.errors import InputError, PermanentError
 from image.run import missing, run
@@ -29,6 +31,13 @@ INITIAL_USER_NAMESPACE = 0xEFFFFFFD
 """Its inode number: PROC_USER_INIT_INO in the kernel's include/linux/proc_ns.h."""
 
 
+EXIT = {
+    "aarch64": struct.pack("<3I", 0xD2800BA8, 0xD2800000, 0xD4000001),  # mov x8, 93; mov x0, 0; svc 0
+    "arm": struct.pack("<3I", 0xE3A07001, 0xE3A00000, 0xEF000000),  # mov r7, 1; mov r0, 0; svc 0
+}
+"""What ends a program well: the system call exit(0)."""
+
+
 def is_native(machine: str) -> bool:
     """Whether this machine runs that one's programs itself."""
     return os.uname().machine in NATIVE[machine]
@@ -44,12 +53,14 @@ def enable(machine: str) -> None:
     interpreter = shutil.which(f"qemu-{machine}-static")
     if interpreter is None:
         raise missing(f"qemu-{machine}-static")
-    if not _own_table():
+    if _own_table():
+        (BINFMT / "register").write_text(entry(f"qemu-{machine}", machine, interpreter))
+    elif not _runs(machine):
         raise InputError(
             f"this machine cannot run programs for {machine}: binfmt_misc has no entry for them",
-            hint="sudo apt-get install qemu-user-static binfmt-support, or use Linux 6.7 or later",
+            hint="sudo apt-get install qemu-user-static binfmt-support, not in a container but on the machine whose "
+            "kernel it is, or use Linux 6.7 or later",
         )
-    (BINFMT / "register").write_text(entry(f"qemu-{machine}", machine, interpreter))
 
 
 def entry(name: str, machine: str, interpreter: str) -> str:
@@ -68,6 +79,34 @@ def _registered(machine: str) -> bool:
         if {"enabled", f"magic {MAGIC[machine]}"} <= set(lines) and "F" in flags:
             return True
     return False
+
+
+def _runs(machine: str) -> bool:
+    """Whether the kernel runs its programs in a folder where nothing else is, as in an image: the table may have an
+    entry for them that nobody sees here, as in a container.
+    """
+    with TemporaryDirectory() as folder:
+        Path(folder, "program").write_bytes(program(machine))
+        Path(folder, "program").chmod(0o755)
+        try:
+            run(["chroot", folder, "/program"])
+        except PermanentError:
+            return False
+    return True
+
+
+def program(machine: str) -> bytes:
+    """The smallest program for a machine: its ELF header, one segment with all of it, and `EXIT`; see elf(5)."""
+    code, address, page = EXIT[machine], 0x10000, 0x10000
+    sizes = (64, 56) if machine == "aarch64" else (52, 32)
+    begin, whole = sum(sizes), sum(sizes) + len(code)
+    if machine == "aarch64":
+        header = struct.pack("<I3QI6H", 1, address + begin, sizes[0], 0, 0, *sizes, 1, 0, 0, 0)
+        segment = struct.pack("<2I6Q", 1, 5, 0, address, address, whole, whole, page)
+    else:
+        header = struct.pack("<5I6H", 1, address + begin, sizes[0], 0, 0x05000000, *sizes, 1, 0, 0, 0)
+        segment = struct.pack("<8I", 1, 0, address, address, whole, whole, 5, page)
+    return bytes.fromhex(MAGIC[machine]) + header + segment + code
 
 
 def _escaped(hexadecimal: str) -> str:

@@ -29,6 +29,12 @@ PR_SET_PDEATHSIG = 1
 
 ERRORS = {error.__name__: error for error in (ApplianceError, InputError, TemporaryError, PermanentError)}
 
+IN_A_CONTAINER = (
+    "in a container, start it with --security-opt seccomp=image/container/seccomp.json (or =unconfined) "
+    "--security-opt apparmor=unconfined"
+)
+"""What it takes there."""
+
 UMASK = 0o022
 """Whatever the user's is: modes of files that are made in an image follow from it."""
 
@@ -98,7 +104,7 @@ def _first_process(function: Callable[[], None], reports: IO[str]) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # process 1 has no default actions
     try:
         os.umask(UMASK)
-        run(["mount", "--make-rprivate", "/"])
+        _own_mounts()
         function()
         told: dict[str, object] = {"done": True}
     except ApplianceError as error:
@@ -113,6 +119,17 @@ def _first_process(function: Callable[[], None], reports: IO[str]) -> NoReturn:
     os._exit(0)
 
 
+def _own_mounts() -> None:
+    """What is mounted from now on is seen by nobody outside."""
+    try:
+        run(["mount", "--make-rprivate", "/"])
+    except PermanentError as error:
+        raise InputError(
+            f"nothing can be mounted here: {error.message.splitlines()[-1].strip()}",
+            hint=f"{IN_A_CONTAINER}; on Ubuntu, sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+        ) from error
+
+
 def _unshare() -> bool:
     """Enter new namespaces; whether a user namespace is among them (real root can do without one)."""
     if _libc.unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID) == 0:
@@ -122,11 +139,7 @@ def _unshare() -> bool:
         return False
     raise InputError(
         f"namespaces cannot be made here: {os.strerror(number)}",
-        hint=(
-            "in a container, start it with --security-opt seccomp=unconfined --security-opt apparmor=unconfined"
-            if number == errno.EPERM
-            else "see `sysctl user.max_user_namespaces`"
-        ),
+        hint=(IN_A_CONTAINER if number == errno.EPERM else "see `sysctl user.max_user_namespaces`"),
     )
 
 

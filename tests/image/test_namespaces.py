@@ -38,6 +38,19 @@ def test_that_they_cannot_be_made_comes_out_as_it_is(monkeypatch: pytest.MonkeyP
         namespaces.inside(lambda: None)
 
 
+def test_that_nothing_can_be_mounted_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where AppArmor lets namespaces be made, and nothing be done in them."""
+
+    def refuse(argv: list[str]) -> str:
+        raise PermanentError(f"{argv[0]} failed with exit code 32\n  permission denied")
+
+    monkeypatch.setattr(namespaces, "run", refuse)
+    monkeypatch.setattr(namespaces, "_unshare", lambda: False)
+    with pytest.raises(InputError, match="nothing can be mounted here: permission denied") as caught:
+        namespaces.inside(lambda: None)
+    assert "apparmor=unconfined" in str(caught.value.hint)
+
+
 def test_inside_we_are_root_and_process_1(tmp_path: Path) -> None:
     def write() -> None:
         (tmp_path / "who").write_text(f"{os.getuid()} {os.getgid()} {os.getpid()}")
