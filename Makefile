@@ -23,8 +23,9 @@ image: build-packages .venv/.build-ready ## a flashable image in dist/ (PROFILE=
 	$(PYTHON) -m appliance build --profile $(PROFILE) --board $(BOARD) $(if $(CONFIG),--config $(CONFIG)) \
 		$(if $(BASE),--base $(BASE)) $(if $(SHA256),--sha256 $(SHA256)) $(if $(REFRESH),--refresh) $(if $(FORMAT),--format $(FORMAT))
 
-deb: build-packages .venv/.build-ready ## a package for any Debian 12 or 13, in dist/
+deb: build-packages .venv/.build-ready ## packages for any Debian 12 or 13, of the daemon and of the builder, in dist/
 	$(PYTHON) -m appliance deb
+	$(PYTHON) -m appliance deb --builder
 
 docs: .venv/.build-ready ## docs/appliance.yaml.md anew, from the model
 	$(PYTHON) -m image.manual appliance.yaml.md > docs/appliance.yaml.md.new && mv docs/appliance.yaml.md.new docs/appliance.yaml.md

@@ -22,8 +22,13 @@ PAGES = {
     "usr/share/man/man5/appliance.yaml.5.gz": "appliance.yaml.5",
 }
 """Where each is on the machine, and its name in `image.manual.pages`."""
+BUILDER = "builder/"
+COMMON = ("appliance.yaml.5",)
+"""What is the same on the build host; of the rest it has pages of its own, whose names begin so."""
 
 OF_THE_PACKAGE = COMPLETION | OTHER_SHELLS | PAGES
+OF_THE_BUILDER = {target: name if name in COMMON else f"{BUILDER}{name}" for target, name in OF_THE_PACKAGE.items()}
+"""The same places: what is there is about more commands."""
 
 MAN = "usr/bin/man"
 

@@ -1,4 +1,4 @@
-"""A pytest plugin: a Debian of each release that the package is for, with the package, made once."""
+"""A pytest plugin: a Debian of each release that the packages are for, with the daemon's, made once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from image import deb
+from image.deb import builder, daemon
 from image.run import run
 
 EPOCH = 1_700_000_000
@@ -29,15 +29,30 @@ later would delete through that.
 _INSTALL = 'chroot "$1" apt-get install --yes --no-install-recommends'
 
 
+BUILDER = "builder.deb"
+"""The builder's package, in a root's root folder."""
+
+
 @pytest.fixture(scope="session")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Debian package."""
-    return deb.build(tmp_path_factory.mktemp("deb"), epoch=EPOCH)
+    """The daemon's Debian package."""
+    return daemon.build(tmp_path_factory.mktemp("deb"), epoch=EPOCH)
 
 
 @pytest.fixture(scope="session")
-def debian_root(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """A root of a release with the package and what it needs. It is to be copied (`copied`), not changed."""
+def builder_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The builder's."""
+    return builder.build(tmp_path_factory.mktemp("deb"), epoch=EPOCH)
+
+
+@pytest.fixture(scope="session")
+def debian_root(
+    package: Path, builder_package: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
+    """A root of a release with the daemon's package and what it needs; what the builder's needs is downloaded.
+
+    It is to be copied (`copied`), not changed.
+    """
     if os.geteuid() != 0:
         pytest.skip("another root needs root")
 
@@ -48,6 +63,8 @@ def debian_root(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
             f"--customize-hook=upload {package} /appliance.deb",
             f"--customize-hook={_INSTALL} /appliance.deb",
             f"--customize-hook={_INSTALL} --download-only {' '.join([*_LATER, DHCP_CLIENT[release]])}",
+            f"--customize-hook=upload {builder_package} /{BUILDER}",
+            f"--customize-hook={_INSTALL} --download-only /{BUILDER}",
         ]
         included = f"--include={','.join(_ALREADY)}"
         command = [*_APART, "mmdebstrap", "--variant=apt", "--skip=cleanup/apt", included, *hooks]

@@ -51,6 +51,10 @@ Pi 5 needs Raspberry Pi OS as the base.
 """
 
 
+CACHE_TOLD = "appliance in $XDG_CACHE_HOME, or in ~/.cache"
+"""`default_cache`, whoever reads it on whatever machine."""
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     parser.description = DESCRIPTION
@@ -101,7 +105,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=default_cache(),
         metavar="DIR",
-        help="where results are kept (default: %(default)s)",
+        help=f"where results are kept (default: {CACHE_TOLD})",
     )
     parser.add_argument("--plan", action="store_true", help="only say what would be done and what is there already")
     parser.add_argument("--json", action="store_true", help="progress as JSON, one object a line, on standard output")

@@ -18,7 +18,7 @@ from appliance.errors import InputError, PermanentError
 from image.cache import integrity, retention
 from image.cache.retention import DAY_S
 from image.cache.store import Entry, Store
-from image.cli.build import default_cache
+from image.cli.build import CACHE_TOLD, default_cache
 from image.events import Events, duration
 from image.inside import namespaces
 from image.output import check_writable
@@ -56,7 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--older-than", type=float, metavar="DAYS", help="trim: what was not used for so many days")
     parser.add_argument("--to", metavar="SIZE", help="trim: until no more is left, as 800M or 5G")
     parser.add_argument(
-        "--cache", type=Path, default=default_cache(), metavar="DIR", help="which one (default: %(default)s)"
+        "--cache", type=Path, default=default_cache(), metavar="DIR", help=f"which one (default: {CACHE_TOLD})"
     )
     parser.add_argument("--json", action="store_true", help="show: as JSON")
 

@@ -6,10 +6,7 @@ import argparse
 import sys
 
 from image.manual import bash, fish, zsh
-from image.manual.commands import commands_of
-
-PACKAGES = ("appliance", "image", "firstboot")
-"""Whose commands are here."""
+from image.manual.commands import EVERY_SIDE, commands_of
 
 SHELLS = {"bash": bash.written, "fish": fish.written, "zsh": zsh.written}
 
@@ -31,5 +28,5 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print it."""
-    sys.stdout.write(SHELLS[arguments.shell](commands_of(PACKAGES)))
+    sys.stdout.write(SHELLS[arguments.shell](commands_of(EVERY_SIDE)))
     return 0

@@ -7,13 +7,14 @@ import tempfile
 from pathlib import Path
 
 from image.cli.build import source_date_epoch
-from image.deb import build
+from image.deb import builder, daemon
 from image.output import check_writable, full_disk_explained
 
 DESCRIPTION = """\
-Build a Debian package for machines that are not made from an image: any Debian 12 or 13, on any processor.
+Build a Debian package, for any Debian 12 or 13 on any processor: of the daemon, or of the builder.
 
-It does the profile custom (routing policies), and nothing before there is a configuration.
+The daemon's is for machines that are not made from an image: it does the profile custom (routing policies), and nothing
+before there is a configuration. The builder's has the commands that make images, without the sources.
 """
 
 EXAMPLES = """\
@@ -21,6 +22,7 @@ examples:
   appliance deb                        dist/appliance_VERSION_all.deb
   sudo apt install ./appliance_*.deb   on the machine; then write /etc/appliance/appliance.yaml:
   /usr/share/doc/appliance/examples    has one to start from
+  appliance deb --builder              dist/appliance-builder_VERSION_all.deb
 """
 
 
@@ -28,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     parser.description = DESCRIPTION
     parser.epilog = EXAMPLES
+    parser.add_argument("--builder", action="store_true", help="the builder's package; this takes a checkout and pip")
     parser.add_argument(
         "-o", "--output", type=Path, default=Path("dist"), metavar="DIR", help="where to put it (default: dist)"
     )
@@ -36,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Build it, and say where it is."""
     check_writable(arguments.output.absolute(), "--output")
+    build = builder.build if arguments.builder else daemon.build
     with full_disk_explained(f"make room where {arguments.output.absolute()} and {tempfile.gettempdir()} are"):
         print(build(arguments.output, epoch=source_date_epoch()))
     return 0

@@ -27,6 +27,7 @@ FILES = (
     ("`/run/appliance/status.json`", "what `appliance status --json` prints"),
     ("`/var/lib/appliance`", "what the daemon keeps, such as the last good configuration"),
 )
+FILES_OF_BUILDS = (("`~/.cache/appliance`", "what builds keep; `$XDG_CACHE_HOME/appliance` where that is set"),)
 
 
 def page(root: Command) -> Iterator[Block]:
@@ -44,7 +45,8 @@ def page(root: Command) -> Iterator[Block]:
     yield Heading("Environment")
     yield Table(("Variable", "Meaning"), ENVIRONMENT)
     yield Heading("Files")
-    yield Table(("File", "What it is"), FILES)
+    builds = any(command.words == ("build",) for command in root.commands)
+    yield Table(("File", "What it is"), (*FILES, *(FILES_OF_BUILDS if builds else ())))
     yield Heading("See also")
     yield Paragraph("`appliance.yaml`(5)")
 

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from appliance import cli
 
+EVERY_SIDE = ("appliance", "image", "firstboot")
+"""The packages in which all commands are, as on the build host."""
+
 FOLDERS = ("DIR", "FOLDER")
 FILES = ("FILE", "BASE")
 """What stands for a file in usages, beside all that is a path."""

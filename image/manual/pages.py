@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from importlib.metadata import version
 
+from image.documents import BUILDER
 from image.manual import bash, command_page, configuration, fish, markdown, roff, zsh
 from image.manual.blocks import Heading, Paragraph
-from image.manual.commands import Command, commands_of
+from image.manual.commands import EVERY_SIDE, Command, commands_of
 from image.recipe import PROJECT
 from image.stages import daemon
 
@@ -41,26 +42,34 @@ def configuration_roff() -> str:
     return roff.written(CONFIG, 5, "all that an appliance is", version("appliance"), blocks)
 
 
-def commands_roff() -> str:
-    """appliance(1), of the commands that are on the device."""
-    blocks = command_page.page(commands_of(daemon.PACKAGES))
-    return roff.written("appliance", 1, "keep the network as appliance.yaml wants it", version("appliance"), blocks)
+def commands_roff(packages: Collection[str], summary: str) -> str:
+    """appliance(1), of the commands that are in these packages."""
+    return roff.written("appliance", 1, summary, version("appliance"), command_page.page(commands_of(packages)))
 
 
-def completion(written: Callable[[Command], str]) -> str:
+def completion(written: Callable[[Command], str], packages: Collection[str]) -> str:
     """Of the same commands, as a shell's module writes it."""
-    return written(commands_of(daemon.PACKAGES))
+    return written(commands_of(packages))
+
+
+def _of_a_side(packages: Collection[str], summary: str) -> Mapping[str, Callable[[], str]]:
+    return {
+        "appliance.1": partial(commands_roff, packages, summary),
+        "appliance.bash": partial(completion, bash.written, packages),
+        "appliance.fish": partial(completion, fish.written, packages),
+        "appliance.zsh": partial(completion, zsh.written, packages),
+    }
 
 
 def _examples() -> Mapping[str, str]:
     return {title: (EXAMPLES_FOLDER / f"{name}.yaml").read_text(encoding="utf-8") for title, name in EXAMPLES.items()}
 
 
+_OF_THE_BUILDER = _of_a_side(EVERY_SIDE, "make images of a network appliance, and look after one")
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "appliance.yaml.md": configuration_markdown,
     "appliance.yaml.5": configuration_roff,
-    "appliance.1": commands_roff,
-    "appliance.bash": partial(completion, bash.written),
-    "appliance.fish": partial(completion, fish.written),
-    "appliance.zsh": partial(completion, zsh.written),
+    **_of_a_side(daemon.PACKAGES, "keep the network as appliance.yaml wants it"),
+    **{f"{BUILDER}{name}": page for name, page in _OF_THE_BUILDER.items()},
 }

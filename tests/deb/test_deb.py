@@ -13,7 +13,8 @@ import pytest
 
 from firstboot.managers import ifupdown
 from firstboot.managers.detection import MANAGERS
-from image import deb, documents
+from image import documents
+from image.deb import daemon as deb
 from image.lab.waiting import until
 from image.manual.pages import PAGES
 from image.recipe import PROJECT

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from image import documents
-from image.cli.completion import PACKAGES
 from image.manual import bash
-from image.manual.commands import Command, Takes, commands_of
+from image.manual.commands import EVERY_SIDE, Command, Takes, commands_of
 from image.manual.pages import PAGES
 from image.recipe import PROJECT
 from tests.image.terminal import typed
@@ -20,7 +19,7 @@ from tests.image.terminal import typed
 pytestmark = pytest.mark.programs
 
 BASH = "/bin/bash"
-EVERYTHING = commands_of(PACKAGES)
+EVERYTHING = commands_of(EVERY_SIDE)
 FILES, FOLDERS = "-o default", "-o dirnames"
 INTERACTIVE = [BASH, "--norc", "--noprofile", "-i"]
 ASK = """\

@@ -13,14 +13,13 @@ from appliance.errors import InputError
 from firstboot import paths
 from firstboot.privileges import NotAllowedError
 from image import documents
-from image.cli.completion import PACKAGES
 from image.manual import command_page, prose, roff
 from image.manual.blocks import Block, Code, Paragraph, Table
-from image.manual.commands import Argument, Command, Takes, commands_of
+from image.manual.commands import EVERY_SIDE, Argument, Command, Takes, commands_of
 from image.manual.pages import PAGES
 from image.stages import daemon
 
-EVERYTHING = commands_of(PACKAGES)
+EVERYTHING = commands_of(EVERY_SIDE)
 LEAVES = [each for each in EVERYTHING.all() if not each.commands]
 DEVICE = commands_of(daemon.PACKAGES)
 ROFF = [name for name in PAGES if name.endswith((".1", ".5"))]
@@ -37,7 +36,7 @@ def sample(argument: Argument) -> list[str]:
 
 @pytest.mark.parametrize("command", LEAVES, ids=lambda command: " ".join(command.words))
 def test_what_is_described_is_taken(command: Command) -> None:
-    parser = cli.parser_of(PACKAGES)
+    parser = cli.parser_of(EVERY_SIDE)
     needed = [word for each in command.arguments if each.required and not each.flags for word in sample(each)]
     options = [word for each in command.arguments if each.required and each.flags for word in sample(each)]
     for argument in command.arguments:
@@ -48,7 +47,7 @@ def test_what_is_described_is_taken(command: Command) -> None:
 
 @pytest.mark.parametrize("command", LEAVES, ids=lambda command: " ".join(command.words))
 def test_what_is_required_is_described_so(command: Command) -> None:
-    parser = cli.parser_of(PACKAGES)
+    parser = cli.parser_of(EVERY_SIDE)
     for missing in (each for each in command.arguments if each.required):
         others = [each for each in command.arguments if each.required and each is not missing]
         with pytest.raises(InputError):
@@ -88,8 +87,9 @@ def test_codes_and_files_are_those_that_there_are() -> None:
     "program", [["groff", "-ww", "-man", "-Tutf8", "-rLL=72n"], ["mandoc", "-T", "lint", "-W", "warning"]]
 )
 def test_who_shows_a_page_has_nothing_to_say_against_it(name: str, program: list[str], tmp_path: Path) -> None:
-    (tmp_path / name).write_text(PAGES[name](), encoding="ascii")
-    said = subprocess.run([*program, tmp_path / name], capture_output=True, text=True, check=False)
+    page = tmp_path / Path(name).name
+    page.write_text(PAGES[name](), encoding="ascii")
+    said = subprocess.run([*program, page], capture_output=True, text=True, check=False)
     complaints = said.stderr if program[0] == "groff" else said.stdout
     assert [line for line in complaints.splitlines() if "missing date" not in line] == []  # as systemd's have none
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from appliance import cli
-from image.cli.completion import PACKAGES, SHELLS
+from image.cli.completion import SHELLS
 from image.manual import fish, zsh
-from image.manual.commands import Takes, commands_of
+from image.manual.commands import EVERY_SIDE, Takes, commands_of
 from tests.image.terminal import typed
 
 pytestmark = pytest.mark.programs
 
-EVERYTHING = commands_of(PACKAGES)
+EVERYTHING = commands_of(EVERY_SIDE)
 NAMES = b"appliance() { printf '<%s>' \"$@\"; }\n"
 
 
