@@ -49,6 +49,10 @@ COMPUTER: Mapping[str, Tried | Elsewhere] = {
     r"appliance stamp \S+ --config devices/\*\.yaml -o cards": Tried(r"\g<0>", "cards/ipv6gw"),
     r"(cat|zstd) (.*)of=/dev/sdX(.*)": Tried(rf"truncate -s 1G {CARD} && \1 \2of={CARD}\3", "copied"),
     r"sudo bmaptool .*": Elsewhere("a package of its own", "tests/image/test_flash_image.py", "bmaptool"),
+    r"sudo apt install \./dist/appliance-builder_.*": Elsewhere(
+        "a Debian of its own", "tests/deb/test_builder.py", "apt-get"
+    ),
+    r"docker (build|run) .*": Elsewhere("a container", "tests/container/test_builder.py", "docker"),
     r"rpi-imager .*": Elsewhere("it has windows", "tests/image/test_manifest.py", "os_list"),
 }
 """Of the computer on which images are made: a fresh Debian with the sources in it."""
