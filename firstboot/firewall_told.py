@@ -8,15 +8,14 @@ from typing import Any
 from appliance.errors import InputError, TemporaryError
 from appliance.services import service
 from firstboot.configuration import Configuration
+from firstboot.counting import counts_of
 from firstboot.host import Host
 from firstboot.passes import Passes
-from firstboot.policy.counted import Counts
 from firstboot.policy.decision import Decision, Packet, decide
 from firstboot.policy.policy import policy_of
 from firstboot.policy.question import Question, packets
 from firstboot.policy.rules import FAMILIES, Policy
 from firstboot.policy.told import Row, rows
-from firstboot.rendered.ufw import rules_of
 from firstboot.rulesets import others_in
 
 _COUNTERS = ("packets", "bytes")
@@ -26,7 +25,7 @@ def explained(passes: Passes, host: Host) -> Mapping[str, Any]:
     """The effective policy, each rule with its line and its counters. To be called in the worker."""
     configuration = _in_force(passes)
     policy = policy_of(configuration.appliance, host.facts())
-    counts = {family: found for family in FAMILIES if (found := _counts(host, policy, family)) is not None}
+    counts = counts_of(host, policy)
     told = [row.as_json() for row in rows(policy, configuration.marks, counts)]
     return {
         "rules": told,
@@ -74,12 +73,6 @@ def _answer(packet: Packet, policy: Policy, found: Sequence[Row]) -> Mapping[str
         "action": decision.action,
         "rule": {name: value for name, value in row.as_json().items() if name not in _COUNTERS},
     }
-
-
-def _counts(host: Host, policy: Policy, family: int) -> Counts | None:
-    """None where the kernel's rules are not those of the policy now, or cannot be read."""
-    wanted = rules_of(policy, family)
-    return host.counts(family) if host.rules(family).version == wanted.version else None
 
 
 def _in_force(passes: Passes) -> Configuration:

@@ -63,7 +63,9 @@ class Iptables:
 
     def counts(self, family: int) -> Mapping[Place, Sequence[tuple[int, int]]]:
         """What each rule has counted, in the order of its chain: packets and bytes."""
-        return counts(run([f"{_NAMES[family]}-save", "--counters"]))
+        if is_legacy(family):
+            return counts(run([f"{_NAMES[family]}-save", "--counters"]))
+        return self._nftables.counts(family)
 
     def shut(self, family: int) -> None:
         """Have dropped what no rule decides, on its way in or through. Whatever is wrong with rules, this goes in."""

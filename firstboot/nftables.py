@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from firstboot.dumps import ACK, HEADER, TRIES, Dumps, aligned, attribute, attributes, elements
@@ -26,7 +26,7 @@ _NEWTABLE, _NEWCHAIN, _GETCHAIN, _GETRULE, _NEWGEN, _GETGEN = (
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 _CREATE = 0x400
 _FAMILY = struct.Struct(">BBH")  # nfgenmsg: family, version, resource
-_U32 = struct.Struct(">I")
+_U32, _U64 = struct.Struct(">I"), struct.Struct(">Q")
 _GENERATION = 1
 
 _SOL_NETLINK, _ADD_MEMBERSHIP, _CHANGES_GROUP = 270, 1, 7
@@ -38,6 +38,7 @@ _HOOK_NUMBER, _HOOK_PRIORITY = 1, 2
 _RULE_TABLE, _RULE_CHAIN, _RULE_EXPRESSIONS, _RULE_USERDATA = 1, 2, 4, 7
 _EXPRESSION_NAME, _EXPRESSION_DATA = 1, 2
 _MATCH_NAME, _MATCH_INFO = 1, 3
+_COUNTER_BYTES, _COUNTER_PACKETS = 1, 2
 _IMMEDIATE_DATA, _DATA_VERDICT, _VERDICT_CODE, _VERDICT_CHAIN = 2, 2, 1, 2
 _JUMP = struct.pack(">i", -3)
 
@@ -86,6 +87,15 @@ class Nftables:
         """One more after every change: chains and rules are two answers, which may lie before and after one."""
         told, _ = self._dumps.told(_GETGEN, _FAMILY.pack(0, 0, 0), ACK)
         return _generation_in(told[0])
+
+    def counts(self, family: int) -> Mapping[tuple[str, str], Sequence[tuple[int, int]]]:
+        """What each rule has counted, by (table, chain) in order: packets and bytes."""
+        found: dict[tuple[str, str], list[tuple[int, int]]] = {}
+        for body in self._dumps.table(_GETRULE, _FAMILY.pack(FAMILIES[family], 0, 0)):
+            known = attributes(body[_FAMILY.size :])
+            place = _string(known[_RULE_TABLE]), _string(known[_RULE_CHAIN])
+            found.setdefault(place, []).append(_counted(known.get(_RULE_EXPRESSIONS, b"")))
+        return found
 
     def _told(self, message: int, family: int) -> tuple[list[bytes], bool]:
         """The attributes of each message of an answer; whether it is of one moment."""
@@ -199,6 +209,15 @@ def _expressions(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     for _, element in elements(data):
         known = attributes(element)
         yield known[_EXPRESSION_NAME], known.get(_EXPRESSION_DATA, b"")
+
+
+def _counted(expressions: bytes) -> tuple[int, int]:
+    """Packets and bytes; none where a rule does not count, as nft's own need not."""
+    for name, data in _expressions(expressions):
+        if name == b"counter\0":
+            known = attributes(data)
+            return _U64.unpack(known[_COUNTER_PACKETS])[0], _U64.unpack(known[_COUNTER_BYTES])[0]
+    return 0, 0
 
 
 def _comments(expressions: bytes) -> Iterator[str]:

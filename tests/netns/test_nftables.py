@@ -20,7 +20,7 @@ from firstboot.facts import Facts
 from firstboot.iptables import Iptables, legacy_tables
 from firstboot.nftables import Nftables
 from firstboot.resources.firewall import Firewall
-from firstboot.rulesets import CLOSING, Ruleset, hooked, hooks, mark_of, parse, restoring
+from firstboot.rulesets import CLOSING, Ruleset, counts, hooked, hooks, mark_of, parse, restoring
 from tests.firstboot.conftest import EXAMPLES
 from tests.netns.namespace import Namespace
 
@@ -109,6 +109,16 @@ def test_what_others_do_is_told_as_it_is_listed(namespace: Namespace, nftables: 
         assert (told == before) == (command in FOREIGN_TO_IPTABLES), command
         before = told
     assert before == Ruleset()
+
+
+def test_what_rules_have_counted_is_told_as_it_is_listed(namespace: Namespace, nftables: Nftables) -> None:
+    put_in(namespace, 4, CLOSING + restoring(ours("gateway")[4], Ruleset(), 4))
+    namespace.program("ping", "-c", "3", "-q", "127.0.0.1")
+    told = nftables.counts(4)
+    assert told == counts(namespace.program("iptables-save", "--counters"))
+    assert max(packets for each in told.values() for packets, _ in each) >= 6
+    namespace.program("nft", "add", "rule", "ip", "filter", "INPUT", "accept")
+    assert nftables.counts(4)["filter", "INPUT"][-1] == (0, 0), "nft's own need not count"
 
 
 def test_rules_that_iptables_cannot_list_hide_no_others(namespace: Namespace, nftables: Nftables) -> None:
