@@ -27,8 +27,8 @@ from appliance.poison import until_unread
 EVERY_PROFILE = ("profile", "hostname", "ssh")
 NEEDS = {Profile.GATEWAY: ("uplink", "tunnel", "lan"), Profile.GADGET: ("gadget",), Profile.CUSTOM: ()}
 TAKES = {
-    Profile.GATEWAY: (*EVERY_PROFILE, "led", "uplink", "tunnel", "lan", "firewall"),
-    Profile.GADGET: (*EVERY_PROFILE, "led", "uplink", "tunnel", "gadget", "firewall"),
+    Profile.GATEWAY: (*EVERY_PROFILE, "led", "status_page", "uplink", "tunnel", "lan", "firewall"),
+    Profile.GADGET: (*EVERY_PROFILE, "led", "status_page", "uplink", "tunnel", "gadget", "firewall"),
     Profile.CUSTOM: (*EVERY_PROFILE, "manager", "uplinks", "routing"),
 }
 ONE_OF: Mapping[type, Sequence[Sequence[str]]] = {Tunnel: (tuple(tunnel_checks.PAGE), ("broker",), ("kind",))}

@@ -329,6 +329,12 @@ class Appliance:
     hostname: str = setting(scalar.HOSTNAME, "its name", default="appliance")
     ssh: Ssh = section(Ssh, "who may log in", default=Ssh())
     led: LedUse = setting(scalar.choice(LedUse), "what the Pi's LED (ACT) shows", default=LedUse.STATUS, example="off")
+    status_page: bool = setting(
+        scalar.BOOLEAN,
+        "show the inside how everything is, at http://<hostname>.local/",
+        default=True,
+        example="false",
+    )
     manager: NetworkConfigurator = setting(
         scalar.choice(NetworkConfigurator), "the program that configures the uplinks", default=NetworkConfigurator.AUTO
     )

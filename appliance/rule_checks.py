@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from appliance.addresses import Network, is_within, overlap
 from appliance.finding import Check, Finding
@@ -24,6 +24,14 @@ PROTECTED = {
     "multicast DNS": Service(Protocol.UDP, PortRange(5353, 5353)),
 }
 """What the Pi has for the inside, and the outside would misuse."""
+
+STATUS_PAGE = Service(Protocol.TCP, PortRange(80, 80))
+"""So is the page, where there is one: without it, port 80 is anybody's."""
+
+
+def protected(*, status_page: bool) -> Mapping[str, Service]:
+    """What the Pi has for the inside, by name; `status_page`: whether that is among it."""
+    return {**PROTECTED, "the status page": STATUS_PAGE} if status_page else PROTECTED
 
 
 def _never(appliance: Appliance) -> Iterator[Finding]:
@@ -67,14 +75,15 @@ def _places(appliance: Appliance, rule: FilterRule, path: str) -> Iterator[Findi
 
 def _opened(appliance: Appliance) -> Iterator[Finding]:
     for written in own_rules(appliance):
-        yield from until_unread(_opens(written.rule, written.path))
+        yield from until_unread(_opens(appliance, written.rule, written.path))
 
 
-def _opens(rule: FilterRule, path: str) -> Iterator[Finding]:
+def _opens(appliance: Appliance, rule: FilterRule, path: str) -> Iterator[Finding]:
     """From outside to the Pi; what says from or to anywhere is meant as well."""
     if rule.action is not Verdict.ALLOW or not rule.from_.covers(Zone.OUTSIDE) or not rule.to.covers(Zone.BOX):
         return
-    opened = [name for name, service in PROTECTED.items() if any(each.overlaps(service) for each in rule.port)]
+    services = protected(status_page=appliance.status_page)
+    opened = [name for name, service in services.items() if any(each.overlaps(service) for each in rule.port)]
     if opened:
         message = f"{path} opens {opened[0]} of the Pi to the outside"
         allowed = "ssh from listed hosts: firewall.management.ssh_from" if "ssh" in opened else "from: inside"

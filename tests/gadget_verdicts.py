@@ -12,6 +12,7 @@ from tests.verdicts import Places
 TABLE = """
 from     to       what                    IPv4   IPv6
 outside  box      tcp/22                  no     no
+outside  box      tcp/80                  no     no
 outside  box      udp/53                  no     no
 outside  box      udp/5353                no     no
 outside  box      echo                    no     no
@@ -38,6 +39,7 @@ laptop   box      tcp/53                  yes    yes
 laptop   box      udp/67                  yes    no
 laptop   box      udp/547                 no     yes
 laptop   box      udp/5353                yes    yes
+laptop   box      tcp/80                  yes    yes
 laptop   box      tcp/8080                no     no
 laptop   box      echo                    yes    yes
 laptop   box      fragmented udp/53       yes    yes

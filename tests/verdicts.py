@@ -19,6 +19,7 @@ BROKER = "198.51.100.100"
 TABLE = """
 from     to       what                    IPv4   IPv6
 outside  box      tcp/22                  no     no
+outside  box      tcp/80                  no     no
 outside  box      tcp/443                 yes    no
 outside  box      tcp/8080                no     no
 outside  box      udp/53                  no     no
@@ -83,6 +84,7 @@ broker   box      47                      no     -
 broker   inside   41                      no     -
 inside   box      tcp/22                  yes    yes
 inside   box      tcp/53                  yes    yes
+inside   box      tcp/80                  yes    yes
 inside   box      tcp/8080                no     no
 inside   box      udp/53                  yes    yes
 inside   box      udp/514                 no     no

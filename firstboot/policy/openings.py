@@ -8,11 +8,12 @@ from dataclasses import replace
 from appliance.addresses import is_within
 from appliance.firewall import Zone
 from appliance.ranges import PortRange
-from appliance.rule_checks import PROTECTED
+from appliance.rule_checks import protected
 from appliance.services import Service
 from firstboot.policy.compiled import INPUT, chains_of
 from firstboot.policy.rules import Action, Policy, Rule, Traffic
 from firstboot.policy.shadows import shadowing
+from firstboot.policy.standard import STATUS_PAGE
 
 ONLY = {"DHCP": 4, "DHCPv6": 6}
 """What there is in one family alone."""
@@ -24,10 +25,11 @@ def opened(policy: Policy, number: int) -> Sequence[str]:
     if rule.action is not Action.ALLOW or INPUT not in chains_of(rule):
         return ()
     families = tuple(family for family in rule.families if rule.has(family) and _is_outside(rule, policy, family))
+    page = any(each.setting == STATUS_PAGE for each in policy.rules)
     from_outside = replace(rule, from_=Zone.OUTSIDE, to=Zone.BOX, families=families, chains=(INPUT,))
     return [
         name
-        for name, service in PROTECTED.items()
+        for name, service in protected(status_page=page).items()
         if families and ONLY.get(name, families[0]) in families and _lets(policy, number, from_outside, service)
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 
 from appliance.addresses import PRIVATE, host_network
@@ -17,6 +18,9 @@ from firstboot.sharing import Mode, segments_in
 
 MDNS = (IPv4Network("224.0.0.251/32"), IPv6Network("ff02::fb/128"))
 """Where hosts ask for names that end in .local (RFC 6762, 3)."""
+
+STATUS_PAGE = "status_page"
+"""The setting that wants the page."""
 
 LINK_LOCAL = IPv6Network("fe80::/10")
 UNROUTED = (*PRIVATE, IPv4Network("169.254.0.0/16"), LINK_LOCAL)
@@ -196,6 +200,14 @@ def _echoes() -> Iterator[Rule]:
 def after_own(appliance: Appliance, facts: Facts) -> Iterator[Rule]:
     """What the box does for the inside, and for whoever looks after it where nothing is served."""
     yield Rule(Group.SERVICES, Action.ALLOW, Zone.INSIDE, Zone.BOX, traffic=(udp(53), tcp(53)), note="DNS")
+    if appliance.status_page:
+        page = Rule(
+            Group.SERVICES, Action.ALLOW, Zone.INSIDE, Zone.BOX, traffic=(tcp(80),), note="the status page",
+            setting=STATUS_PAGE,
+        )  # fmt: skip
+        yield page
+        for segment in segments_in(appliance, facts, Mode.HOST):
+            yield replace(page, from_=Zone.ANY, source=UNROUTED, interface=segment.interface)
     for interface, network in _looked_after_from(appliance, facts):
         for family, types in ECHO.items():
             if network.version == family:

@@ -25,8 +25,8 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
         [("profile: gateway", "profile: gadget")],
         [
             "2:10: profile gadget needs the section gadget, which is missing (`appliance init gadget` shows one)",
-            "20:1: lan does not belong to profile gadget (it belongs to profile gateway; here: profile, hostname, ssh, led, uplink, "
-            "tunnel, gadget, firewall)",
+            "20:1: lan does not belong to profile gadget (it belongs to profile gateway; here: profile, hostname, ssh, led, "
+            "status_page, uplink, tunnel, gadget, firewall)",
         ],
     ),
     (
@@ -35,18 +35,18 @@ PROBLEMS: list[tuple[str, Changes, list[str]]] = [
         [
             "2:10: profile gateway needs the section lan, which is missing (`appliance init gateway` shows one)",
             "2:10: profile gateway needs the section tunnel, which is missing (`appliance init gateway` shows one)",
-            "16:1: gadget does not belong to profile gateway (it belongs to profile gadget; here: profile, hostname, ssh, led, uplink, "
-            "tunnel, lan, firewall)",
+            "16:1: gadget does not belong to profile gateway (it belongs to profile gadget; here: profile, hostname, ssh, led, "
+            "status_page, uplink, tunnel, lan, firewall)",
         ],
     ),
     (
         "uplinks",
         [("profile: custom", "profile: gadget\ngadget:")],
         [
-            "4:10: manager does not belong to profile gadget (it belongs to profile custom; here: profile, hostname, ssh, led, uplink, "
-            "tunnel, gadget, firewall)",
-            "5:1: uplinks does not belong to profile gadget (it belongs to profile custom; here: profile, hostname, ssh, led, uplink, "
-            "tunnel, gadget, firewall)",
+            "4:10: manager does not belong to profile gadget (it belongs to profile custom; here: profile, hostname, ssh, led, "
+            "status_page, uplink, tunnel, gadget, firewall)",
+            "5:1: uplinks does not belong to profile gadget (it belongs to profile custom; here: profile, hostname, ssh, led, "
+            "status_page, uplink, tunnel, gadget, firewall)",
         ],
     ),
     (

@@ -417,3 +417,10 @@ def test_the_answers_of_the_uplinks_dhcp_are_let_in_before() -> None:
     )
     [found] = warnings(f"{by_dhcp}\nfirewall: {{rules: [{{from: outside, to: box, port: udp/68, action: deny}}]}}\n")
     assert "and allow: the answers of the uplink's DHCP" in found
+
+
+def test_the_page_is_the_insides_while_there_is_one() -> None:
+    rule = "firewall:\n  rules:\n    - {from: any, to: box, port: tcp/80, action: allow}\n"
+    [problem] = problems(TWO_ARMED + rule)
+    assert problem.endswith("firewall.rules[0] opens the status page of the Pi to the outside (from: inside)")
+    assert problems(f"status_page: false\n{TWO_ARMED}{rule}") == []

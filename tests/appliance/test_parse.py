@@ -28,7 +28,10 @@ WRONG = {
         '3:7: ssh: unknown setting "authorized-keys", did you mean "auth',
     ),
     "unknown, other case": ("Hostname: a", '3:1: unknown setting "Hostname", did you mean "hostname"?'),
-    "unknown, nothing near": ("colour: red", '3:1: unknown setting "colour" (profile, hostname, ssh, led, manager'),
+    "unknown, nothing near": (
+        "colour: red",
+        '3:1: unknown setting "colour" (profile, hostname, ssh, led, status_page, manager',
+    ),
     "further in": ("lease: 1h", '3:1: unknown setting "lease", it belongs to lan.dhcp4 or lan.others.dhcp4 (prof'),
     "further out": ("ssh: {profile: a}", '3:7: ssh: unknown setting "profile", it belongs to the first column (author'),
     "list of pairs": ("uplinks:\n  - eth0", "4:5: uplinks[0]: settings are wanted here, as `name: value` (interface"),
