@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import zip_longest
 
@@ -15,6 +16,15 @@ KEPT = 20
 
 REPAIRS_TOLD = 5
 _TIME = len("2026-01-01 00:00:00")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a kind did, or what became of it. `when`: UTC, as `2026-01-31 23:59:59`."""
+
+    when: str
+    kind: str
+    what: str
 
 
 class History:
@@ -49,6 +59,15 @@ class History:
         """The entries of a kind; `meant`: but for those that are about other specs than the ones with these keys."""
         entries = tuple(self._entries.get(kind, ()))
         return [entry for entry, keys in entries if meant is None or not keys or not set(meant).isdisjoint(keys)]
+
+    def lately(self, count: int) -> Sequence[Entry]:
+        """The last entries of all kinds, the newest first; of one moment, in the order in which they were made."""
+        found = [
+            Entry(entry[:_TIME], kind, entry[_TIME + 1 :])
+            for kind, entries in tuple(self._entries.items())
+            for entry, _ in tuple(entries)
+        ]
+        return sorted(found, key=lambda entry: entry.when, reverse=True)[:count]
 
     def repairs(self) -> Sequence[str]:
         """The last entries that say what somebody else had changed, of all kinds, the oldest first."""

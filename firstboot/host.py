@@ -53,7 +53,7 @@ from firstboot.wireless import Heard, Joining, Radio
 from firstboot.wlan import Wlan
 
 SYSCTL = Path("/proc/sys")
-LEASES = (Path(dnsmasq.LAN_LEASES), Path(dnsmasq.CABLE_LEASES))
+LEASES = (Path(dnsmasq.CABLE_LEASES), Path(dnsmasq.LAN_LEASES))
 """dnsmasq keeps them open, and writes them anew from the beginning."""
 RUN_LIMIT_S = 600
 """A policy's command that takes longer is ended: none that hangs keeps it from being run again for good."""
@@ -241,15 +241,18 @@ class Host:
         """What is known of what the tunnel is."""
         return self.inquiry.known()
 
+    def lease_lines(self) -> tuple[str, ...]:
+        """dnsmasq's leases, as they are in its files."""
+        return tuple(_text(map(files.read, LEASES)).splitlines())
+
     def visits(self) -> Visits:
         """Who is connected to this machine, by ssh or over DHCP, and what they depend on."""
-        leases, offer = map(files.read, (Path(dnsmasq.CABLE_LEASES), dnsmasq.LOADED))
-        lan = files.read(Path(dnsmasq.LAN_LEASES))
+        offer = files.read(dnsmasq.LOADED)
         rules = (_text([files.read(path_of(family))]) for family in FAMILIES)
         return Visits(
             facts=self.facts(),
             connections=ssh_connections(),
-            leases=tuple(_text([leases, lan]).splitlines()),
+            leases=self.lease_lines(),
             offer=_text([offer]),
             input_rules=tuple(line for text in rules for line in text.splitlines() if "-input " in line),
             next_hop=lambda own, peer, index: next_hop(own, peer, SSH_PORT, index),

@@ -23,7 +23,8 @@ from firstboot.host import Host
 from firstboot.kind import Kind
 from firstboot.led import Led, pattern
 from firstboot.neighbours import Neighbours
-from firstboot.paths import LAST_GOOD, LED_BEFORE, LEDS, LOGIN_MESSAGE, REPORT_NAME, RUN, STATUS, STATUS_TEXT
+from firstboot.page.teller import Teller
+from firstboot.paths import LAST_GOOD, LED_BEFORE, LEDS, LOGIN_MESSAGE, REPORT_NAME, RUN, STATUS, STATUS_TEXT, WWW
 from firstboot.reconcile import Outcome, Reconciler, Writer
 from firstboot.report import READ_THE_JOURNAL, Report
 from firstboot.resources.cable import offered
@@ -81,6 +82,7 @@ class Passes:
         self.in_force: Configuration | None = None
         """The configuration of the last pass; None before the first one."""
         self._history, self._told = history, tell
+        self._page = Teller(WWW, history, {kind.name: kind.setting for kind in kinds})
         self._reconciler = Reconciler(kinds, alive=alive, news=self._heard, writer=writer)
         self._asked = False
 
@@ -115,12 +117,12 @@ class Passes:
             told = self._status(configuration, outcomes, host)
         except ApplianceError as error:
             log.error("%s", error)
-            self._tell(self._failed(error.message, outcomes), began)
+            self._tell(self._failed(error.message, outcomes), began, host)
             return Passed(status.Overall.FAILED, settled=False, judged=judged, outcomes=outcomes)
         except Exception as error:  # the daemon ends, and what it said before must not be what is read then
-            self._tell(self._failed(f"a bug in the appliance: {type(error).__name__}: {error}", outcomes), began)
+            self._tell(self._failed(f"a bug in the appliance: {type(error).__name__}: {error}", outcomes), began, host)
             raise
-        self._tell(told, began)
+        self._tell(told, began, host)
         is_broken = bool(configuration.problems or configuration.trouble or told.failure)
         settled = not is_broken and self._reconciler.is_settled(outcomes)
         return Passed(told.overall, settled, judged, outcomes, len(told.facts.links))
@@ -128,10 +130,11 @@ class Passes:
     def due_in_s(self, host: Host) -> float:
         """When there is something to be done that no event tells of."""
         due_in_s = min(host.due_reactions.due_in_s(), host.record.due_in_s(), host.inquiry.due_in_s())
-        return min(due_in_s, self.configurations.trials.due_in_s())
+        return min(due_in_s, self.configurations.trials.due_in_s(), self._page.due_in_s())
 
     def do_what_is_due(self, host: Host) -> Source:
         """What changed by that."""
+        self._page.look(host)
         changed = Source.REACTIONS if host.due_reactions.carry_out() else NOTHING
         for correspondence in (host.record, host.inquiry):
             changed |= Source.BROKER if correspondence.look() else NOTHING
@@ -201,7 +204,7 @@ class Passes:
             marks=configuration.marks,
         )
 
-    def _tell(self, told: status.Status, began: float) -> None:
+    def _tell(self, told: status.Status, began: float, host: Host) -> None:
         """The report first: who waits for status.json finds it written. A full disk stops none of the rest."""
         content = status.to_json(told, began_s=began)
         self.report.tell(status.to_text(told))
@@ -213,6 +216,7 @@ class Passes:
                 log.error("%s", error)
         self._led.show(pattern(told))
         self._told(told, content)
+        self._page.tell(told, host)
 
     def _log(self, outcome: Outcome) -> None:
         for line in outcome.done:

@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 
 
+HTML = "html.j2"
+"""Templates that end so may be filled in with whatever strangers say."""
+
+
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape  # noqa: PLC0415
 
     return Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -23,7 +27,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 (configuration files, not HTML; the parser admits no control characters)
+        # The others are configuration files; the parser admits no control characters.
+        autoescape=select_autoescape([HTML]),
     )
 
 
@@ -33,4 +38,9 @@ def render(template: str, **values: Hashable) -> str:
 
     Several kinds ask for the same text in every pass: it is made again only for other values.
     """
+    return _environment().get_template(template).render(**values)
+
+
+def render_once(template: str, **values: object) -> str:
+    """The same of what is seldom the same twice: it is not kept."""
     return _environment().get_template(template).render(**values)

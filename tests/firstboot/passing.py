@@ -29,10 +29,14 @@ class MemoryHost(MemoryMachine):
         self.due_reactions = SimpleNamespace(take_in=lambda: None, carry_out=lambda: False)
         self.record = SimpleNamespace(take_in=lambda: None, look=lambda: False, ask_again=lambda: None)
         self.inquiry = SimpleNamespace(take_in=lambda: None, look=lambda: False, ask_again=lambda: None)
+        self.leases: tuple[str, ...] = ()
         self.visited: Callable[[], Visits] = lambda: Visits(self.facts())
 
     def begin(self) -> None:
         """Nothing is remembered here."""
+
+    def lease_lines(self) -> tuple[str, ...]:
+        return self.leases
 
     def visits(self) -> Visits:
         return self.visited()
@@ -43,7 +47,7 @@ class Site:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, custom: MemoryHost | None = None) -> None:
         """`custom`: a machine that was not made from an image."""
-        for name in ("STATUS", "STATUS_TEXT", "LOGIN_MESSAGE", "LAST_GOOD", "LEDS", "LED_BEFORE"):
+        for name in ("STATUS", "STATUS_TEXT", "LOGIN_MESSAGE", "LAST_GOOD", "LEDS", "LED_BEFORE", "WWW"):
             monkeypatch.setattr(passes, name, folder / name.lower() / "file")
         self.custom, self.host, self.now_s = custom is not None, custom or MemoryHost(), 1000.0
         self.card = folder / "fat" / "appliance.yaml"

@@ -1,0 +1,112 @@
+"""The uplink, the tunnel and each network inside: what each is, in a few lines. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from appliance.model import Appliance
+from firstboot.cable import segments
+from firstboot.facts import Facts
+from firstboot.picture import Hop, Station
+from firstboot.sharing import Mode, Offered
+from firstboot.status import Status
+from firstboot.topology import subnets
+
+ROUTER, TUNNEL = "router", "tunnel"
+"""What the picture calls these stations."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One part of the way. `hop`: how it is, as the picture has it; None where nobody can tell."""
+
+    title: str
+    hop: Hop | None
+    rows: tuple[tuple[str, str], ...]
+
+
+def cards(status: Status) -> Iterator[Card]:
+    """From the Internet to the inside."""
+    if status.facts.links:
+        yield from _uplink(status)
+        yield from _tunnel(status)
+        yield from _lan(status)
+        yield from (_cable(offered, status) for offered in status.cable)
+
+
+def _uplink(status: Status) -> Iterator[Card]:
+    uplink, router = status.appliance.uplink, _station(status.way, ROUTER)
+    if uplink is None:
+        return
+    rows = (
+        ("Interface", uplink.interface),
+        ("Wi-Fi", status.wifi),
+        ("Address", _addresses(uplink.interface, status.facts)),
+        ("Router", router.detail if router else ""),
+    )
+    yield Card("Uplink", router.hop if router else None, _given(rows))
+
+
+def _tunnel(status: Status) -> Iterator[Card]:
+    tunnel, station = status.appliance.tunnel, _station(status.way, TUNNEL)
+    if tunnel is None:
+        return
+    diagnosis = status.facts.health.diagnosis
+    rows = (
+        ("State", diagnosis.sentence if diagnosis.works else ""),
+        ("Kind", tunnel.kind),
+        ("Server", str(tunnel.server or "")),
+        ("Address", _addresses(tunnel.interface, status.facts)),
+        ("Prefix", str(tunnel.routed or "")),
+    )
+    yield Card("Tunnel", station.hop if station else None, _given(rows))
+
+
+def _lan(status: Status) -> Iterator[Card]:
+    for subnet in subnets(status.appliance, status.facts):
+        lan = subnet.lan
+        rows = (
+            ("Interface", lan.interface),
+            ("Domain", lan.domain),
+            ("Address", ", ".join(str(own) for own in (subnet.ipv4, subnet.ipv6) if own is not None)),
+            ("Offered", ", ".join(_offered(status.appliance, status.facts, dhcp=lan.dhcp4 is not None))),
+        )
+        yield Card("LAN", _carrier(lan.interface, status.facts), _given(rows))
+
+
+def _offered(appliance: Appliance, facts: Facts, *, dhcp: bool) -> Iterator[str]:
+    yield "DNS"
+    if dhcp:
+        yield "IPv4 addresses by DHCP"
+    if appliance.tunnel is not None:
+        yield "IPv6" if facts.health.carries else "no IPv6, as the tunnel does not carry"
+
+
+def _cable(offered: Offered, status: Status) -> Card:
+    own = [
+        str(address)
+        for segment in segments(status.appliance, status.facts)
+        for address in segment.all_addresses
+        if segment.interface == offered.interface
+    ]
+    families = " and ".join(f"IPv{family}" for family in offered.families) or "no way out"
+    meaning = {Mode.ROUTE: families, Mode.LOCAL: "the Pi alone", Mode.HOST: "nothing: the laptop is the Pi's way out"}
+    rows = (("Interface", offered.interface), ("Address", ", ".join(own)), ("Offered", meaning[offered.mode]))
+    return Card("USB cable", _carrier(offered.interface, status.facts), _given(rows))
+
+
+def _carrier(interface: str, facts: Facts) -> Hop:
+    return Hop.GOOD if facts.has_carrier(interface) else Hop.BROKEN
+
+
+def _addresses(interface: str, facts: Facts) -> str:
+    return ", ".join(str(found.address) for found in facts.addresses if found.interface == interface)
+
+
+def _station(way: Sequence[Station], name: str) -> Station | None:
+    return next((station for station in way if station.name == name), None)
+
+
+def _given(rows: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in rows if value)

@@ -1,0 +1,177 @@
+"""Everything that the page has to say, in the order in which it says it. Pure.
+
+No secret comes in here: of appliance.yaml only what is shown on the network anyway, of messages only those of the
+status, which leave out what is secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from firstboot.actions import REPAIRED
+from firstboot.history import Entry
+from firstboot.page.cards import Card, cards
+from firstboot.page.leases import Leases
+from firstboot.page.refused import Refused
+from firstboot.picture import Hop, Station
+from firstboot.reconcile import State
+from firstboot.status import Overall, Source, Status, line_of
+
+CHANGES_SHOWN = 12
+
+
+class Sign(StrEnum):
+    """How everything is, at a glance."""
+
+    GOOD = "good"
+    WAITING = "waiting"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that is not right, and what may be done about it ("": nothing is known). `where`: part or place."""
+
+    what: str
+    hint: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """What was done, when (ISO 8601, UTC), and why: what somebody else had changed, or who wants it."""
+
+    when: str
+    part: str
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """The page."""
+
+    hostname: str
+    profile: str
+    sign: Sign
+    verdict: str
+    hint: str
+    way: tuple[Station, ...]
+    troubles: tuple[Trouble, ...]
+    cards: tuple[Card, ...]
+    leases: Leases
+    refused: Refused | None
+    changes: tuple[Change, ...]
+    parts: tuple[tuple[str, str], ...]
+    """Each part of the appliance, and its state."""
+
+    @property
+    def more(self) -> tuple[Trouble, ...]:
+        """What the verdict does not say."""
+        return self.troubles if self.sign is Sign.GOOD else self.troubles[1:]
+
+    def as_json(self) -> Mapping[str, Any]:
+        """For programs; stable keys."""
+        found = asdict(self)
+        if self.refused is not None:
+            found["refused"] = {
+                "packets": self.refused.packets,
+                "bytes": self.refused.bytes,
+                "reasons": found["refused"]["reasons"],
+            }
+        return {**found, "parts": dict(self.parts)}
+
+
+def content(
+    status: Status,
+    *,
+    history: Sequence[Entry],
+    settings: Mapping[str, str],
+    leases: Leases,
+    refused: Refused | None,
+) -> Content:
+    """`history`: the newest first; `settings`: by kind, the path in appliance.yaml that wants it."""
+    troubles = tuple(_sentences(_troubles(status)))
+    sign, verdict, hint = _verdict(status, troubles)
+    return Content(
+        hostname=status.hostname,
+        profile=status.appliance.profile,
+        sign=sign,
+        verdict=verdict,
+        hint=hint,
+        way=tuple(status.way),
+        troubles=troubles,
+        cards=tuple(cards(status)),
+        leases=leases,
+        refused=refused,
+        changes=tuple(_change(entry, status, settings) for entry in history[:CHANGES_SHOWN]),
+        parts=tuple((outcome.kind, str(outcome.state)) for outcome in status.outcomes),
+    )
+
+
+_SIGNS = {Overall.READY: Sign.GOOD, Overall.WAITING: Sign.WAITING, Overall.FAILED: Sign.BROKEN}
+
+
+def _verdict(status: Status, troubles: Sequence[Trouble]) -> tuple[Sign, str, str]:
+    """The sign, one sentence, and a hint: of what is first on the way to all that is wrong."""
+    sign, first = _SIGNS[status.machine], next(iter(troubles), None)
+    if sign is Sign.WAITING and any(station.hop is Hop.BROKEN for station in status.way):
+        sign = Sign.BROKEN  # whatever is waited for there, is not there
+    if first is None:
+        return sign, "Everything works", ""
+    if sign is Sign.GOOD and status.overall is not Overall.CONFIG_ERROR:
+        more = "is one thing" if len(troubles) == 1 else f"are {len(troubles)} things"
+        return sign, "Everything works", f"There {more} to know, see below."
+    return max(sign, Sign.WAITING, key=list(Sign).index), first.what, first.hint
+
+
+def _sentences(troubles: Iterable[Trouble]) -> Iterator[Trouble]:
+    """As people write them: elsewhere each stands behind a colon. What is a name stays one."""
+    for trouble in troubles:
+        yield Trouble(_capital(trouble.what), _capital(trouble.hint), trouble.where)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:] if text.split(" ", 1)[0].isalpha() else text
+
+
+def _troubles(status: Status) -> Iterator[Trouble]:
+    """All that is not right: the machine's failure, its parts, the file; then what works all the same."""
+    if status.failure:
+        yield Trouble(status.failure, "", "the daemon")
+    causes = [outcome for outcome in status.outcomes if outcome.error and outcome.state is not State.BLOCKED]
+    for outcome in causes:
+        line = status.line_of(outcome)
+        where = f"part {outcome.kind}" + (f", line {line} of {status.source}" if line else "")
+        yield Trouble(outcome.error, outcome.hint, where)
+    if status.trouble:
+        yield Trouble(f"appliance.yaml is not used: {status.trouble}", f"in force is the {status.source}", "the card")
+    for problem in status.problems:
+        what = f"appliance.yaml has a mistake and is not used: {problem.message}"
+        yield Trouble(what, problem.allowed, f"line {problem.mark.line}")
+    if status.refused:
+        what = f"appliance.yaml was tried, and taken back: {status.refused}"
+        yield Trouble(what, "`sudo appliance apply` tries it again", "the card")
+    if status.trial:
+        yield Trouble(status.trial, "", "the configuration on trial")
+    for warning in status.warnings:
+        yield Trouble(warning.message, warning.allowed, f"line {warning.mark.line}")
+    found = status.facts.health.diagnosis
+    if status.appliance.tunnel is not None and found.works and found.hint:
+        yield Trouble(found.sentence, found.hint, "tunnel")
+
+
+def _change(entry: Entry, status: Status, settings: Mapping[str, str]) -> Change:
+    what, repaired, drift = entry.what.partition(REPAIRED)
+    why = f"somebody else had changed it: {drift}" if repaired else _wanted_by(entry.kind, status, settings)
+    return Change(f"{entry.when.replace(' ', 'T')}+00:00", entry.kind, what, why)
+
+
+def _wanted_by(kind: str, status: Status, settings: Mapping[str, str]) -> str:
+    """The setting that the part is there for, and its line."""
+    setting = settings.get(kind, "")
+    line = line_of(setting, status.marks) if setting and status.source is Source.FILE else None
+    return f"{setting}, line {line} of {status.source}" if line else ""
