@@ -28,6 +28,7 @@ from firstboot.resources.reach import Reach
 from firstboot.resources.reactions import Reactions
 from firstboot.resources.route_tables import RouteTables
 from firstboot.resources.routes import Routes
+from firstboot.resources.status_page import StatusPage
 from firstboot.resources.sysctls import Sysctls, TunnelSysctls
 from firstboot.resources.tunnel import Tunnel
 from firstboot.resources.tunnel_information import TunnelInformation
@@ -66,6 +67,7 @@ KINDS: tuple[Kind[Any], ...] = (
     Reactions(),
     Reach(),
     Units(),
+    StatusPage(),  # once there are addresses to listen on
     Dhcpcd(),
     Names(),
     Overlap(),

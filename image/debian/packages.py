@@ -55,7 +55,7 @@ def debian_base(architecture: str) -> tuple[str, ...]:
 
 DAEMON = ("python3", "python3-dbus-next", "python3-jinja2", "python3-pyroute2", "python3-pyudev", "python3-yaml")
 
-ROUTER = (*DAEMON, "dnsmasq-base", "iptables", "ufw")
+ROUTER = (*DAEMON, "dnsmasq-base", "iptables", "lighttpd", "ufw")
 
 PROFILES = {"gateway": ROUTER, "gadget": (*ROUTER, "dhcpcd-base")}
 """What each profile adds to its base."""

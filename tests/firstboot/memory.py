@@ -23,13 +23,14 @@ from firstboot.kind import FileState, Gadget, Reaction
 from firstboot.managers import ifupdown
 from firstboot.paths import ETC
 from firstboot.policy.rules import FAMILIES
-from firstboot.rendered import dhcpcd, ipv4_only
+from firstboot.rendered import dhcpcd, ipv4_only, lighttpd
 from firstboot.rendered.dnsmasq import CONFIG, IN_FORCE, LOADED
 from firstboot.rendered.networkmanager import CONFIG as NM_CONFIG
 from firstboot.rendered.networkmanager import PROFILES
 from firstboot.rendered.ufw import other_paths
 from firstboot.resources.dhcpcd import DHCPCD
 from firstboot.resources.hostname import hosts_with
+from firstboot.resources.status_page import LIGHTTPD
 from firstboot.resources.units import DNSMASQ, IPV4_ONLY
 from firstboot.rulesets import CLOSING, Known, Ruleset, compared, known, parse, restoring
 from firstboot.sources import EVERYTHING, Source
@@ -396,6 +397,8 @@ class MemoryMachine:
             self.files[LOADED] = self.files[IN_FORCE]
         if action.name == IPV4_ONLY:
             self.files[ipv4_only.LOADED] = self.files[ipv4_only.CONFIG]
+        if action.name == LIGHTTPD:
+            self.files[lighttpd.LOADED] = self.files[lighttpd.CONFIG]
         if action.name == DHCPCD:
             self.files[dhcpcd.LOADED] = self.files[dhcpcd.CONFIG]
         self.active_units.add(action.name)

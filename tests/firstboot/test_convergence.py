@@ -120,7 +120,7 @@ def two_armed(appliance: Appliance) -> Appliance:
 DOMAIN = Domain(IPv6Network("2001:db8:0:100::/56"), 24, (IPv4Address("10.0.0.254"),))
 """It leaves a /64 to each."""
 TOLD = Told("eth0", IPv4Address("10.0.0.5"), DOMAIN)
-IN_IMAGES = frozenset({"hostname", "files", "ufw", "firewall", "sysctls", "units", "networkmanager"})
+IN_IMAGES = frozenset({"hostname", "files", "ufw", "firewall", "sysctls", "units", "networkmanager", "status-page"})
 SITES = {
     "gateway": Site(
         example("gateway"),

@@ -137,7 +137,7 @@ def test_every_package_is_installed_completely(root: ext4_files.FileSystem) -> N
     paragraphs = root.text("/var/lib/dpkg/status").strip().split("\n\n")
     assert {re.search(r"^Status: (.*)$", text, re.MULTILINE)[1] for text in paragraphs} == {"install ok installed"}  # type: ignore[index]
     names = {text.split("\n")[0].removeprefix("Package: ") for text in paragraphs}
-    assert {"network-manager", "raspi-firmware", "python3-pyroute2", "dnsmasq-base", "ufw"} <= names
+    assert {"network-manager", "raspi-firmware", "python3-pyroute2", "dnsmasq-base", "lighttpd", "ufw"} <= names
     assert {"man-db", "ifupdown", "dnsmasq"}.isdisjoint(names)
 
 

@@ -92,7 +92,7 @@ class UnitFiles:
             subprocess.run(shlex.split(start), check=True, capture_output=True)
         else:
             self._processes[name] = subprocess.Popen(
-                start.split(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                shlex.split(start), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
 
     def stop_unit(self, name: str) -> None:

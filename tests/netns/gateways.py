@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.netns.namespace import Namespace
 from tests.netns.ufw_files import own_lock
 
-NOT_HERE = ("hostname", "tunnel", "tunnel-sysctls", "reach", "units", "dhcpcd", "withdrawal", "cable")
+NOT_HERE = ("hostname", "tunnel", "tunnel-sysctls", "reach", "units", "dhcpcd", "withdrawal", "cable", "status-page")
 """Kinds that need systemd, or a module that not every kernel has: they are tried in the image."""
 
 ETC = Path(__file__).parents[2] / "overlays" / "base" / "etc"

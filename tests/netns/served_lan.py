@@ -10,7 +10,7 @@ from tests.netns.gadget_site import UnitFiles
 from tests.netns.namespace import Namespace
 from tests.netns.tunnel_site import PI, TunnelSite
 
-NOT_HERE = ("hostname", "tunnel", "tunnel-sysctls", "dhcpcd")
+NOT_HERE = ("hostname", "tunnel", "tunnel-sysctls", "dhcpcd", "status-page")
 """Kinds that need more of systemd, or a module that not every kernel has."""
 LAN, HOST = "192.168.2.1", "192.168.2.50"
 

@@ -39,7 +39,7 @@ from tests.netns.living import Living
 from tests.netns.namespace import Namespace
 
 pytestmark = pytest.mark.netns
-NOT_HERE = ("hostname", "tunnel", "tunnel-sysctls", "dhcpcd")
+NOT_HERE = ("hostname", "tunnel", "tunnel-sysctls", "dhcpcd", "status-page")
 FIRST, LATER = IPv4Address("10.100.100.10"), IPv4Address("10.100.100.11")
 ROUTER, RELAY, CUSTOMER = IPv4Address("10.100.100.254"), IPv4Address("10.0.0.1"), IPv4Address("10.7.7.7")
 DOMAIN = Domain(IPv6Network("2001:db8::/32"), 8, (RELAY,))

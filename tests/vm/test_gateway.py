@@ -171,6 +171,31 @@ def test_the_firewall_in_words(gateway: Booted) -> None:
     assert re.search(r" by \S+ to \S+: \w+", told[-1])
 
 
+def test_status_page(gateway: Booted, figure: Figure) -> None:
+    """By the name that the Pi is announced by; the outside gets nothing."""
+    guest, client = gateway.guest, gateway.lab.client
+    name, server = f"{gateway.appliance.hostname}.local", str(gateway.lab.site.pi_lan.ip)
+
+    def get(path: str) -> str:
+        words = ("--silent", "--show-error", "--fail", "--max-time", "20", "--resolve", f"{name}:80:{server}")
+        return client.run("curl", *words, f"http://{name}{path}")
+
+    title = f"<title>{gateway.appliance.hostname}: Everything works</title>"
+    until(lambda: title in get("/"), "the page says that everything works", timeout_s=60, every_s=2)
+    assert 'appliance_state{sign="good"} 1\n' in get("/metrics")
+    assert "@media (prefers-color-scheme: dark)" in get("/page/page.css")
+    for own in (gateway.lab.site.tunnel_client.ip, gateway.lab.site.routed[1]):
+        checks.keeps_out(gateway.lab, own, 80)
+    unit = "appliance-lighttpd.service"
+    assert guest.ask(["systemctl", "is-enabled", "lighttpd.service"]).output.strip() == "masked", "Debian's own"
+    pid = guest.run("systemctl", "show", "--property=MainPID", "--value", unit).strip()
+    status = dict(line.split(":\t", 1) for line in guest.run("cat", f"/proc/{pid}/status").splitlines())
+    assert status["Uid"].split()[0] != "0"
+    rss_kb = int(status["VmRSS"].split()[0])
+    figure(f"lighttpd in the gateway's image: RSS {rss_kb} kB")
+    assert rss_kb <= 4096
+
+
 def test_allowed(gateway: Booted) -> None:
     checks.lets_in(gateway.lab, 80, 443)
 

@@ -1,0 +1,300 @@
+"""The status page as a host on the LAN has it: the daemon's files, Debian's lighttpd, and a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from firstboot.page.teller import LOOK_S
+from firstboot.resources.status_page import LIGHTTPD, StatusPage
+from firstboot.resources.units import DNSMASQ
+from tests.figures import Figure
+from tests.netns.gadget_site import ROOT, within
+from tests.netns.gateways import give_ufw_files
+from tests.netns.living import Living
+from tests.netns.namespace import Namespace
+from tests.netns.served_lan import LAN, NOT_HERE, Bus, give_dnsmasq_its_folder, give_the_lan
+from tests.netns.tunnel_site import OWN, PI, ROUTED, ROUTER, SERVER, TunnelSite, tunnel_site
+from tests.page.browser import Browser, View, browsing
+
+pytestmark = pytest.mark.netns
+
+LAN6 = ROUTED.replace("/64", "1")
+NAME = "ipv6gw.home"
+KEY = "hunter2hunter2"
+CONFIG = f"""
+profile: gateway
+hostname: ipv6gw
+ssh: {{authorized_keys: []}}
+uplink: {{interface: eth0, address: {PI}/24, gateway: {ROUTER}, dns: [1.1.1.1]}}
+tunnel: {{server: {SERVER}, address: "{OWN}/64", routed: "{ROUTED}"}}
+lan: {{interface: lan0, address: {LAN}/24, domain: home, dhcp4: {{range: 192.168.2.100-192.168.2.200}}}}
+"""
+WELL = "Everything works"
+LEASES = Path("/var/lib/appliance-dnsmasq/leases")
+HOSTILE = "<img/src=x/onerror=alert(1)>"
+RSS_MAX_KB = 4096
+SOON_S, CARRIES_S = 15.0, 40.0
+PICTURES = ROOT / ".cache" / "screenshots"
+VIEWS = [
+    View(width, height, scheme, scripts, is_phone)
+    for width, height, is_phone in ((390, 844, True), (1280, 900, False))
+    for scheme in ("light", "dark")
+    for scripts in (True, False)
+]
+SERIOUS = ("serious", "critical")
+
+
+@dataclass
+class Site:
+    tunnel: TunnelSite
+    living: Living
+
+    @property
+    def client(self) -> Namespace:
+        """A host on the LAN."""
+        return self.tunnel.client
+
+    def ask(self, *words: str, url: str = f"http://{LAN}/") -> int:
+        """The status that is answered, as seen from the LAN; 0: nothing is."""
+        argv = ["curl", "-s", "-o", "/dev/null", "-m", "10", "-w", "%{http_code}", "--path-as-is", "-g", *words, url]
+        return int(self.client.program("sh", "-c", '"$@" || true', "sh", *argv))
+
+    def get(self, path: str) -> str:
+        """What is there, as seen from the LAN."""
+        return self.client.program("curl", "-sf", "-m", "10", f"http://{LAN}{path}")
+
+    def rss_kb(self) -> int:
+        """What the server holds of memory."""
+        status = Path(f"/proc/{_server(self.tunnel.pi)}/status").read_text()
+        return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0])
+
+
+def _server(pi: Namespace) -> str:
+    """The process that serves in a namespace."""
+    own = Path(f"/proc/self/task/{pi.thread_id}/ns/net").readlink()
+    lines = {path.parent: path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")}
+    [found] = [
+        process.name
+        for process, line in lines.items()
+        if line.startswith(b"lighttpd\0") and (process / "ns/net").readlink() == own
+    ]
+    return found
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces of a thread need root")
+    with tunnel_site() as made:
+        give_the_lan(made)
+        bus = Bus()
+        without = [kind for kind in NOT_HERE if kind != StatusPage.name]
+        living = Living(made.pi, tmp_path_factory.mktemp("card"), CONFIG, without=without, bus=bus)
+        give_ufw_files(made.pi)
+        made.pi.call(give_dnsmasq_its_folder)
+        static = ROOT / "overlays/base/usr/share/appliance"
+        made.pi.program("sh", "-c", f"mkdir -p /run/static && cp -r {static} /run/static/")
+        made.pi.program("mount", "-t", "overlay", "overlay", "-o", "lowerdir=/run/static:/usr/share", "/usr/share")
+        with living:
+            found = Site(made, living)
+            within(CARRIES_S, lambda: found.ask() == 200)
+            within(CARRIES_S, lambda: WELL in found.get("/"))
+            yield found
+        for unit in (LIGHTTPD, DNSMASQ):
+            made.pi.call(bus.stop_unit, unit)
+
+
+@contextmanager
+def leased(site: Site, *lines: str) -> Iterator[None]:
+    """dnsmasq has given out addresses, which its file tells of."""
+    pi = site.tunnel.pi
+    before = pi.call(LEASES.read_text)
+    pi.call(LEASES.write_text, "".join(f"{line}\n" for line in lines))
+    try:
+        yield
+    finally:
+        pi.call(LEASES.write_text, before)
+
+
+def test_the_inside_sees_it_and_nobody_else_does(site: Site) -> None:
+    for url in (f"http://{LAN}/", f"http://[{LAN6}]/", f"http://{LAN}/metrics", f"http://{LAN}/status.json"):
+        within(CARRIES_S, lambda url=url: site.ask(url=url) == 200)  # type: ignore[misc]
+    assert not _connects(site.tunnel.home, str(PI))
+    assert not _connects(site.tunnel.internet, LAN6)
+    assert not _connects(site.tunnel.internet, str(OWN))
+    assert not _connects(site.client, str(PI), expects_refusal=True), "nobody listens at an address of the outside"
+
+
+def _connects(namespace: Namespace, address: str, *, expects_refusal: bool = False) -> bool:
+    def attempt() -> bool:
+        try:
+            socket.create_connection((address, 80), timeout=2).close()
+        except TimeoutError:
+            return False
+        except ConnectionRefusedError:
+            return not expects_refusal
+        return True
+
+    return namespace.call(attempt)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PROPFIND", "PATCH", "TRACE", "MKCOL", "X"])
+def test_it_is_looked_at_and_nothing_else(site: Site, method: str) -> None:
+    for url in (f"http://{LAN}/", f"http://{LAN}/new", f"http://{LAN}/metrics"):
+        assert site.ask("-X", method, "--data", "x", url=url) in (403, 405, 413, 501)
+    assert site.ask("-I") == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/page/", 403),
+        ("/page/../../../../etc/passwd", 404),
+        ("/page/..%2f..%2f..%2f..%2fetc/passwd", 404),
+        ("/%2e%2e/%2e%2e/etc/passwd", 404),
+        ("/../lighttpd.conf", 404),
+        ("/page..//etc/passwd", 404),
+        ("/etc/passwd", 404),
+        ("/page/page.js", 200),
+    ],
+)
+def test_there_is_nothing_but_the_page(site: Site, path: str, expected: int) -> None:
+    assert site.ask(url=f"http://{LAN}{path}") == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("ipv6gw", 200),
+        ("IPv6GW.local", 200),
+        (NAME, 200),
+        (f"{NAME}:80", 200),
+        (LAN, 200),
+        (f"[{LAN6}]", 200),
+        ("rebound.example", 403),
+        (f"{NAME}.example", 403),
+        (f"rebound-{NAME}", 403),
+        (NAME.replace(".", "x"), 403),
+        (str(PI), 403),
+    ],
+)
+def test_a_name_that_is_not_the_pis_is_refused(site: Site, host: str, expected: int) -> None:
+    """A page elsewhere could have its own name lead here, and read what only the inside shall."""
+    assert site.ask("-H", f"Host: {host}") == expected
+
+
+def test_dnsmasq_has_the_name(site: Site) -> None:
+    assert site.client.program("dig", "+short", f"@{LAN}", NAME).split() == [LAN]
+    assert site.client.program("dig", "+short", f"@{LAN}", NAME, "AAAA").split() == [LAN6]
+
+
+def test_browsers_are_told_to_be_careful(site: Site) -> None:
+    told = site.client.program("curl", "-s", "-D", "-", "-o", "/dev/null", f"http://{LAN}/").lower()
+    for header in (
+        "content-security-policy: default-src 'self'; ",
+        "x-content-type-options: nosniff",
+        "cache-control: no-store",
+        "content-type: text/html; charset=utf-8",
+    ):
+        assert header in told, header
+
+
+def test_it_takes_little_memory(site: Site, figure: Figure) -> None:
+    urls = "".join(
+        f'url = "http://{LAN}{path}"\noutput = /dev/null\n' for path in ("/", "/metrics") for _ in range(250)
+    )
+    before_kb = site.rss_kb()
+    site.client.program("curl", "-sf", "-K", "-", stdin=urls)
+    after_kb = site.rss_kb()
+    figure(f"lighttpd: RSS {before_kb} kB, after 500 requests {after_kb} kB (to be {RSS_MAX_KB} at most)")
+    assert after_kb <= RSS_MAX_KB
+
+
+def test_the_counters_go_on_while_somebody_looks(site: Site) -> None:
+    def dropped() -> float:
+        families = text_string_to_metric_families(site.get("/metrics"))
+        return sum(
+            sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name == "appliance_firewall_packets_total" and sample.labels["part"] == "the rest"
+        )
+
+    before = dropped()
+    assert not _connects(site.tunnel.home, str(PI))
+    within(3 * LOOK_S, lambda: dropped() > before)
+
+
+@pytest.fixture(scope="module")
+def browser(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with browsing(site.client, tmp_path_factory.mktemp("browser")) as found:
+        yield found
+
+
+def shown(browser: Browser, selector: str) -> str:
+    return str(browser.evaluate(f"document.querySelector({json.dumps(selector)})?.textContent.trim() ?? ''"))
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=str)
+def test_it_is_readable_by_everybody(site: Site, browser: Browser, view: View) -> None:
+    """The pictures are for people to look at."""
+    soon = int(time.time()) + 3600
+    machines = (f"{soon} 02:00:5e:00:53:01 192.168.2.101 nas *", f"{soon} 02:00:5e:00:53:02 192.168.2.102 {HOSTILE} *")
+    with leased(site, *machines):
+        within(3 * LOOK_S, lambda: "nas" in site.get("/"))
+        browser.show(f"http://{LAN}/", view)
+        assert shown(browser, "h1") == WELL
+        assert HOSTILE in shown(browser, "table"), "it is text"
+        if view.scripts:
+            within(SOON_S, lambda: shown(browser, "#live") == "Updates by itself.")
+        width = int(browser.evaluate("document.documentElement.scrollWidth"))
+        assert width <= view.width, "nobody has to scroll sideways"
+        browser.picture(PICTURES / f"well-{view}.png")
+        found = [each for each in browser.violations() if each["impact"] in SERIOUS] if view.scripts else []
+        assert not found
+        assert not browser.complaints
+
+
+def test_what_breaks_is_seen_without_loading_the_page_anew(site: Site, browser: Browser, figure: Figure) -> None:
+    browser.show(f"http://{LAN}/", VIEWS[0])
+    assert shown(browser, "h1") == WELL
+    browser.evaluate("window.wasHere = true; document.querySelector('#parts').open = true")
+    with site.tunnel.rules(site.tunnel.isp, "ip", "forward", "ip protocol 41 drop"):
+        within(3 * SOON_S, lambda: shown(browser, "h1") not in ("", WELL))
+        assert browser.evaluate("window.wasHere === true")
+        assert browser.evaluate("document.querySelector('#parts').open"), "what was opened stays so"
+        assert shown(browser, "li.broken strong") == "tunnel"
+        for view in VIEWS[:2] + VIEWS[4:6]:
+            browser.show(f"http://{LAN}/", view)
+            browser.picture(PICTURES / f"broken-{view}.png")
+        found = [each for each in browser.violations() if each["impact"] in SERIOUS] if view.scripts else []
+        assert not found
+    browser.show(f"http://{LAN}/", VIEWS[0])
+    within(2 * CARRIES_S, lambda: shown(browser, "h1") == WELL)
+    assert not browser.complaints
+    figure(f"pictures of the status page: {PICTURES.relative_to(ROOT)}/")
+
+
+def test_who_says_nothing_any_more_is_known_to(site: Site, browser: Browser) -> None:
+    """Last, as it takes the server away."""
+    browser.show(f"http://{LAN}/", VIEWS[0])
+    within(SOON_S, lambda: shown(browser, "#live") == "Updates by itself.")
+    before = shown(browser, "h1")
+    site.tunnel.client.program("ip", "link", "set", "eth0", "down")
+    try:
+        within(2 * SOON_S, lambda: "does not answer" in shown(browser, "#live"))
+        assert shown(browser, "h1") == before != "", "what it said last stays"
+        browser.picture(PICTURES / "silent.png")
+    finally:
+        site.tunnel.client.program("ip", "link", "set", "eth0", "up")
