@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 
 from appliance import (
+    fallback_checks,
     firewall_checks,
     name_checks,
     network_checks,
@@ -21,7 +22,7 @@ from appliance import (
     tunnel_checks,
 )
 from appliance.finding import Check, Finding
-from appliance.model import Appliance, Profile, Tunnel
+from appliance.model import Appliance, FallbackTunnel, Profile, Tunnel
 from appliance.poison import until_unread
 
 EVERY_PROFILE = ("profile", "hostname", "ssh")
@@ -31,7 +32,8 @@ TAKES = {
     Profile.GADGET: (*EVERY_PROFILE, "led", "status_page", "uplink", "tunnel", "gadget", "firewall"),
     Profile.CUSTOM: (*EVERY_PROFILE, "manager", "uplinks", "routing"),
 }
-ONE_OF: Mapping[type, Sequence[Sequence[str]]] = {Tunnel: (tuple(tunnel_checks.PAGE), ("broker",), ("kind",))}
+_TUNNELS = (tuple(tunnel_checks.PAGE), ("broker",), ("kind",))
+ONE_OF: Mapping[type, Sequence[Sequence[str]]] = {Tunnel: _TUNNELS, FallbackTunnel: _TUNNELS}
 """What a section needs, where that is one thing or another."""
 SECTIONS = tuple(dict.fromkeys(name for names in TAKES.values() for name in names))
 
@@ -72,6 +74,7 @@ CHECKS: tuple[Check, ...] = (
     _login,
     *network_checks.CHECKS,
     *tunnel_checks.CHECKS,
+    *fallback_checks.CHECKS,
     *firewall_checks.CHECKS,
     *rule_checks.CHECKS,
     *shadow_checks.CHECKS,

@@ -15,6 +15,7 @@ from appliance.poison import until_unread
 from appliance.ranges import PortRange
 from appliance.services import SSH, Protocol, Service
 from appliance.traffic_scalars import INSIDE
+from appliance.tunnel_checks import tunnels
 
 WIDEST = {4: 8, 6: 16}
 """The shortest prefix length of a network that is still somebody's."""
@@ -71,12 +72,9 @@ def inside_ipv4(appliance: Appliance) -> Sequence[IPv4Network]:
 
 
 def own_ipv6(appliance: Appliance) -> Sequence[IPv6Address]:
-    """The Pi's addresses in the networks that the broker routes to it."""
-    tunnel = appliance.known_tunnel
-    if tunnel is None:
-        return []
-    networks = max(1, len(lan_networks(appliance)))
-    return [own_address_in(subnet(tunnel.routed, number)).ip for number in range(networks)]
+    """The Pi's addresses in the networks that each tunnel's broker routes to it."""
+    networks = range(max(1, len(lan_networks(appliance))))
+    return [own_address_in(subnet(each.routed, number)).ip for each in appliance.known_tunnels for number in networks]
 
 
 def hides_ipv4(appliance: Appliance) -> bool:
@@ -90,8 +88,8 @@ def inside_networks(appliance: Appliance, family: int) -> Iterator[Network]:
     """Those that the inside has and whose packets the Pi sees, where the file says which."""
     if family == 4 and hides_ipv4(appliance):
         yield from inside_ipv4(appliance)
-    if family == 6 and (tunnel := appliance.known_tunnel) is not None:
-        yield tunnel.routed
+    if family == 6:
+        yield from (tunnel.routed for tunnel in appliance.known_tunnels)
 
 
 def _allow_in(appliance: Appliance) -> Iterator[Finding]:
@@ -119,12 +117,15 @@ def _inside(appliance: Appliance, to: IPv4Address | IPv6Address | str, path: str
 
 
 def _inside_ipv6(appliance: Appliance, to: IPv6Address, path: str) -> Iterator[Finding]:
-    routed = appliance.tunnel.routed if appliance.tunnel is not None else None
     if appliance.tunnel is None:
         yield Finding(path, f"{path}: without a tunnel nothing inside has an address that is known here", "a tunnel")
-    elif routed is not None and to not in routed:
-        message = f"{path}: {to} is not in {routed}, which is tunnel.routed"
-        yield Finding(path, message, f"an address in {routed}")
+        return
+    all_routed = {where: tunnel.routed for where, tunnel in tunnels(appliance)}
+    if not any(routed is None or to in routed for routed in all_routed.values()):
+        named = " or ".join(str(routed) for routed in all_routed.values())
+        whose = " or ".join(f"{where}.routed" for where in all_routed)
+        message = f"{path}: {to} is not in {named}, which is {whose}"
+        yield Finding(path, message, f"an address in {named}")
     elif to in own_ipv6(appliance):
         message = f"{path}: {to} is the Pi itself, which the outside never reaches"
         yield Finding(path, message, "the address of another machine inside")

@@ -9,9 +9,10 @@ setting at a time is checked in `checks`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from typing import Any
 
 from appliance import scalars as scalar
 from appliance.firewall import Firewall
@@ -143,15 +144,22 @@ class KnownTunnel:
     routed: IPv6Network
     interface: str
     kind: TunnelForm = TunnelForm.SIX_IN_FOUR
+    rank: int = 0
+    """Its number among the tunnels, the preferred one's being 0."""
+
+    @property
+    def path(self) -> str:
+        """Its section of the file."""
+        return TUNNEL_PATHS[self.rank]
+
+
+TUNNEL_PATHS = ("tunnel", "tunnel.fallback")
+"""The sections of the tunnels, the preferred one's first."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tunnel:
-    """The tunnel: a 6in4 one in the words of the broker's "IPv6 Tunnel" page, or the provider's own.
-
-    With an account, the broker says what is left out of the first three, and of its own the provider says all of them;
-    `told` names those that were filled in so.
-    """
+class AnyTunnel:
+    """What is set of each tunnel. `told` names the settings that others have filled in."""
 
     server: IPv4Address | None = setting(
         scalar.IPV4_ADDRESS, 'the page\'s "Server IPv4 Address"', default=None, example="198.51.100.100"
@@ -171,11 +179,6 @@ class Tunnel:
     mtu: int | None = setting(
         scalar.TUNNEL_MTU, "largest packet in bytes; left out: the uplink's less 20", default=None
     )
-    ipv4_only: tuple[str, ...] = values(
-        scalar.DOMAIN,
-        "domains that refuse tunnels, e.g. of streaming services: their names lead to IPv4 alone",
-        example=("netflix.com", "nflxvideo.net"),
-    )
     broker: Broker | None = section(
         Broker, "the broker is told of a new IPv4 address, and asked for what is left out above"
     )
@@ -188,6 +191,35 @@ class Tunnel:
         if self.server is None or self.address is None or self.routed is None or (self.told and not is_told):
             return None
         return KnownTunnel(self.server, self.address, self.routed, self.interface, self.kind)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FallbackTunnel(AnyTunnel):
+    """A second tunnel, to another server, with the same settings. Both are up, and whoever has an address of either
+    keeps it; while the preferred one does not carry and this one does, the network is to prefer this one's addresses.
+    """
+
+    interface: str = setting(
+        scalar.INTERFACE, "what to call the tunnel's interface", default="tun6-fallback", example="he-ipv6-2"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tunnel(AnyTunnel):
+    """The tunnel: a 6in4 one in the words of the broker's "IPv6 Tunnel" page, or the provider's own.
+
+    With an account, the broker says what is left out of the first three, and of its own the provider says all of them;
+    `told` names those that were filled in so.
+    """
+
+    ipv4_only: tuple[str, ...] = values(
+        scalar.DOMAIN,
+        "domains that refuse tunnels, e.g. of streaming services: their names lead to IPv4 alone",
+        example=("netflix.com", "nflxvideo.net"),
+    )
+    fallback: FallbackTunnel | None = section(
+        FallbackTunnel, "a second tunnel, whose addresses the network is to prefer while this one does not carry"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -347,6 +379,26 @@ class Appliance:
     routing: Routing = section(Routing, "routing policies", default=Routing())
 
     @property
+    def tunnels(self) -> tuple[AnyTunnel, ...]:
+        """All of them, the preferred one first: each by its rank."""
+        if self.tunnel is None:
+            return ()
+        return (self.tunnel, self.tunnel.fallback) if self.tunnel.fallback is not None else (self.tunnel,)
+
+    @property
+    def known_tunnels(self) -> tuple[KnownTunnel, ...]:
+        """Those of which all is known, in the same order: not one of which the broker has not said what it is."""
+        found = ((rank, tunnel.known) for rank, tunnel in enumerate(self.tunnels))
+        return tuple(replace(tunnel, rank=rank) for rank, tunnel in found if tunnel is not None)
+
+    @property
     def known_tunnel(self) -> KnownTunnel | None:
-        """The tunnel; None where there shall be none, and while the broker has not said what it is."""
+        """The preferred one; None where there shall be none, and while the broker has not said what it is."""
         return self.tunnel.known if self.tunnel is not None else None
+
+    def with_tunnel(self, rank: int, tunnel: AnyTunnel) -> Appliance:
+        """The same with another tunnel of that rank."""
+        if self.tunnel is None:
+            return self
+        taken: Any = tunnel  # in the place of one of its own kind
+        return replace(self, tunnel=taken if rank == 0 else replace(self.tunnel, fallback=taken))

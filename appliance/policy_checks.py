@@ -20,6 +20,7 @@ from appliance.model import (
 from appliance.names import CABLE_BRIDGE
 from appliance.network_checks import unusable
 from appliance.poison import until_unread
+from appliance.tunnel_checks import tunnels
 
 NETWORK_FUNCTIONS = (Function.ECM, Function.RNDIS, Function.NCM)
 HALVED_PREFIX_MAX = 29  # each half has room for the Pi and the laptop
@@ -70,12 +71,13 @@ def _cable_address(appliance: Appliance) -> Iterator[Finding]:
 
 def _cable_name(appliance: Appliance) -> Iterator[Finding]:
     """The uplink and the tunnel are no interfaces of the cable's."""
-    gadget, uplink, tunnel = appliance.gadget, appliance.uplink, appliance.tunnel
+    gadget, uplink = appliance.gadget, appliance.uplink
     if gadget is None:
         return
-    for path, section in (("uplink", uplink), ("tunnel", tunnel)):
-        if section is not None and section.interface.startswith(CABLE_NAMES):
-            message = f"{path}.interface: {section.interface} is the cable to the laptop"
+    names = {path: tunnel.interface for path, tunnel in tunnels(appliance)}
+    for path, interface in {**({"uplink": uplink.interface} if uplink is not None else {}), **names}.items():
+        if interface.startswith(CABLE_NAMES):
+            message = f"{path}.interface: {interface} is the cable to the laptop"
             yield Finding(f"{path}.interface", message, "eth0, wlan0, or a USB adapter's name, enx and its address")
 
 

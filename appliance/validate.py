@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from appliance.model import Appliance, Profile, Tunnel, TunnelForm
+from appliance.model import AnyTunnel, Appliance, Profile, TunnelForm
 from appliance.parse import Parsed, load
 from appliance.terminal import Colour, painted
 
@@ -46,15 +46,14 @@ def summary(appliance: Appliance) -> str:
 
 def _gateway(appliance: Appliance) -> list[str]:
     parts = ["an IPv6 gateway", *_uplink(appliance)]
-    if appliance.tunnel is not None:
-        parts.append(_tunnel(appliance.tunnel))
+    parts.extend(_tunnel(tunnel) for tunnel in appliance.tunnels)
     for lan in appliance.lan.networks if appliance.lan is not None else ():
         dhcp4 = f" and DHCP ({lan.dhcp4.range})" if lan.dhcp4 is not None else ""
         parts.append(f"serving IPv6{dhcp4} on {lan.interface}")
     return [*parts, *_firewall(appliance)]
 
 
-def _tunnel(tunnel: Tunnel) -> str:
+def _tunnel(tunnel: AnyTunnel) -> str:
     if tunnel.kind is TunnelForm.SIX_RD:
         return "a prefix of the provider's 6rd"
     what = str(tunnel.routed) if tunnel.routed is not None else "what the broker says"

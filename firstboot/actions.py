@@ -154,28 +154,34 @@ class ReplugGadget(Action):
 class RetractIPv6(Action):
     """Tell the hosts on an interface for how long we are their IPv6 router (0: not any more), and what is gone.
 
-    `dns_server`: no DNS server any more; `prefixes`: no addresses of those any more.
+    `dns_server`: no DNS server any more; `prefixes`: no addresses of those any more, but of those of `preferred`.
     """
 
     interface: str
     router_lifetime_s: int = 0
     dns_server: IPv6Address | None = None
     prefixes: tuple[IPv6Network, ...] = ()
+    preferred: tuple[IPv6Network, ...] = ()
 
     def __str__(self) -> str:
         gone = [] if self.router_lifetime_s else ["the IPv6 default route"]
-        return f"withdraw {', '.join([*gone, *map(str, self.prefixes)])} on {self.interface}"
+        given = f", and prefer {', '.join(map(str, self.preferred))}" if self.preferred else ""
+        return f"withdraw {', '.join([*gone, *map(str, self.prefixes)])}{given} on {self.interface}"
 
 
 @dataclass(frozen=True)
 class AddAddress(Action):
-    """Put an address on an interface, marked as ours."""
+    """Put an address on an interface, marked as ours; `replaces`: where it is already, it becomes as is wanted."""
 
     affects: ClassVar[Source] = Source.ADDRESSES | Source.ROUTES
 
     address: Address
+    replaces: bool = False
 
     def __str__(self) -> str:
+        if self.replaces:
+            how = "deprecated" if self.address.deprecated else "preferred"
+            return f"have address {self.address.address} on {self.address.interface} {how}"
         return f"add address {self.address.address} to {self.address.interface}"
 
 
@@ -448,12 +454,16 @@ class ForgetReaction(Action):
 
 @dataclass(frozen=True)
 class TellBroker(Action):
-    """Begin to tell the tunnel broker of our address: by `local`, our own one. The answer comes later."""
+    """Begin to tell the tunnel broker of our address: by `local`, our own one. The answer comes later.
+
+    `rank`: the tunnel's, the preferred one's being 0.
+    """
 
     affects: ClassVar[Source] = Source.BROKER
 
     broker: Broker = field(repr=False)
     local: IPv4Address
+    rank: int = 0
 
     def __str__(self) -> str:
         return f"tell the broker of tunnel {self.broker.tunnel}, from {self.local}"
@@ -461,12 +471,16 @@ class TellBroker(Action):
 
 @dataclass(frozen=True)
 class AskBroker(Action):
-    """Begin to ask the tunnel broker what the tunnel is, from `local`, our own address. The answer comes later."""
+    """Begin to ask the tunnel broker what the tunnel is, from `local`, our own address. The answer comes later.
+
+    `rank`: the tunnel's, as above.
+    """
 
     affects: ClassVar[Source] = Source.BROKER
 
     broker: Broker = field(repr=False)
     local: IPv4Address
+    rank: int = 0
 
     def __str__(self) -> str:
         return f"ask the broker what tunnel {self.broker.tunnel} is, from {self.local}"
@@ -474,12 +488,13 @@ class AskBroker(Action):
 
 @dataclass(frozen=True)
 class TakeOver(Action):
-    """Use the tunnel as the broker has it, in place of `before`."""
+    """Use the tunnel of that rank as the broker has it, in place of `before`."""
 
     affects: ClassVar[Source] = Source.BROKER
 
     tunnel: BrokerTunnel
     before: BrokerTunnel | None
+    rank: int = 0
 
     def __str__(self) -> str:
         values = {field.name: getattr(self.tunnel, field.name) for field in fields(self.tunnel)}
@@ -493,6 +508,8 @@ class NoteInterruption(Action):
     """Remember that the uplink was away: behind NAT, the public address may be another one when it is back."""
 
     affects: ClassVar[Source] = Source.BROKER
+
+    rank: int = 0
 
     def __str__(self) -> str:
         return "remember that the broker may have an address that is not ours any more"

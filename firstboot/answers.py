@@ -144,7 +144,7 @@ class Answers:
 
     def _looks_with(self, data: bytes, passes: Passes, host: Host) -> Looks:
         parsed = passes.configurations.checked(data)
-        appliance = completion(parsed.appliance, said_of(parsed.appliance, host.aside().facts())).appliance
+        appliance = completion(parsed.appliance, *said_of(parsed.appliance, host.aside().facts())).appliance
         before = passes.in_force.appliance if passes.in_force is not None else Appliance(profile=Profile.CUSTOM)
         new = frozenset(path for path in parsed.marks if value_at(appliance, path) != value_at(before, path))
         return Looks(appliance, parsed.marks, self._seen(appliance, host), new)

@@ -34,21 +34,21 @@ _LENGTH = 28
 class Segment:
     """One network on the cable: the Pi's own addresses on `interface`, a bridge of `ports` or the only port itself.
 
-    `ipv6` is of a unique local prefix; `routed` of one that the Internet routes to here, through the tunnel (None:
-    there is none). `delegated` is of one that the uplink lent (RFC 8415, 6.3); who asked for it put the address there.
+    `ipv6` is of a unique local prefix; `routed` of those that the Internet routes to here, through each tunnel.
+    `delegated` is of one that the uplink lent (RFC 8415, 6.3); who asked for it put the address there.
     """
 
     interface: str
     ports: tuple[str, ...]
     ipv4: IPv4Interface
     ipv6: IPv6Interface
-    routed: IPv6Interface | None = None
+    routed: tuple[IPv6Interface, ...] = ()
     delegated: IPv6Interface | None = None
 
     @property
     def addresses(self) -> tuple[Interface, ...]:
         """The Pi's own that we see to."""
-        return (self.ipv4, self.ipv6) if self.routed is None else (self.ipv4, self.ipv6, self.routed)
+        return (self.ipv4, self.ipv6, *self.routed)
 
     @property
     def all_addresses(self) -> tuple[Interface, ...]:

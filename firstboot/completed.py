@@ -11,12 +11,12 @@ from firstboot.configuration import Configuration
 from firstboot.status import Source
 
 
-def completed(configuration: Configuration, said: BrokerTunnel | None) -> Configuration:
-    """The same with a whole tunnel, as far as `said` (None: nothing yet) makes it one.
+def completed(configuration: Configuration, *said: BrokerTunnel | None) -> Configuration:
+    """The same with whole tunnels, as far as `said` of each (None: nothing yet) makes it one.
 
     What is to be known of it becomes a warning about the file, where that is what is in force.
     """
-    found = completion(configuration.appliance, said)
+    found = completion(configuration.appliance, *said)
     is_files = configuration.source is Source.FILE
     more = {problem_of(finding, configuration.marks) for finding in found.warnings} if is_files else set()
     warnings = tuple(sorted({*configuration.warnings, *more}))
@@ -28,15 +28,15 @@ class Completions:
 
     def __init__(self) -> None:
         self._read: Configuration | None = None
-        self._said: BrokerTunnel | None = None
+        self._said: tuple[BrokerTunnel | None, ...] = ()
         self._made: Configuration | None = None
 
-    def current(self, read: Configuration, said: BrokerTunnel | None) -> Configuration:
+    def current(self, read: Configuration, *said: BrokerTunnel | None) -> Configuration:
         """The configuration that was read, completed."""
         if self._made is None or read is not self._read:
-            self._made = completed(read, said)
+            self._made = completed(read, *said)
         elif said != self._said:
-            before, found = self._made.appliance, completed(read, said)
+            before, found = self._made.appliance, completed(read, *said)
             self._made = replace(found, appliance=before) if found.appliance == before else found
         self._read, self._said = read, said
         return self._made

@@ -21,7 +21,7 @@ from firstboot.api import Api
 from firstboot.bus import Bus
 from firstboot.events import DeviceEvents, Events, firewall_events, network_events, setting_events
 from firstboot.file_events import FileEvents
-from firstboot.health.prober import Prober
+from firstboot.health.prober import begun
 from firstboot.history import History
 from firstboot.host import LEASES, Host
 from firstboot.kind import Kind
@@ -30,7 +30,7 @@ from firstboot.neighbours import Neighbours
 from firstboot.netlink import Netlink
 from firstboot.notify import notify
 from firstboot.passes import Passed, Passes
-from firstboot.paths import SIX_RD, TUNNEL_CARRIES, fat_partition
+from firstboot.paths import SIX_RD, TUNNELS_CARRY, fat_partition
 from firstboot.privileges import listening, require
 from firstboot.sources import EVERYTHING, NOTHING, Source
 from firstboot.tunnels.asking import SixRdAsker
@@ -137,7 +137,7 @@ class Daemon:
             loop.add_reader(events.fileno(), self._on_events, events)
         on_news = partial(loop.call_soon_threadsafe, self._wake, Source.SURROUNDINGS)
         self._passes.neighbours = neighbours = Neighbours(on_news)
-        self._passes.prober = prober = Prober(on_news, TUNNEL_CARRIES)
+        self._passes.probers = probers = begun(on_news, TUNNELS_CARRY)
         self._passes.six_rd = six_rd = SixRdAsker(on_news, SIX_RD)
         with listening():
             netlink = await loop.run_in_executor(self._worker, Netlink)
@@ -153,13 +153,14 @@ class Daemon:
                 lambda: neighbours.answers,
                 on_reaction,
                 on_broker=on_broker,
-                health=lambda: prober.health,
+                healths=lambda: tuple(prober.health for prober in probers),
                 six_rd=lambda: six_rd.told,
             )
             await self._work(loop, self._host, bus)
         finally:
             heartbeat.cancel()
-            prober.stop()
+            for prober in probers:
+                prober.stop()
             six_rd.stop()
             notify("STOPPING=1")
             self._worker.shutdown()

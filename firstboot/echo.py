@@ -11,14 +11,19 @@ ICMPV6_FILTER = 1
 
 
 class Echoes:
-    """Requests and answers. `identifier` tells them from those of other programs. Raises OSError."""
+    """Requests and answers. `identifier` tells them from those of other programs. Raises OSError.
 
-    def __init__(self, interface: str, identifier: int) -> None:
+    `own`: from which address they are sent; None: the kernel chooses one.
+    """
+
+    def __init__(self, interface: str, identifier: int, own: IPv6Address | None = None) -> None:
         self.socket = socket.socket(socket.AF_INET6, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.IPPROTO_ICMPV6)
         self._identifier = identifier
         try:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
             self.socket.setsockopt(socket.IPPROTO_ICMPV6, ICMPV6_FILTER, _only(ECHO_REPLY))
+            if own is not None:
+                self.socket.bind((str(own), 0))
             self.socket.setblocking(False)
         except BaseException:
             self.socket.close()

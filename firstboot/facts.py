@@ -59,6 +59,8 @@ class Address:
     """Not yet known to be nobody else's (RFC 4862, 5.4)."""
     duplicate: bool = False
     """Another machine on the link has it too."""
+    deprecated: bool = False
+    """Not to be chosen for anything new (RFC 4862, 5.5.4)."""
 
 
 @dataclass(frozen=True)
@@ -145,10 +147,10 @@ class Facts:
     """The interfaces of the bound USB gadget's network functions, by function (`ecm`, …), in the order of binding."""
     neighbours: Mapping[tuple[str, Gateway], bool] = field(default_factory=dict)
     """By interface and address: whether a host on that link answers; of those that are asked, once it is known."""
-    broker_tunnel: BrokerTunnel | None = None
-    """What the broker has said of our tunnel, as it is remembered."""
-    health: Health = field(default_factory=Health)
-    """Of the tunnel; as long as it is not known, it carries nothing."""
+    broker_tunnels: tuple[BrokerTunnel | None, ...] = ()
+    """By the tunnels' ranks: what the broker has said of each, as it is remembered."""
+    healths: tuple[Health, ...] = ()
+    """By the tunnels' ranks; as long as it is not known of one, it carries nothing."""
     six_rd: Told | None = None
     """What the provider tells of 6rd; None: it is not asked, or has not answered yet."""
     networkmanager: bool = False
@@ -169,6 +171,10 @@ class Facts:
     """By name: the addresses of the machines on the networks that are served, of those with a name by DHCP."""
     other_rules: Mapping[int, str] = field(default_factory=dict)
     """By family: the rules that ufw loads beside ours, its own (`after.rules`) and the user's (`user.rules`)."""
+
+    def health_of(self, rank: int) -> Health:
+        """That of the tunnel of that rank."""
+        return self.healths[rank] if rank < len(self.healths) else Health()
 
     def ipv4_on(self, interface: str) -> IPv4Interface | None:
         """The first global IPv4 address of an interface that somebody else gave it (DHCP)."""

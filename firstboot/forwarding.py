@@ -8,20 +8,19 @@ from dataclasses import dataclass
 from appliance.addresses import Network
 from appliance.model import Appliance
 from firstboot.facts import Facts
-from firstboot.sharing import Mode, exit_of, segments_in
+from firstboot.sharing import Mode, exits_of, segments_in
 from firstboot.topology import subnets
 
 
 @dataclass(frozen=True)
 class Path:
-    """Packets with a source in `network` that arrive on `interface` go on to `exit` (None: anywhere).
+    """Packets with a source in `network` that arrive on `interface` go on.
 
-    `translated`: there they take the Pi's own address, as nobody beyond knows the way to theirs.
+    `translated`: outside they have the Pi's own address, as nobody there knows the way to theirs.
     """
 
     interface: str
     network: Network
-    exit: str | None
     translated: bool
 
 
@@ -36,16 +35,15 @@ def _of_lan(appliance: Appliance, facts: Facts, family: int) -> Iterator[Path]:
     if uplink is None:
         return
     for network in subnets(appliance, facts):
-        if family == 6 and network.ipv6 is not None:
-            yield Path(network.interface, network.ipv6.network, None, translated=False)
+        if family == 6:
+            yield from (Path(network.interface, own.network, translated=False) for own in network.ipv6)
         if family == 4 and network.ipv4 is not None and network.interface != uplink.interface:
-            yield Path(network.interface, network.ipv4.network, uplink.interface, translated=True)
+            yield Path(network.interface, network.ipv4.network, translated=True)
 
 
 def _of_cable(appliance: Appliance, facts: Facts, family: int) -> Iterator[Path]:
-    way_out = exit_of(appliance, family)
-    for segment in segments_in(appliance, facts, Mode.ROUTE) if way_out is not None else ():
+    for segment in segments_in(appliance, facts, Mode.ROUTE) if exits_of(appliance, family) else ():
         for address in segment.all_addresses:
             if address.version == family:
                 translated = address in (segment.ipv4, segment.ipv6)
-                yield Path(segment.interface, address.network, way_out, translated)
+                yield Path(segment.interface, address.network, translated)

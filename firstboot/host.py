@@ -38,7 +38,7 @@ from firstboot.managers.detection import present
 from firstboot.neighbours import Answers
 from firstboot.netlink import Netlink
 from firstboot.next_hops import next_hop
-from firstboot.paths import BROKER, BROKER_NOW, CARRYING, CHANGED_SETTINGS, DESCRIPTION, DESCRIPTION_NOW, ETC, REACTIONS
+from firstboot.paths import CARRYING, CHANGED_SETTINGS, DESCRIPTIONS, ETC, REACTIONS, RECORDS
 from firstboot.policy.rules import FAMILIES
 from firstboot.reactions import Reactions
 from firstboot.readings import Readings
@@ -79,20 +79,20 @@ class Host:
         on_reaction: Callable[[], object] = lambda: None,
         *,
         on_broker: Callable[[], object] = lambda: None,
-        health: Callable[[], Health] = Health,
+        healths: Callable[[], tuple[Health, ...]] = tuple,
         six_rd: Callable[[], Told | None] = lambda: None,
     ) -> None:
         """Called from any thread: `on_reaction` when a reaction has ended, `on_broker` when the broker has answered."""
         self._netlink, self._bus, self._wlan, self._neighbours = netlink, bus, wlan, neighbours
         self._changed_settings = ChangedSettings(CHANGED_SETTINGS)
-        self.inquiry = Inquiry(DESCRIPTION, DESCRIPTION_NOW, _ask_the_broker, on_broker)
+        self.inquiries = tuple(Inquiry(*files, _ask_the_broker, on_broker) for files in DESCRIPTIONS)
         self._view = View(
             netlink.tables,
             self._surroundings,
             neighbours,
             self._changed_settings.all,
-            health=health,
-            broker_tunnel=self.inquiry.said,
+            healths=healths,
+            broker_tunnels=lambda: tuple(inquiry.said() for inquiry in self.inquiries),
             six_rd=six_rd,
         )
         self._known_addresses = KnownAddresses()
@@ -103,7 +103,7 @@ class Host:
         self._loaded: dict[int, Ruleset] = {}
         """The same, read by the action under way when it had changed them."""
         self.due_reactions = Reactions(REACTIONS, self._react, on_reaction)
-        self.record = Record(BROKER, BROKER_NOW, _tell_the_broker, on_broker)
+        self.records = tuple(Record(*files, _tell_the_broker, on_broker) for files in RECORDS)
 
     def facts(self) -> Facts:
         """The network as it was at the last `look` or change."""
@@ -137,6 +137,11 @@ class Host:
             return {network: Carrier(**carrier) for network, carrier in known.items()}
         except (ValueError, TypeError, AttributeError):  # it was not written by this version
             return {}
+
+    @property
+    def correspondences(self) -> tuple[Record | Inquiry, ...]:
+        """All that is talked of with a broker."""
+        return (*self.records, *self.inquiries)
 
     def look(self, changed: Source = EVERYTHING) -> None:
         """Forget what was seen of these: whoever asks next, sees the machine as it is then."""
@@ -233,13 +238,13 @@ class Host:
         """By policy, in words, what was done about its interfaces and what is to be done."""
         return self.due_reactions.known()
 
-    def broker(self) -> KnownRecord:
-        """What is known of the tunnel broker's record."""
-        return self.record.known()
+    def broker(self, rank: int) -> KnownRecord:
+        """What is known of the broker's record of the tunnel of that rank."""
+        return self.records[rank].known()
 
-    def description(self) -> KnownDescription:
-        """What is known of what the tunnel is."""
-        return self.inquiry.known()
+    def description(self, rank: int) -> KnownDescription:
+        """What is known of what the tunnel of that rank is."""
+        return self.inquiries[rank].known()
 
     def lease_lines(self) -> tuple[str, ...]:
         """dnsmasq's leases, as they are in its files."""
@@ -367,11 +372,12 @@ class Host:
             router_lifetime_s=action.router_lifetime_s,
             dns_server=action.dns_server,
             prefixes=action.prefixes,
+            preferred=action.preferred,
         )
 
     @_do.register
     def _(self, action: actions.AddAddress) -> None:
-        self._netlink.add_address(action.address)
+        self._netlink.add_address(action.address, replaces=action.replaces)
 
     @_do.register
     def _(self, action: actions.RemoveAddress) -> None:
@@ -477,19 +483,19 @@ class Host:
 
     @_do.register
     def _(self, action: actions.TellBroker) -> None:
-        self.record.tell(action.broker, action.local)
+        self.records[action.rank].tell(action.broker, action.local)
 
     @_do.register
     def _(self, action: actions.AskBroker) -> None:
-        self.inquiry.ask(action.broker, action.local)
+        self.inquiries[action.rank].ask(action.broker, action.local)
 
     @_do.register
     def _(self, action: actions.TakeOver) -> None:
-        self.inquiry.take_over(action.tunnel)
+        self.inquiries[action.rank].take_over(action.tunnel)
 
     @_do.register
     def _(self, action: actions.NoteInterruption) -> None:
-        self.record.interrupted()
+        self.records[action.rank].interrupted()
 
     @_do.register
     def _(self, action: actions.UnblockRadio) -> None:

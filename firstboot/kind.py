@@ -115,12 +115,12 @@ class Machine(Protocol):
         """By policy, in words, what was done about its interfaces and what is to be done."""
         ...
 
-    def broker(self) -> KnownRecord:
-        """What is known of the tunnel broker's record."""
+    def broker(self, rank: int) -> KnownRecord:
+        """What is known of the broker's record of the tunnel of that rank."""
         ...
 
-    def description(self) -> KnownDescription:
-        """What is known of what the tunnel is."""
+    def description(self, rank: int) -> KnownDescription:
+        """What is known of what the tunnel of that rank is."""
         ...
 
     def in_range(self, interface: str) -> Sequence[Heard]:

@@ -127,10 +127,20 @@ class Netlink:
         with _explained(f"setting {name} down"):
             self._ip.link("set", index=self._index(name), state="down")
 
-    def add_address(self, address: Address) -> None:
-        """Put an address on an interface; that it is there already is fine."""
+    def add_address(self, address: Address, *, replaces: bool = False) -> None:
+        """Put an address on an interface; that it is there already is fine.
+
+        `replaces`: that one becomes ours, and is deprecated or not as is wanted.
+        """
+        lifetimes = {"preferred": 0, "valid": _FOREVER} if address.deprecated else {}
         with _explained(f"adding {address.address} to {address.interface}", accept=(EEXIST,)):
-            self._ip.addr("add", index=self._index(address.interface), proto=OURS, **_address(address.address))
+            self._ip.addr(
+                "replace" if replaces else "add",
+                index=self._index(address.interface),
+                proto=OURS,
+                **lifetimes,
+                **_address(address.address),
+            )
 
     def remove_address(self, address: Address) -> None:
         """Take an address off an interface; that it is gone already is fine."""
@@ -182,6 +192,9 @@ def _explained(what: str, hint: str = "", *, accept: tuple[int, ...] = ()) -> It
         if error.code not in accept:
             family = PermanentError if error.code == EOPNOTSUPP else TemporaryError
             raise family(f"{what}: the kernel refused: {error.args[-1]}", hint=hint) from error
+
+
+_FOREVER = 0xFFFFFFFF
 
 
 def _address(address: Interface) -> dict[str, Any]:

@@ -77,7 +77,8 @@ class Passes:
         self.report = Report(RUN / REPORT_NAME, advice=READ_THE_JOURNAL) if custom else Report(folder / REPORT_NAME)
         self._led = Led(LEDS, LED_BEFORE)
         self.neighbours: Neighbours | None = None
-        self.prober: Prober | None = None
+        self.probers: tuple[Prober, ...] = ()
+        """By the tunnels' ranks."""
         self.six_rd: SixRdAsker | None = None
         self.in_force: Configuration | None = None
         """The configuration of the last pass; None before the first one."""
@@ -98,7 +99,7 @@ class Passes:
         """The configuration in force; before it is another, the machine is remembered as it is."""
         facts = host.facts()
         read = self.configurations.current(facts, lambda: checkpoint(host.visits(), self._history.last.values()))
-        return self._completions.current(read, said_of(read.appliance, facts))
+        return self._completions.current(read, *said_of(read.appliance, facts))
 
     def make(self, host: Host, changed: Source) -> Passed:
         """Put everything right once, and tell."""
@@ -108,8 +109,8 @@ class Passes:
         if changed == EVERYTHING:
             host.begin()
         host.due_reactions.take_in()
-        host.record.take_in()
-        host.inquiry.take_in()
+        for correspondence in host.correspondences:
+            correspondence.take_in()
         try:
             configuration, outcomes = self._put_right(host, changed)
             self.configurations.trials.was_applied()
@@ -129,14 +130,14 @@ class Passes:
 
     def due_in_s(self, host: Host) -> float:
         """When there is something to be done that no event tells of."""
-        due_in_s = min(host.due_reactions.due_in_s(), host.record.due_in_s(), host.inquiry.due_in_s())
+        due_in_s = min(each.due_in_s() for each in (host.due_reactions, *host.correspondences))
         return min(due_in_s, self.configurations.trials.due_in_s(), self._page.due_in_s())
 
     def do_what_is_due(self, host: Host) -> Source:
         """What changed by that."""
         self._page.look(host)
         changed = Source.REACTIONS if host.due_reactions.carry_out() else NOTHING
-        for correspondence in (host.record, host.inquiry):
+        for correspondence in host.correspondences:
             changed |= Source.BROKER if correspondence.look() else NOTHING
         failure = self.configurations.failure
         judged = self.configurations.trials.under_way and self._judge(host)
@@ -148,14 +149,14 @@ class Passes:
 
     def _heard(self) -> object:
         answers = self.neighbours.answers if self.neighbours is not None else None
-        return answers, self.prober.health.carries if self.prober is not None else None
+        return answers, [prober.health.carries for prober in self.probers]
 
     def _put_right(self, host: Host, changed: Source) -> tuple[Configuration, tuple[Outcome, ...]]:
         if self._asked:
             self._asked = False
             self.configurations.try_again()
-            host.record.ask_again()
-            host.inquiry.ask_again()
+            for correspondence in host.correspondences:
+                correspondence.ask_again()
         configuration = self.in_force = self._current(host)
         outcomes = self._reconciler.reconcile(configuration.appliance, host, changed)
         for outcome in outcomes:
@@ -165,8 +166,8 @@ class Passes:
             self.neighbours.ask(questions(configuration.appliance, host.facts()))
         if self.six_rd is not None:
             self.six_rd.ask(where_to_ask(configuration.appliance, host.facts()))
-        if self.prober is not None:
-            self.prober.ask(question(configuration.appliance, host.facts()))
+        for rank, prober in enumerate(self.probers):
+            prober.ask(question(configuration.appliance, host.facts(), rank))
         return configuration, outcomes
 
     def _judge(self, host: Host) -> bool:

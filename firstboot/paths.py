@@ -18,15 +18,15 @@ WWW = RUN / "www"
 """What is shown to the inside, and to nobody else: the status page."""
 CARRYING = STATE / "carrying.json"
 CHANGED_SETTINGS = RUN / "changed-settings.json"
-BROKER = STATE / "broker.json"
-BROKER_NOW = RUN / "broker.json"
-"""The same, with times that are good until the machine is turned off."""
-DESCRIPTION = STATE / "tunnel.json"
-"""What the broker has said that the tunnel is."""
-DESCRIPTION_NOW = RUN / "tunnel.json"
+RECORDS = tuple((STATE / name, RUN / name) for name in ("broker.json", "broker-fallback.json"))
+"""By the tunnels' ranks: what the broker has been told; and the same, with times that are good until the machine is
+turned off.
+"""
+DESCRIPTIONS = tuple((STATE / name, RUN / name) for name in ("tunnel.json", "tunnel-fallback.json"))
+"""By the tunnels' ranks: what the broker has said that each is; the same twice, too."""
 REACTIONS = RUN / "reactions.json"
-TUNNEL_CARRIES = RUN / "tunnel-carries"
-"""There while it does."""
+TUNNELS_CARRY = (RUN / "tunnel-carries", RUN / "tunnel-fallback-carries")
+"""By the tunnels' ranks: there while it does."""
 SIX_RD = RUN / "6rd.json"
 """What the provider told of it last, and to which address."""
 LAST_GOOD = STATE / "last-good.yaml"

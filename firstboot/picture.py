@@ -17,6 +17,7 @@ from firstboot.cable import segments
 from firstboot.facts import Facts
 from firstboot.health.diagnosis import Fault
 from firstboot.sharing import Mode, segments_in, uplink_works, way_out
+from firstboot.topology import serving
 
 
 class Hop(StrEnum):
@@ -104,16 +105,24 @@ def _outside(appliance: Appliance, facts: Facts) -> Iterator[Station]:
     if appliance.tunnel is None:
         yield Station("Internet", hop=Hop.UNWATCHED)
         return
-    fault, works = facts.health.diagnosis.fault, facts.health.diagnosis.works
+    rank = _rank(appliance, facts)
+    found = facts.health_of(rank).diagnosis
+    fault, works = found.fault, found.works
     if router.hop is Hop.BROKEN or fault in (Fault.NOT_KNOWN, Fault.NO_UPLINK):
         tunnel = beyond = Hop.UNKNOWN
     elif fault in _LOST_BEFORE_THE_SERVER or (fault is Fault.MTU and not works):
         tunnel, beyond = Hop.BROKEN, Hop.UNKNOWN
     else:
         tunnel, beyond = Hop.GOOD, Hop.BROKEN if fault is Fault.BEYOND else Hop.GOOD
-    server = appliance.tunnel.server
-    yield Station("tunnel", str(server) if server is not None else "", tunnel)
+    server = appliance.tunnels[rank].server
+    yield Station("fallback tunnel" if rank else "tunnel", str(server) if server is not None else "", tunnel)
     yield Station("IPv6 Internet", hop=beyond)
+
+
+def _rank(appliance: Appliance, facts: Facts) -> int:
+    """That of the tunnel by which networks have IPv6, or should have."""
+    way = serving(appliance, facts)
+    return way.rank if way is not None else 0
 
 
 def _is_cable(mode: Mode, appliance: Appliance, facts: Facts) -> bool:
@@ -133,7 +142,8 @@ def _router(uplink: Uplink, appliance: Appliance, facts: Facts) -> Station:
 
 def _uplink_hop(appliance: Appliance, facts: Facts) -> Hop:
     """Of a wire that leads somewhere. A router that nobody asks anything is good if packets are sent to it."""
-    if appliance.tunnel is not None and facts.health.diagnosis.fault is Fault.NO_UPLINK:
+    fault = facts.health_of(_rank(appliance, facts)).diagnosis.fault
+    if appliance.tunnel is not None and fault is Fault.NO_UPLINK:
         return Hop.BROKEN
     if appliance.gadget is None:
         return Hop.GOOD

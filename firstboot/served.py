@@ -10,9 +10,8 @@ from appliance.model import Appliance
 from appliance.ranges import AddressRange
 from firstboot.cable import Segment, segments
 from firstboot.facts import Facts
-from firstboot.health.diagnosis import Health
 from firstboot.sharing import SERVING, Mode, mode_on, segments_in, uplink_works
-from firstboot.topology import subnets, tunnel_mtu
+from firstboot.topology import lan_mtu, passed_over, serving, subnets
 
 CABLE_DOMAIN = "usb.home.arpa"
 """The domain of the names on the cable, below the one for homes (RFC 8375)."""
@@ -30,7 +29,8 @@ ETHERNET_MTU = 1500
 class Served:
     """A network that is served.
 
-    `ipv4`, `ipv6`: the Pi's own addresses there, and so the networks; `ranges`: what DHCPv4 gives out; `router`:
+    `ipv4`, `ipv6`: the Pi's own addresses there, and so the networks; `deprecated`: those of the latter whose networks
+    are to be used by nobody who can choose (RFC 4862, 5.5.4); `ranges`: what DHCPv4 gives out; `router`:
     the default route for IPv4 that it offers; `router_lifetime_s`: the one for IPv6 (0: it offers none); `dns`:
     whether it offers itself as DNS server, `dns6`: in IPv6.
     """
@@ -39,6 +39,7 @@ class Served:
     domain: str
     ipv4: IPv4Interface | None
     ipv6: tuple[IPv6Interface, ...]
+    deprecated: tuple[IPv6Interface, ...]
     ranges: tuple[AddressRange, ...]
     lease_s: int
     router: IPv4Address | None
@@ -66,7 +67,7 @@ def served_at_boot(appliance: Appliance, facts: Facts) -> Sequence[Served]:
 
     Nor shall a LAN hang for IPv6 that is not there: nothing leads into the tunnel before the daemon has made it.
     """
-    cautious = replace(facts, neighbours={}, health=Health())
+    cautious = replace(facts, neighbours={}, healths=())
     cable = [
         _on_cable(replace(segment, delegated=None), appliance, cautious, works4=False, works6=False)
         for segment in segments_in(appliance, cautious, *SERVING)
@@ -75,24 +76,26 @@ def served_at_boot(appliance: Appliance, facts: Facts) -> Sequence[Served]:
 
 
 def _lan(appliance: Appliance, facts: Facts) -> Iterator[Served]:
-    """IPv4 is offered whether or not the tunnel carries."""
+    """IPv4 is offered whether or not a tunnel carries."""
     uplink = appliance.uplink
-    if uplink is None:
+    if uplink is None or appliance.lan is None or appliance.tunnel is None:
         return
+    is_offered = serving(appliance, facts) is not None
     for network in subnets(appliance, facts):
         lan, own, is_uplinks = network.lan, network.ipv4, network.interface == uplink.interface
         yield Served(
             interface=network.interface,
             domain=lan.domain,
             ipv4=own,
-            ipv6=(network.ipv6,) if network.ipv6 else (),
+            ipv6=network.ipv6,
+            deprecated=_deprecated(network.ipv6, appliance, facts),
             ranges=(lan.dhcp4.range,) if lan.dhcp4 and own else (),
             lease_s=lan.dhcp4.lease if lan.dhcp4 else 0,
             router=uplink.gateway if is_uplinks else own.ip if own else None,
-            router_lifetime_s=ROUTER_LIFETIME_S if facts.health.carries else 0,
+            router_lifetime_s=ROUTER_LIFETIME_S if is_offered else 0,
             dns=True,
-            dns6=facts.health.carries,
-            mtu=tunnel_mtu(appliance, facts),
+            dns6=is_offered,
+            mtu=lan_mtu(appliance, facts),
         )
 
 
@@ -104,14 +107,21 @@ def _on_cable(segment: Segment, appliance: Appliance, facts: Facts, *, works4: b
         domain=CABLE_DOMAIN,
         ipv4=segment.ipv4,
         ipv6=ipv6,
+        deprecated=_deprecated(ipv6, appliance, facts),
         ranges=tuple(ranges_around(segment.ipv4)),
         lease_s=CABLE_LEASE_S,
         router=segment.ipv4.ip if works4 else None,
         router_lifetime_s=CABLE_ROUTER_LIFETIME_S if works6 else 0,
         dns=works4 or works6,
         dns6=works4 or works6,
-        mtu=tunnel_mtu(appliance, facts) if appliance.tunnel else min(uplink_mtu, ETHERNET_MTU),
+        mtu=lan_mtu(appliance, facts) if appliance.tunnel else min(uplink_mtu, ETHERNET_MTU),
     )
+
+
+def _deprecated(addresses: Sequence[IPv6Interface], appliance: Appliance, facts: Facts) -> tuple[IPv6Interface, ...]:
+    """Those of the tunnels that are not used now."""
+    others = passed_over(appliance, facts)
+    return tuple(address for address in addresses if any(address.ip in network for network in others))
 
 
 def ranges_around(own: IPv4Interface) -> Iterator[AddressRange]:

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Interface
 from appliance.model import Appliance, Share
 from firstboot.cable import UNIQUE_LOCAL, Segment, elsewhere, segments
 from firstboot.facts import Facts, Gateway, Route
-from firstboot.topology import known_address
+from firstboot.topology import known_address, serving
 
 HOST_GATEWAYS = (IPv4Address("192.168.137.1"), IPv4Address("192.168.2.1"), IPv4Address("10.42.0.1"))
 """What a laptop that shares its Internet calls itself: Windows, macOS, NetworkManager."""
@@ -77,24 +77,20 @@ def uplink_works(appliance: Appliance, facts: Facts, family: int) -> bool | None
     if overlapping(appliance, facts) is not None:
         return False
     if family == 6 and appliance.tunnel is not None:
-        return has_ipv6(appliance, facts) and facts.health.carries and uplink_works(appliance, facts, 4)
+        way6 = serving(appliance, facts)
+        is_way = way6 is not None and bool(facts.default_routes_on(way6.interface, 6))
+        return is_way and uplink_works(appliance, facts, 4)
     way = way_out(appliance, facts, family)
     if way is None or way.gateway is None:
         return way is not None  # of a line without a router (PPP), nobody can be asked
     return facts.neighbours.get((way.interface, way.gateway))
 
 
-def has_ipv6(appliance: Appliance, facts: Facts) -> bool:
-    """Whether IPv6 packets are sent anywhere from here, be it in vain."""
-    way_out = exit_of(appliance, 6)
-    return way_out is not None and bool(facts.default_routes_on(way_out, 6))
-
-
-def exit_of(appliance: Appliance, family: int) -> str | None:
-    """The interface by which packets of a family (4 or 6) leave for the Internet."""
+def exits_of(appliance: Appliance, family: int) -> tuple[str, ...]:
+    """The interfaces by which packets of a family (4 or 6) leave for the Internet, the preferred one first."""
     if family == 6 and appliance.tunnel is not None:
-        return appliance.tunnel.interface
-    return appliance.uplink.interface if appliance.uplink is not None else None
+        return tuple(tunnel.interface for tunnel in appliance.tunnels)
+    return (appliance.uplink.interface,) if appliance.uplink is not None else ()
 
 
 def overlapping(appliance: Appliance, facts: Facts) -> IPv4Network | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -16,6 +16,7 @@ from firstboot.health.diagnosis import HEALTHY, Diagnosis
 from firstboot.picture import Hop, Station, beyond, drawn, picture
 from firstboot.reconcile import Outcome, State
 from firstboot.sharing import Mode, Offered
+from firstboot.topology import serving
 
 
 class Overall(StrEnum):
@@ -123,7 +124,8 @@ def to_json(status: Status, *, began_s: float) -> str:
         "way": [asdict(station) for station in status.way],
         "interfaces": {name: list(addresses) for name, addresses in _addresses(status.facts).items()},
         "wifi": status.wifi,
-        "tunnel": _health(status.facts.health.diagnosis) if status.appliance.tunnel is not None else None,
+        "tunnel": _health(status.facts.health_of(0).diagnosis) if status.appliance.tunnel is not None else None,
+        "tunnels": list(_tunnels(status)),
         "cable": [asdict(offered) for offered in status.cable],
         "repairs": list(status.repairs),
         "kinds": [{**asdict(outcome), "line": status.line_of(outcome)} for outcome in status.outcomes],
@@ -151,6 +153,9 @@ def to_login_message(status: Status) -> str:
     told = [f"  {wrong[0].kind}: {wrong[0].error}{more}"] if wrong else []
     return "\n".join([f"{title}: {rest[0]}", *_way(status), *told, _MORE]) + "\n"
 
+
+TUNNEL_NAMES = ("Tunnel", "Fallback tunnel")
+"""By the tunnels' ranks."""
 
 _MORE = "More: appliance status, appliance logs, appliance --help"
 _HEADLINES = {
@@ -197,11 +202,13 @@ def _network(status: Status) -> list[str]:
 
 
 def _tunnel(status: Status) -> Sequence[str]:
-    """What is to be said of one that works. Of one that does not, the part `reach` tells."""
-    found = status.facts.health.diagnosis
-    if status.appliance.tunnel is None or not found.works or found == HEALTHY:
-        return []
-    return [f"Tunnel: {found.sentence}", f"  hint: {found.hint}"]
+    """What is to be said of those that work. Of one that does not, the part `reach` tells."""
+    lines = []
+    for rank, name in enumerate(TUNNEL_NAMES[: len(status.appliance.tunnels)]):
+        found = status.facts.health_of(rank).diagnosis
+        if found.works and found != HEALTHY:
+            lines += [f"{name}: {found.sentence}", f"  hint: {found.hint}"]
+    return lines
 
 
 def _lan(status: Status) -> Sequence[str]:
@@ -209,7 +216,12 @@ def _lan(status: Status) -> Sequence[str]:
     lan = status.appliance.lan
     if lan is None or status.appliance.tunnel is None or not status.facts.links:
         return []
-    offered = "IPv6" if status.facts.health.carries else "no IPv6, as the tunnel does not carry"
+    way = serving(status.appliance, status.facts)
+    if way is None:
+        several = len(status.appliance.tunnels) > 1
+        offered = f"no IPv6, as {'no tunnel carries' if several else 'the tunnel does not carry'}"
+    else:
+        offered = f"IPv6 by the fallback, {way.interface}" if way.rank else "IPv6"
     return [f"LAN {lan.interface}: the network is offered {offered}"]
 
 
@@ -241,6 +253,16 @@ def _addresses(facts: Facts) -> Mapping[str, Sequence[str]]:
 
 def _health(found: Diagnosis) -> Mapping[str, Any]:
     return {"fault": found.fault, "works": found.works, "sentence": found.sentence, "hint": found.hint}
+
+
+def _tunnels(status: Status) -> Iterator[Mapping[str, Any]]:
+    """Each, the preferred one first. `serves`: it is by this one that networks have IPv6."""
+    way = serving(status.appliance, status.facts)
+    for rank, tunnel in enumerate(status.appliance.tunnels):
+        serves = way is not None and way.rank == rank
+        yield {
+            "interface": tunnel.interface, "serves": serves, **_health(status.facts.health_of(rank).diagnosis),
+        }  # fmt: skip
 
 
 def _problem(problem: Problem) -> Mapping[str, Any]:

@@ -55,7 +55,7 @@ _INFO_KIND, _INFO_DATA = 1, 2
 _SIT_LOCAL, _SIT_REMOTE, _SIT_TTL = 2, 3, 4
 _SIT_6RD_PREFIX, _SIT_6RD_RELAY_PREFIX, _SIT_6RD_PREFIXLEN, _SIT_6RD_RELAY_PREFIXLEN = 11, 12, 13, 14
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS, _IFA_PROTO = 1, 2, 8, 11
-_IFA_F_DADFAILED, _IFA_F_TENTATIVE = 0x08, 0x40
+_IFA_F_DADFAILED, _IFA_F_DEPRECATED, _IFA_F_TENTATIVE = 0x08, 0x20, 0x40
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 _RTA_DST, _RTA_SRC, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_TABLE = 1, 2, 4, 5, 6, 15
 _RTN_UNICAST, _RTN_UNREACHABLE, _RTM_F_CLONED, _LOCAL_TABLE = 1, 7, 0x200, 255
@@ -268,6 +268,7 @@ def _address(name: str, address: Interface, known: Attributes, flags: int) -> Ad
         protocol=known.get(_IFA_PROTO, b"\0")[0],
         tentative=bool(flags & _IFA_F_TENTATIVE),
         duplicate=bool(flags & _IFA_F_DADFAILED),
+        deprecated=bool(flags & _IFA_F_DEPRECATED),
     )
 
 

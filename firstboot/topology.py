@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, IPv6Network
 
 from appliance.addresses import is_within, own_address_in, subnet
 from appliance.errors import TemporaryError
-from appliance.model import Appliance, LanNetwork, Uplink
+from appliance.model import Appliance, KnownTunnel, LanNetwork, Uplink
 from firstboot.facts import Facts
 from firstboot.health.diagnosis import IPV6_MIN_MTU
 
@@ -18,11 +18,14 @@ SIT_OVERHEAD_BYTES = 20
 
 @dataclass(frozen=True)
 class Subnet:
-    """A network of the LAN's, and the Pi's own addresses there; None where there is none, or not yet."""
+    """A network of the LAN's, and the Pi's own addresses there; None or () where there is none, or not yet.
+
+    `ipv6`: one of each tunnel's, in their order.
+    """
 
     lan: LanNetwork
     ipv4: IPv4Interface | None
-    ipv6: IPv6Interface | None
+    ipv6: tuple[IPv6Interface, ...]
 
     @property
     def interface(self) -> str:
@@ -75,21 +78,51 @@ def is_one_armed(appliance: Appliance) -> bool:
     )
 
 
-def full_mtu(appliance: Appliance) -> int:
-    """The largest IPv6 packet, in bytes, that should fit through the tunnel in one IPv4 packet."""
-    if appliance.tunnel is not None and appliance.tunnel.mtu is not None:
-        return appliance.tunnel.mtu
-    return uplink_of(appliance).mtu - SIT_OVERHEAD_BYTES
+def full_mtu(appliance: Appliance, rank: int) -> int:
+    """The largest IPv6 packet, in bytes, that should fit through the tunnel of that rank in one IPv4 packet."""
+    given = appliance.tunnels[rank].mtu
+    return given if given is not None else uplink_of(appliance).mtu - SIT_OVERHEAD_BYTES
 
 
-def tunnel_mtu(appliance: Appliance, facts: Facts) -> int:
+def tunnel_mtu(appliance: Appliance, facts: Facts, rank: int) -> int:
     """The largest that does: less, where larger ones were found to vanish. IPv6 needs a certain size in any case."""
-    full, largest = full_mtu(appliance), facts.health.largest
+    full, largest = full_mtu(appliance, rank), facts.health_of(rank).largest
     return min(full, largest) if largest is not None and largest >= IPV6_MIN_MTU else full
 
 
+def lan_mtu(appliance: Appliance, facts: Facts) -> int:
+    """The largest that fits through each tunnel: which one it will be, a host's connection does not know."""
+    return min(tunnel_mtu(appliance, facts, rank) for rank in range(len(appliance.tunnels)))
+
+
+def serving(appliance: Appliance, facts: Facts) -> KnownTunnel | None:
+    """The tunnel by which networks have IPv6: the first that carries; None: they have none.
+
+    Nor is a fallback one before it is known that the preferred does not carry: at a start it may just be the first to
+    answer.
+    """
+    for tunnel in appliance.known_tunnels:
+        health = facts.health_of(tunnel.rank)
+        if health.carries:
+            return tunnel
+        if not health.is_known:
+            return None
+    return None
+
+
+def leading(appliance: Appliance, facts: Facts) -> KnownTunnel | None:
+    """The tunnel whose addresses are to be preferred: while none carries, those that will be again."""
+    return serving(appliance, facts) or next(iter(appliance.known_tunnels), None)
+
+
+def passed_over(appliance: Appliance, facts: Facts) -> Sequence[IPv6Network]:
+    """The prefixes of the other tunnels: whoever has connections with such an address keeps it, and begins none."""
+    leader = leading(appliance, facts)
+    return tuple(tunnel.routed for tunnel in appliance.known_tunnels if tunnel != leader)
+
+
 def subnets(appliance: Appliance, facts: Facts) -> Sequence[Subnet]:
-    """The networks of the LAN, each with a /64 of what the tunnel's broker routes here, in their order."""
+    """The networks of the LAN, each with a /64 of what is routed here through each tunnel, in their order."""
     if appliance.lan is None:
         return ()
     return tuple(
@@ -98,13 +131,10 @@ def subnets(appliance: Appliance, facts: Facts) -> Sequence[Subnet]:
     )
 
 
-def own_ipv6(appliance: Appliance, number: int) -> IPv6Interface | None:
-    """The Pi's own address in the prefix of the network of that number; None where there is none for it."""
-    tunnel = appliance.known_tunnel
-    if tunnel is None:
-        return None
-    prefix = subnet(tunnel.routed, number)
-    return own_address_in(prefix) if is_within(prefix, tunnel.routed) else None
+def own_ipv6(appliance: Appliance, number: int) -> tuple[IPv6Interface, ...]:
+    """The Pi's own addresses in the network of that number: one of each tunnel's prefix, as far as there is a /64."""
+    prefixes = ((subnet(tunnel.routed, number), tunnel.routed) for tunnel in appliance.known_tunnels)
+    return tuple(own_address_in(prefix) for prefix, routed in prefixes if is_within(prefix, routed))
 
 
 def _own_ipv4(lan: LanNetwork, uplink: Uplink | None, facts: Facts) -> IPv4Interface | None:

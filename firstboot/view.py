@@ -60,13 +60,13 @@ class View:
         neighbours: Callable[[], Mapping[tuple[str, Gateway], bool]],
         changed_settings: Callable[[], tuple[ChangedSetting, ...]] = tuple,
         *,
-        health: Callable[[], Health] = Health,
-        broker_tunnel: Callable[[], BrokerTunnel | None] = lambda: None,
+        healths: Callable[[], tuple[Health, ...]] = tuple,
+        broker_tunnels: Callable[[], tuple[BrokerTunnel | None, ...]] = tuple,
         six_rd: Callable[[], Told | None] = lambda: None,
     ) -> None:
         self._tables, self._surroundings, self._neighbours = tables, surroundings, neighbours
-        self._changed_settings, self._health = changed_settings, health
-        self._broker_tunnel, self._six_rd = broker_tunnel, six_rd
+        self._changed_settings, self._healths = changed_settings, healths
+        self._broker_tunnels, self._six_rd = broker_tunnels, six_rd
         self._stale = EVERYTHING
         self._facts = Facts()
         self._lost = LostRoutes()
@@ -89,8 +89,8 @@ class View:
         facts, neighbours = self._facts, dict(self._neighbours())
         if neighbours != facts.neighbours:
             facts = replace(facts, neighbours=neighbours)
-        facts = _with(facts, changed_settings=self._changed_settings(), health=self._health())
-        facts = _with(facts, broker_tunnel=self._broker_tunnel(), six_rd=self._six_rd())
+        facts = _with(facts, changed_settings=self._changed_settings(), healths=self._healths())
+        facts = _with(facts, broker_tunnels=self._broker_tunnels(), six_rd=self._six_rd())
         if Source.LINKS in stale:
             links = {link.name: link for link in self._tables.links()}
             if links != facts.links:

@@ -115,15 +115,15 @@ class Witness:
         self.sources |= Source.REACTIONS
         return self._machine.reactions()
 
-    def broker(self) -> KnownRecord:
-        """What is known of the tunnel broker's record."""
+    def broker(self, rank: int) -> KnownRecord:
+        """What is known of the broker's record of a tunnel."""
         self.sources |= Source.BROKER
-        return self._machine.broker()
+        return self._machine.broker(rank)
 
-    def description(self) -> KnownDescription:
-        """What is known of what the tunnel is."""
+    def description(self, rank: int) -> KnownDescription:
+        """What is known of what a tunnel is."""
         self.sources |= Source.BROKER
-        return self._machine.description()
+        return self._machine.description(rank)
 
     def in_range(self, interface: str) -> Sequence[Heard]:
         """The wireless networks that announce themselves."""

@@ -50,7 +50,7 @@ class Meaning:
 
     `wait_s`: how long the broker is not asked again; that doubles each time in a row, up to `longest_s`. `elsewhere_s`:
     how long not from another address of ours, where the answer is about this one. `is_final`: it is not asked again
-    before somebody has changed something. `setting`: the one of appliance.yaml that it is about.
+    before somebody has changed something. `setting`: the one of the tunnel's that it is about.
     """
 
     wait_s: float
@@ -59,7 +59,7 @@ class Meaning:
     hint: str = ""
     elsewhere_s: float | None = None
     is_final: bool = False
-    setting: str = "tunnel.broker"
+    setting: str = "broker"
 
 
 _REFUSALS = {
@@ -95,7 +95,7 @@ MEANINGS = {
         'user is the name that you log in with, key the "Update Key" of the tunnel\'s tab "Advanced"; then correct '
         "appliance.yaml, or `sudo appliance apply` if it was the broker's page that was wrong",
         is_final=True,
-        setting="tunnel.broker.key",
+        setting="broker.key",
     ),
     Word.NO_TUNNEL: Meaning(
         _MINUTE_S,
@@ -103,7 +103,7 @@ MEANINGS = {
         "the broker has no such tunnel of this user",
         'tunnel is the "Tunnel ID" of its page. A tunnel that was not used for long is deleted: is it still there?',
         is_final=True,
-        setting="tunnel.broker.tunnel",
+        setting="broker.tunnel",
     ),
     Word.BAD_PROGRAM: Meaning(
         _MINUTE_S,

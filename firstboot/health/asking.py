@@ -62,7 +62,8 @@ class _Asking:
     def _ask_through_the_tunnel(self, size: int | None, server: Server | None, *, trace: bool) -> None:
         awaited = {(host, _SMALL) for host in self._hosts}
         try:
-            echoes = Echoes(self._question.interface, self._identifier)
+            # Of several tunnels, the kernel might choose another one's address, which this one does not pass on.
+            echoes = Echoes(self._question.interface, self._identifier, self._question.own)
         except OSError:  # there is no tunnel
             echoes = None
         with ExitStack() as stack:

@@ -59,14 +59,16 @@ HEALTHY = Diagnosis(Fault.HEALTHY, "the tunnel carries", works=True)
 
 @dataclass(frozen=True)
 class Health:
-    """What is known of the tunnel: whether networks may be offered IPv6 through it, and what is wrong with it.
+    """What is known of a tunnel: whether networks may be offered IPv6 through it, and what is wrong with it.
 
-    `largest`: the largest packet, in bytes, that it carries, where larger ones vanish.
+    `largest`: the largest packet, in bytes, that it carries, where larger ones vanish. `is_known`: it has been asked
+    for so long that it is known not to carry where it does not.
     """
 
     carries: bool = False
     diagnosis: Diagnosis = NOT_KNOWN
     largest: int | None = None
+    is_known: bool = False
 
 
 def diagnosis(seen: Evidence) -> Diagnosis:

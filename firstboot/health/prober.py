@@ -7,7 +7,7 @@ for abandoned. They have a thread of their own, which sleeps in the kernel; only
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
@@ -36,10 +36,11 @@ class Prober(Asker[Question]):
     before the daemon was started again stays offered, but nothing is from power-on.
     """
 
-    def __init__(self, on_change: Callable[[], object], remembered: Path) -> None:
+    def __init__(self, on_change: Callable[[], object], remembered: Path, *, is_known: bool = False) -> None:
+        """`is_known`: whether it carries was known before."""
         super().__init__("health of the tunnel")
         self._on_change, self._remembered = on_change, remembered
-        self._health = Health(carries=remembered.exists())
+        self._health = Health(carries=remembered.exists(), is_known=is_known)
         self._turns = cycle(BEYOND)
 
     @property
@@ -61,7 +62,7 @@ class Prober(Asker[Question]):
             record = self._after_a_round(question, record)
 
     def _forget(self) -> None:
-        self._learn(Health())
+        self._learn(Health(is_known=self._health.is_known))
 
     def _after_a_round(self, question: Question, record: Record) -> Record:
         began = time.monotonic()
@@ -69,7 +70,10 @@ class Prober(Asker[Question]):
         size = record.sizes.to_try if record.is_size_due(began) else None
         found = asked(question, beyond, size=size, trace=record.is_trace_due)
         record = record.after(found, question, time.monotonic())
-        self._learn(Health(record.carries, diagnosis(record.evidence(question)), record.sizes.largest))
+        # Once known, it stays so where the tunnel becomes another: another one serves meanwhile.
+        is_known = self._health.is_known or record.is_known
+        what = diagnosis(record.evidence(question))
+        self._learn(Health(record.carries, what, record.sizes.largest, is_known))
         interval_s = TIMEOUT_S if record.is_in_doubt else INTERVAL_S
         self._wait(question, began + interval_s - time.monotonic())
         return record
@@ -89,3 +93,9 @@ class Prober(Asker[Question]):
                 files.replace(self._remembered, b"")
             else:
                 self._remembered.unlink(missing_ok=True)
+
+
+def begun(on_change: Callable[[], object], remembered: Sequence[Path]) -> tuple[Prober, ...]:
+    """One for each of these files. If one of them is there, so a tunnel carried, it was known of each before."""
+    is_known = any(path.exists() for path in remembered)
+    return tuple(Prober(on_change, path, is_known=is_known) for path in remembered)

@@ -38,9 +38,9 @@ class Question:
         return (self.server, self.own, self.far_end) == (other.server, other.own, other.far_end)
 
 
-def question(appliance: Appliance, facts: Facts) -> Question | None:
-    """About the tunnel, where there is to be one."""
-    tunnel, uplink = appliance.known_tunnel, appliance.uplink
+def question(appliance: Appliance, facts: Facts, rank: int) -> Question | None:
+    """About the tunnel of that rank, where there is to be one."""
+    tunnel, uplink = next((each for each in appliance.known_tunnels if each.rank == rank), None), appliance.uplink
     if tunnel is None or uplink is None:
         return None
     own = known_address(uplink, facts)
@@ -56,6 +56,6 @@ def question(appliance: Appliance, facts: Facts) -> Question | None:
         router=router,
         has_route=bool(ways) or (own is not None and tunnel.server in own.network),
         has_tunnel=tunnel.interface in facts.links,
-        full=full_mtu(appliance),
+        full=full_mtu(appliance, rank),
         is_providers=tunnel.kind is TunnelForm.SIX_RD,
     )

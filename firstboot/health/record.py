@@ -134,6 +134,11 @@ class Record:
         return bool(self.life.alive) and is_wide
 
     @property
+    def is_known(self) -> bool:
+        """Whether it has been asked for long enough to tell."""
+        return self.life.alive is not None or self.life.is_silent
+
+    @property
     def is_in_doubt(self) -> bool:
         """Whether the next round shall follow at once."""
         return self.life.is_in_doubt or (bool(self.life.alive) and self.sizes.is_in_doubt)

@@ -126,8 +126,8 @@ def _coming(policy: Policy, rule: Rule, family: int, direction: str) -> Iterator
         yield from (_End(arm.interface, arm.networks) for arm in zones.inside[family])
     elif rule.from_ is Zone.INSIDE:
         yield from (_End(way.interface, (way.network,)) for way in zones.ways[family])
-    elif rule.from_ is Zone.OUTSIDE and zones.outside[family]:
-        yield _End(zones.outside[family], excluded=_inside_by(policy, zones.outside[family], family))
+    elif rule.from_ is Zone.OUTSIDE:
+        yield from (_End(each, excluded=_inside_by(policy, each, family)) for each in zones.outside[family])
     elif rule.from_ is Zone.ANY:
         yield _End()
 
@@ -137,9 +137,8 @@ def _going(policy: Policy, rule: Rule, family: int, direction: str) -> Iterator[
     if direction == INPUT or rule.to is Zone.ANY:
         yield _End(rule.exit)
     elif rule.to is Zone.OUTSIDE:
-        excluded = _inside_by(policy, zones.outside[family], family) if direction == OUTPUT else ()
-        if zones.outside[family]:
-            yield _End(zones.outside[family], excluded=excluded)
+        for each in zones.outside[family]:
+            yield _End(each, excluded=_inside_by(policy, each, family) if direction == OUTPUT else ())
     elif direction == OUTPUT:
         yield from (_End(arm.interface, arm.networks) for arm in zones.inside[family])
     else:

@@ -76,7 +76,7 @@ def direction_of(packet: Packet) -> str:
 
 def _redirected(policy: Policy, packet: Packet) -> Packet | None:
     """The packet as it is for the machine inside; None where it stays what it is."""
-    if packet.family == 6 or packet.arriving != policy.zones.outside[4] or packet.leaving or not packet.arriving:
+    if packet.family == 6 or packet.arriving not in policy.zones.outside[4] or packet.leaving or not packet.arriving:
         return None
     if packet.broadcast or packet.destination.is_multicast:  # what is for all is not the box's own
         return None
@@ -128,7 +128,7 @@ def _from(policy: Policy, packet: Packet) -> Zone:
         )
     if inside:
         return Zone.INSIDE
-    return Zone.OUTSIDE if packet.arriving == policy.zones.outside[packet.family] else Zone.ANY
+    return Zone.OUTSIDE if packet.arriving in policy.zones.outside[packet.family] else Zone.ANY
 
 
 def _to(policy: Policy, packet: Packet) -> Zone:
@@ -137,7 +137,7 @@ def _to(policy: Policy, packet: Packet) -> Zone:
         return Zone.BOX
     if _is_inside(policy, packet):
         return Zone.INSIDE
-    return Zone.OUTSIDE if packet.leaving == policy.zones.outside[packet.family] else Zone.ANY
+    return Zone.OUTSIDE if packet.leaving in policy.zones.outside[packet.family] else Zone.ANY
 
 
 def _is_inside(policy: Policy, packet: Packet) -> bool:

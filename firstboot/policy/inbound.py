@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 from firstboot.policy.compiled import FORWARD, REDIRECTED, Line, packet, port_words, target_of
 from firstboot.policy.dispatch import ByAddress, ByPort, by_address, by_port
@@ -17,8 +18,8 @@ def filter_lines(policy: Policy, family: int) -> Iterator[Line]:
     entries = tuple(_allowed(policy, family))
     if not outside or not entries:
         return
-    for interface in dict.fromkeys(way.interface for way in ways):
-        yield Line(FORWARD, f"-i {outside} -o {interface} -j {IN}")
+    for entrance, interface in product(outside, dict.fromkeys(way.interface for way in ways)):
+        yield Line(FORWARD, f"-i {entrance} -o {interface} -j {IN}")
     yield from by_address(IN, entries)
 
 
@@ -28,9 +29,9 @@ def nat_lines(policy: Policy) -> Iterator[Line]:
     entries = {protocol: tuple(_redirected(policy, protocol)) for protocol in ("tcp", "udp")}
     if not outside or not any(entries.values()):
         return
-    for protocol, found in entries.items():
+    for entrance, (protocol, found) in product(outside, entries.items()):
         if found:
-            words = f"-i {outside} -p {protocol} -m addrtype --dst-type LOCAL -j {REDIRECTED}-{protocol}"
+            words = f"-i {entrance} -p {protocol} -m addrtype --dst-type LOCAL -j {REDIRECTED}-{protocol}"
             yield Line(REDIRECTED, words)
     for protocol, found in entries.items():
         yield from by_port(f"{REDIRECTED}-{protocol}", found, protocol)

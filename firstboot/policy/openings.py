@@ -46,7 +46,7 @@ def _is_outside(rule: Rule, policy: Policy, family: int) -> bool:
     inside = [network for arm in arms for network in arm.networks]
     sources = [source for source in rule.source or () if source.version == family]
     is_inside = rule.source is not None and all(any(is_within(each, network) for network in inside) for each in sources)
-    return not is_inside and rule.interface not in {"lo", *(arm.interface for arm in arms)} - {outside}
+    return not is_inside and rule.interface not in {"lo", *(arm.interface for arm in arms)} - set(outside)
 
 
 def _common(traffic: Sequence[Traffic], service: Service) -> Iterator[Traffic]:

@@ -11,8 +11,8 @@ from firstboot.forwarding import paths
 from firstboot.policy import configured, standard
 from firstboot.policy.rules import FAMILIES, Arm, ByFamily, Policy, Zones
 from firstboot.policy.ufw_rules import ufw_rules
-from firstboot.sharing import SERVING, exit_of, segments_in
-from firstboot.topology import subnets, tunnel_mtu
+from firstboot.sharing import SERVING, exits_of, segments_in
+from firstboot.topology import lan_mtu, subnets
 
 IPV6_AND_TCP_BYTES = 40 + 20
 """The headers in front of a segment, without options."""
@@ -36,7 +36,7 @@ def policy_of(appliance: Appliance, facts: Facts) -> Policy:
 
 def _mss(appliance: Appliance, facts: Facts) -> int | None:
     """The kernel would look for the way back without saying whose packet it is: through the tunnel there is none."""
-    return tunnel_mtu(appliance, facts) - IPV6_AND_TCP_BYTES if appliance.tunnel is not None else None
+    return lan_mtu(appliance, facts) - IPV6_AND_TCP_BYTES if appliance.tunnel is not None else None
 
 
 def machines(appliance: Appliance, facts: Facts) -> Mapping[str, Sequence[Gateway]]:
@@ -44,7 +44,7 @@ def machines(appliance: Appliance, facts: Facts) -> Mapping[str, Sequence[Gatewa
     first, *others = subnets(appliance, facts) or (None,)
     if first is None or not others:
         return facts.hosts
-    own = [own.network for own in (first.ipv4, first.ipv6) if own is not None]
+    own = [own.network for own in (first.ipv4, *first.ipv6) if own is not None]
     return {
         name: tuple(each for each in addresses if any(each in network for network in own))
         for name, addresses in facts.hosts.items()
@@ -56,17 +56,17 @@ def zones_of(appliance: Appliance, facts: Facts) -> Zones:
     return Zones(
         inside=ByFamily(*(tuple(_inside(appliance, facts, family)) for family in FAMILIES)),
         ways=ByFamily(*(tuple(paths(appliance, facts, family)) for family in FAMILIES)),
-        outside=ByFamily(*(exit_of(appliance, family) or "" for family in FAMILIES)),
+        outside=ByFamily(*(exits_of(appliance, family) for family in FAMILIES)),
     )
 
 
 def _inside(appliance: Appliance, facts: Facts, family: int) -> Iterator[Arm]:
     """The interfaces on which the Pi serves, each with the networks that are on it."""
     for network in subnets(appliance, facts):
-        own = network.ipv6 if family == 6 else network.ipv4
-        local = (standard.LINK_LOCAL,) if family == 6 else ()
-        if own is not None or local:
-            yield Arm(network.interface, (*local, *([own.network] if own is not None else [])))
+        if family == 6:
+            yield Arm(network.interface, (standard.LINK_LOCAL, *(own.network for own in network.ipv6)))
+        elif network.ipv4 is not None:
+            yield Arm(network.interface, (network.ipv4.network,))
     for segment in segments_in(appliance, facts, *SERVING):
         found = [address.network for address in segment.all_addresses if address.version == family]
         yield Arm(segment.interface, (*([standard.LINK_LOCAL] if family == 6 else []), *found))

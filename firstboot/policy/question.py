@@ -86,7 +86,7 @@ def _own(policy: Policy, facts: Facts) -> Iterator[Gateway]:
     """The outside's first: of several, it is what the outside knows."""
     for family in FAMILIES:
         own = [found for found in facts.addresses if found.address.version == family]
-        own.sort(key=lambda found: found.interface != policy.zones.outside[family])
+        own.sort(key=lambda found: found.interface not in policy.zones.outside[family][:1])
         yield from (found.address.ip for found in own[:1])
 
 
@@ -121,4 +121,4 @@ def _interface(address: Gateway, policy: Policy, facts: Facts) -> str:
             return arm.interface
     if not policy.zones.outside[address.version]:
         raise InputError(f"{address} is neither the Pi nor inside, and there is no outside in IPv{address.version}")
-    return policy.zones.outside[address.version]
+    return policy.zones.outside[address.version][0]

@@ -141,13 +141,13 @@ class Zones:
     """Where the zones are, by family. What comes by any other interface, as IPv6 beside a tunnel does, is of no zone:
     only rules from `any` are about it.
 
-    `inside`: for packets to the box; `ways`: of what passes through from inside; `outside`: the interface that leads
-    out, or "" where nothing passes.
+    `inside`: for packets to the box; `ways`: of what passes through from inside; `outside`: the interfaces that lead
+    out, the preferred one first; () where nothing passes.
     """
 
     inside: ByFamily[tuple[Arm, ...]]
     ways: ByFamily[tuple[Path, ...]]
-    outside: ByFamily[str]
+    outside: ByFamily[tuple[str, ...]]
 
 
 @dataclass(frozen=True)

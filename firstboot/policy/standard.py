@@ -82,14 +82,14 @@ def _pretended(appliance: Appliance, zones: Zones) -> Iterator[Rule]:
     uplink = [appliance.uplink.interface] if appliance.uplink is not None else []
     for family in FAMILIES:
         arms, outside = zones.inside[family], zones.outside[family]
-        for interface in dict.fromkeys([outside, *uplink, *(arm.interface for arm in arms)]):
-            elsewhere = [arm for arm in arms if arm.interface != interface]
+        others = [name for name in (*uplink, *(arm.interface for arm in arms)) if name not in outside]
+        for interface in dict.fromkeys(["", *others]):  # "": the outside's
+            elsewhere = [arm for arm in arms if arm.interface not in (outside if interface == "" else (interface,))]
             networks = tuple(network for arm in elsewhere for network in arm.networks if network != LINK_LOCAL)
-            if networks and interface:
+            if networks and (interface or outside):
                 yield Rule(
-                    Group.NOISE, Action.DROP, Zone.OUTSIDE if interface == outside else Zone.ANY, source=networks,
-                    families=(family,), interface="" if interface == outside else interface,
-                    log=appliance.firewall.log is not Logged.NONE,
+                    Group.NOISE, Action.DROP, Zone.ANY if interface else Zone.OUTSIDE, source=networks,
+                    families=(family,), interface=interface, log=appliance.firewall.log is not Logged.NONE,
                     note="pretends to be from inside", chains=(INPUT, FORWARD),
                 )  # fmt: skip
 

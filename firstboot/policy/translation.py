@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 from appliance.firewall import Zone
 from firstboot.policy.compiled import FORWARD, TRANSLATED, USUAL, Line, matches
@@ -19,8 +20,9 @@ def nat_lines(policy: Policy, family: int) -> Iterator[Line]:
             yield Line(TRANSLATED, f"{_without_entrance(words)} {_target(rule)}", number)
     if is_own:
         yield Line(TRANSLATED, f"-g {USUAL}")
-    for way in translated:  # where nothing comes before, each new connection is spared a jump
-        yield Line(USUAL if is_own else TRANSLATED, f"-s {way.network} -o {way.exit} -j MASQUERADE")
+    for way, exit_ in product(translated, policy.zones.outside[family]):
+        # Where nothing comes before, each new connection is spared a jump.
+        yield Line(USUAL if is_own else TRANSLATED, f"-s {way.network} -o {exit_} -j MASQUERADE")
 
 
 def leaves(rule: Rule) -> bool:

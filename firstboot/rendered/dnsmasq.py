@@ -28,6 +28,9 @@ LOADED = Path("/run/appliance-dnsmasq/dnsmasq.conf")
 
 OWNED = (CONFIG, IN_FORCE)
 
+DEPRECATED = "deprecated"
+"""In place of a time: nobody is to choose an address of that prefix (dnsmasq(8), --dhcp-range)."""
+
 LAN_LEASES = "/var/lib/appliance-dnsmasq/leases"
 CABLE_LEASES = "/run/appliance-dnsmasq/leases"
 
@@ -64,13 +67,16 @@ def _rendered(appliance: Appliance, networks: Sequence[Served]) -> str:
         upstream_is_public=bool(upstream) and all(server.is_global for server in upstream),
         ipv4_only=ipv4_only.domains(appliance),
         ipv4_server=ipv4_only.SERVER,
+        deprecated=DEPRECATED,
         leases=LAN_LEASES if appliance.lan is not None else CABLE_LEASES,
     )
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What a host on an interface hears: all that DHCPv4 says; how long we are its IPv6 router, and the prefixes."""
+    """What a host on an interface hears: all that DHCPv4 says; how long we are its IPv6 router, and the prefixes of
+    which it is to choose addresses.
+    """
 
     dhcp: tuple[str, ...] = ()
     router6_s: int = 0
@@ -107,5 +113,6 @@ def _prefixes(lines: Sequence[str]) -> Iterator[IPv6Network]:
     for line in lines:
         option, _, value = line.partition("=")
         if option == "dhcp-range" and ",ra-" in value:
-            address, *_, length, _ = value.split(",")
-            yield IPv6Network((address, int(length)))
+            address, *_, length, lifetime = value.split(",")
+            if lifetime != DEPRECATED:
+                yield IPv6Network((address, int(length)))

@@ -29,8 +29,8 @@ HIGHEST_PRIORITY = 999
 
 def ours(appliance: Appliance) -> Sequence[str]:
     """The interfaces that NetworkManager must leave alone."""
-    uplink, lan, tunnel = appliance.uplink, appliance.lan, appliance.tunnel
-    names = [tunnel.interface] if tunnel is not None else []
+    uplink, lan = appliance.uplink, appliance.lan
+    names = [tunnel.interface for tunnel in appliance.tunnels]
     if uplink is not None and is_static(uplink):
         names.append(uplink.interface)
     if lan is not None:

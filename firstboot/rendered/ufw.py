@@ -73,7 +73,7 @@ def rules_of(policy: Policy, family: int) -> Rules:
             ufw=UFW[family],
             tables=tables(policy, family),
             mss=policy.mss if family == 6 else None,
-            clamped=policy.zones.outside[family] if policy.zones.ways[family] else "",
+            clamped=policy.zones.outside[family] if policy.zones.ways[family] else (),
         )
 
     version = sha256(rendered("").encode()).hexdigest()[:_VERSION_DIGITS]

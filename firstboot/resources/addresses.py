@@ -13,7 +13,7 @@ from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.sharing import SERVING, segments_in
 from firstboot.sources import Source
-from firstboot.topology import is_static, subnets
+from firstboot.topology import is_static, leading, passed_over, subnets
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Assigned:
     address: Interface
     tentative: bool = False
     duplicate: bool = False
+    deprecated: bool = False
 
     @property
     def key(self) -> str:
@@ -47,14 +48,18 @@ class Addresses(Kind[Assigned]):
         """All that are ours, and the wanted ones whoever put them there."""
         keys = {spec.key for spec in wanted}
         found = [
-            (Assigned(a.interface, a.address, a.tentative, a.duplicate), a.protocol) for a in machine.facts().addresses
+            (Assigned(a.interface, a.address, a.tentative, a.duplicate, a.deprecated), a.protocol)
+            for a in machine.facts().addresses
         ]
         return [spec for spec, protocol in found if protocol == OURS or spec.key in keys]
 
     def actions(self, change: Change[Assigned]) -> Sequence[Action]:
         """Add or remove. A duplicate is added anew, at growing intervals: the other machine may have gone."""
         want, have = change.want, change.have
-        add = [AddAddress(Address(want.interface, want.address, OURS))] if want else []
+        new = Address(want.interface, want.address, OURS, deprecated=want.deprecated) if want else None
+        if new and want and have and want.deprecated != have.deprecated and not have.duplicate:
+            return [AddAddress(new, replaces=True)]
+        add = [AddAddress(new)] if new else []
         remove = [RemoveAddress(Address(have.interface, have.address))] if have else []
         if want and have and not have.duplicate:
             return []  # tentative: the kernel tells when it knows
@@ -79,20 +84,25 @@ class Addresses(Kind[Assigned]):
 
 
 def _desired(appliance: Appliance, facts: Facts) -> Iterator[Assigned]:
-    uplink, tunnel = appliance.uplink, appliance.known_tunnel
+    uplink = appliance.uplink
     if uplink is not None and uplink.address is not None and is_static(uplink):
         yield Assigned(uplink.interface, uplink.address)
-    if tunnel is not None:
-        yield Assigned(tunnel.interface, tunnel.address)
+    for tunnel in appliance.known_tunnels:
+        # Of a tunnel that is not used now the Pi itself chooses no address, either.
+        yield Assigned(tunnel.interface, tunnel.address, deprecated=tunnel != leading(appliance, facts))
+    others = passed_over(appliance, facts)
     for network in subnets(appliance, facts):
-        for own in (network.lan.address, network.ipv6):
-            if own is not None:
-                yield Assigned(network.interface, own)
+        if network.lan.address is not None:
+            yield Assigned(network.interface, network.lan.address)
+        for own in network.ipv6:
+            yield Assigned(network.interface, own, deprecated=any(own.ip in other for other in others))
 
 
 def _on_cable(appliance: Appliance, facts: Facts) -> Iterator[Assigned]:
     """The Pi's own on the cable, once the interface is there; where the laptop is the server, it gives one."""
+    others = passed_over(appliance, facts)
     for segment in segments_in(appliance, facts, *SERVING):
         if segment.interface in facts.links:
             for address in segment.addresses:
-                yield Assigned(segment.interface, address)
+                is_others = any(address.ip in other for other in others)
+                yield Assigned(segment.interface, address, deprecated=is_others)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
 from appliance.errors import ApplianceError, TemporaryError
-from appliance.model import Appliance, Broker
+from appliance.model import TUNNEL_PATHS, Appliance, Broker
 from appliance.tunnel_checks import is_public
 from firstboot.actions import Action, NoteInterruption, TellBroker
 from firstboot.broker.memory import KnownRecord
@@ -23,7 +23,7 @@ class Entry:
     """The broker's entry for a tunnel.
 
     `told_by`: our own address when the broker took `address`, which behind NAT is another one. `suspected`: it seems to
-    be wrong. `interrupted`: the uplink was away since; None where that does not matter.
+    be wrong. `interrupted`: the uplink was away since; None where that does not matter. `rank`: the tunnel's.
     """
 
     account: Broker = field(repr=False)
@@ -32,6 +32,7 @@ class Entry:
     suspected: bool | None = False
     interrupted: bool | None = False
     known: KnownRecord | None = field(default=None, compare=False, repr=False)
+    rank: int = field(default=0, compare=False, repr=False)
 
     @property
     def key(self) -> str:
@@ -48,19 +49,14 @@ class BrokerRecord(Kind[Entry]):
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Entry]:
         """It has the uplink's address. Behind NAT nobody here knows which one that is, but when it may be another."""
-        tunnel = appliance.tunnel
-        if tunnel is None or tunnel.broker is None:
+        accounts = [(rank, tunnel.broker) for rank, tunnel in enumerate(appliance.tunnels) if tunnel.broker is not None]
+        if not accounts:
             return ()
-        broker = tunnel.broker
         uplink = uplink_of(appliance)
         local = address_on_the_line(uplink, facts)
-        if local is None:
-            return (Entry(broker, suspected=None, interrupted=True),)
-        if not facts.default_routes_on(uplink.interface, 4):
+        if local is not None and not facts.default_routes_on(uplink.interface, 4):
             raise TemporaryError(f"{uplink.interface} has no default route yet", hint="is there a router (DHCP)?")
-        if is_public(local):
-            return (Entry(broker, local, local, interrupted=None),)
-        return (Entry(broker, local),)
+        return tuple(_wanted(broker, local, rank) for rank, broker in accounts)
 
     def observe(self, machine: Machine, wanted: Sequence[Entry]) -> Sequence[Entry]:
         """What it has, as far as is known: it cannot be asked without being told."""
@@ -72,10 +68,10 @@ class BrokerRecord(Kind[Entry]):
         if want is None or have is None or have.known is None:
             return []
         if want.told_by is None:
-            return [NoteInterruption()] if want.interrupted and have.told_by is not None else []
+            return [NoteInterruption(want.rank)] if want.interrupted and have.told_by is not None else []
         if not _is_to_be_told(want, have) or not have.known.may_be_told(want.account, want.told_by):
             return []
-        return [TellBroker(want.account, want.told_by)]
+        return [TellBroker(want.account, want.told_by, want.rank)]
 
     def explain(self, change: Change[Entry]) -> ApplianceError | None:
         """What the broker said, or what is waited for."""
@@ -89,11 +85,20 @@ class BrokerRecord(Kind[Entry]):
                 f"the broker has {have.address} for this tunnel, and not {want.address}",
                 hint="it is that of something between this Pi and the Internet: is uplink.address right?",
             )
-        return trouble(want.account, have.known.memory) or _patience(want.told_by, have)
+        return trouble(want.account, have.known.memory, TUNNEL_PATHS[want.rank]) or _patience(want.told_by, have)
+
+
+def _wanted(broker: Broker, local: IPv4Address | None, rank: int) -> Entry:
+    """The entry, for our own address; None: the uplink is away."""
+    if local is None:
+        return Entry(broker, suspected=None, interrupted=True, rank=rank)
+    if is_public(local):
+        return Entry(broker, local, local, interrupted=None, rank=rank)
+    return Entry(broker, local, rank=rank)
 
 
 def _observed(machine: Machine, want: Entry) -> Entry:
-    known = machine.broker()
+    known = machine.broker(want.rank)
     memory = known.memory
     if memory.tunnel != want.account.tunnel:
         return Entry(want.account, known=known)
@@ -109,7 +114,7 @@ def _seems_stale(machine: Machine, want: Entry, known: KnownRecord) -> bool:
     if want.told_by is None or want.told_by != known.memory.told_by:
         return False
     counts = known.may_be_told(want.account, want.told_by) or not known.is_taken
-    return counts and machine.facts().health.diagnosis.broker_should_be_told
+    return counts and machine.facts().health_of(want.rank).diagnosis.broker_should_be_told
 
 
 def _is_to_be_told(want: Entry, have: Entry) -> bool:

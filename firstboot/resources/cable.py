@@ -166,7 +166,7 @@ def offered(appliance: Appliance, machine: Machine) -> Sequence[Offered]:
 def _on_lan(appliance: Appliance) -> Iterator[Told]:
     for number, network in enumerate(appliance.lan.networks if appliance.lan is not None else ()):
         own = own_ipv6(appliance, number)
-        yield Told(network.interface, True, dns_server=own.ip if own is not None else None, by_dhcp=False)
+        yield Told(network.interface, True, dns_server=own[0].ip if own else None, by_dhcp=False)
 
 
 def _on_cable(found: Sequence[Segment]) -> Iterator[Told]:
@@ -187,10 +187,11 @@ def _flushed(segment: Segment) -> Sequence[Address]:
 def _retracted6(want: Told, have: Told, now: Heard) -> Sequence[Action]:
     """What our own router advertisement says that dnsmasq's do not, or not at once."""
     gone = tuple(sorted(have.before.prefixes - now.prefixes))
+    preferred = tuple(sorted(now.prefixes - have.before.prefixes)) if now.router6_s else ()
     no_router = bool(have.before.router6_s and not now.router6_s)
     if not gone and not no_router:
         return []
-    return [RetractIPv6(want.interface, now.router6_s, want.dns_server if no_router else None, gone)]
+    return [RetractIPv6(want.interface, now.router6_s, want.dns_server if no_router else None, gone, preferred)]
 
 
 def _noted(offer: str) -> Action:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from appliance.completion import completion
+from appliance.completion import completion_of
 from appliance.errors import PermanentError, TemporaryError
 from appliance.model import Appliance, TunnelForm
 from firstboot.facts import Facts
@@ -21,10 +21,11 @@ class ProvidersTunnel(Remark):
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Spec]:
         """Nothing, once the tunnel is known. Raises what it lacks, or what of it does not go with the file."""
-        tunnel = appliance.tunnel
-        if tunnel is None or tunnel.kind is not TunnelForm.SIX_RD or tunnel.known is not None:
+        ranks = (rank for rank, tunnel in enumerate(appliance.tunnels) if tunnel.kind is TunnelForm.SIX_RD)
+        rank = next(ranks, None)
+        if rank is None or appliance.tunnels[rank].known is not None:
             return ()
-        for finding in completion(appliance, said_of(appliance, facts)).wrong:
+        for finding in completion_of(appliance, rank, said_of(appliance, facts)[rank]).wrong:
             message = f"as the provider has the tunnel, {finding.message}"
             raise PermanentError(message, hint=finding.allowed, setting=finding.path)
         told = facts.six_rd

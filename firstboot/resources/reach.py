@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 
 from appliance.errors import ApplianceError, TemporaryError
-from appliance.model import Appliance
+from appliance.model import TUNNEL_PATHS, Appliance
 from firstboot.actions import Action
 from firstboot.facts import Facts
 from firstboot.health.diagnosis import HEALTHY, Diagnosis, Fault
@@ -19,10 +19,14 @@ from firstboot.tunnels.forms import form_of
 
 @dataclass(frozen=True)
 class FarEnd:
-    """The other end of the tunnel, and in a word how it is reached: by its address in the tunnel, if it has one."""
+    """The other end of a tunnel, and in a word how it is reached: by its address in the tunnel, if it has one.
+
+    `rank`: the tunnel's.
+    """
 
     address: IPv4Address | IPv6Address
     health: Fault
+    rank: int = 0
     diagnosis: Diagnosis = field(default=HEALTHY, compare=False, repr=False)
 
     @property
@@ -32,7 +36,7 @@ class FarEnd:
 
 
 class Reach(Kind[FarEnd]):
-    """The tunnel's other end, and what is beyond it. What the prober finds wakes the daemon.
+    """The tunnels' other ends, and what is beyond them. What the prober finds wakes the daemon.
 
     It needs no other kind: that there is no uplink, or no tunnel, is found as well.
     """
@@ -42,18 +46,17 @@ class Reach(Kind[FarEnd]):
     wakes_when_right = True
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[FarEnd]:
-        """Healthy."""
-        tunnel, uplink = appliance.known_tunnel, appliance.uplink
-        if tunnel is None:
-            return ()
-        own = known_address(uplink, facts) if uplink is not None else None
-        far_end = form_of(tunnel).far_end(tunnel, own.ip if own is not None else None, facts)
-        return (FarEnd(far_end or tunnel.server, HEALTHY.fault),)
+        """Each healthy: a fallback that does not carry is none."""
+        own = known_address(appliance.uplink, facts) if appliance.uplink is not None else None
+        local = own.ip if own is not None else None
+        far_ends = ((tunnel, form_of(tunnel).far_end(tunnel, local, facts)) for tunnel in appliance.known_tunnels)
+        return tuple(FarEnd(far_end or tunnel.server, HEALTHY.fault, tunnel.rank) for tunnel, far_end in far_ends)
 
     def observe(self, machine: Machine, wanted: Sequence[FarEnd]) -> Sequence[FarEnd]:
-        """What was found of it. What works all the same is told beside (`status`)."""
-        found = machine.facts().health.diagnosis
-        return [FarEnd(end.address, HEALTHY.fault if found.works else found.fault, found) for end in wanted]
+        """What was found of them. What works all the same is told beside (`status`)."""
+        facts = machine.facts()
+        found = ((end, facts.health_of(end.rank).diagnosis) for end in wanted)
+        return [FarEnd(end.address, HEALTHY.fault if it.works else it.fault, end.rank, it) for end, it in found]
 
     def actions(self, change: Change[FarEnd]) -> Sequence[Action]:
         """Nothing that could be done here."""
@@ -63,4 +66,6 @@ class Reach(Kind[FarEnd]):
         """What is wrong, and what the person could look at."""
         if change.have is None:
             return None
-        return TemporaryError(change.have.diagnosis.sentence, hint=change.have.diagnosis.hint)
+        found, rank = change.have.diagnosis, change.have.rank
+        whose = "of the fallback: " if rank else ""
+        return TemporaryError(f"{whose}{found.sentence}", hint=found.hint, setting=TUNNEL_PATHS[rank])

@@ -14,14 +14,16 @@ from firstboot.facts import MAIN_TABLE, OURS, Facts, Gateway, Route, route_key
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.sources import Source
-from firstboot.topology import is_static
+from firstboot.topology import is_static, leading
 from firstboot.tunnels.forms import form_of
 
 METRIC = 97
 """Of our IPv4 routes: a number of our own, as a route of the same destination and metric would be replaced."""
 
 METRIC_IPV6 = 512
-"""Of our IPv6 routes: better than what a router advertisement brings (1024), and again not the same."""
+"""Of our IPv6 routes: better than what a router advertisement brings (1024), and again not the same. Of a fallback
+tunnel's, one more.
+"""
 
 
 @dataclass(frozen=True)
@@ -94,19 +96,19 @@ def _route(reach: Reach) -> Route:
 
 
 def _desired(appliance: Appliance, facts: Facts) -> Iterator[Reach]:
-    uplink, tunnel = appliance.uplink, appliance.known_tunnel
+    uplink = appliance.uplink
     if uplink is None:
         return
     gateway = uplink.gateway or facts.ipv4_gateway_on(uplink.interface)
     if gateway is not None and is_static(uplink):
         yield Reach(IPv4Network("0.0.0.0/0"), uplink.interface, gateway, METRIC)
-    if tunnel is not None:
+    for tunnel in appliance.known_tunnels:
         if tunnel.routed.prefixlen < SUBNET_PREFIXLEN:
             # What no network has would go back to the broker, and come from there again.
             yield Reach(tunnel.routed, "", None, METRIC_IPV6)
         relay = form_of(tunnel).gateway(tunnel)
         for source in _through_tunnel(appliance, tunnel, facts):
-            yield Reach(IPv6Network("::/0"), tunnel.interface, relay, METRIC_IPV6, source=source)
+            yield Reach(IPv6Network("::/0"), tunnel.interface, relay, METRIC_IPV6 + tunnel.rank, source=source)
         if gateway is not None:
             # Once a default route leads elsewhere (a VPN, a second uplink), the tunnel's own packets must not follow.
             yield Reach(IPv4Network(tunnel.server), uplink.interface, gateway, METRIC)
@@ -119,5 +121,5 @@ def _through_tunnel(appliance: Appliance, tunnel: KnownTunnel, facts: Facts) -> 
     """
     yield tunnel.address.network
     yield tunnel.routed
-    for segment in segments(appliance, facts):
+    for segment in segments(appliance, facts) if tunnel == leading(appliance, facts) else ():
         yield segment.ipv6.network

@@ -68,15 +68,14 @@ def normal(value: str) -> str:
 
 
 class TunnelSysctls(Sysctls):
-    """Those of the tunnel's interface, which are there once it is."""
+    """Those of the tunnels' interfaces, which are there once these are."""
 
     name = "tunnel-sysctls"
     needs = ("tunnel",)
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Setting]:
-        """The tunnel is no place to hear of routers."""
-        tunnel = appliance.known_tunnel
-        return tuple(_of_interface(tunnel.interface, facts)) if tunnel is not None else ()
+        """A tunnel is no place to hear of routers."""
+        return tuple(each for tunnel in appliance.known_tunnels for each in _of_interface(tunnel.interface, facts))
 
 
 def _desired(appliance: Appliance, facts: Facts) -> Iterator[Setting]:

@@ -16,19 +16,21 @@ from firstboot.tunnels.forms import form_of
 
 
 class Tunnel(Kind[Sit]):
-    """The tunnel's interface, owned by its link group."""
+    """The tunnels' interfaces, owned by their link group."""
 
     name = "tunnel"
     needs = ("firewall",)
     setting = "tunnel"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Sit]:
-        """The tunnel, from the uplink's present address: behind NAT that is the private one."""
-        tunnel = appliance.known_tunnel
-        if tunnel is None:
+        """Each tunnel, from the uplink's present address: behind NAT that is the private one."""
+        if not appliance.known_tunnels:
             return ()
         local = address_of(uplink_of(appliance), facts).ip
-        return (form_of(tunnel).link(tunnel, local, tunnel_mtu(appliance, facts), facts),)
+        return tuple(
+            form_of(tunnel).link(tunnel, local, tunnel_mtu(appliance, facts, tunnel.rank), facts)
+            for tunnel in appliance.known_tunnels
+        )
 
     def observe(self, machine: Machine, wanted: Sequence[Sit]) -> Sequence[Sit]:
         """Every sit interface that is ours, and whatever else stands in the way with the wanted name."""

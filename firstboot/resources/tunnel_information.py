@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
-from appliance.completion import asks_broker, completion
+from appliance.completion import asks_broker, completion_of
 from appliance.errors import ApplianceError, PermanentError, TemporaryError
-from appliance.model import Appliance, Broker
+from appliance.model import TUNNEL_PATHS, Appliance, Broker
 from firstboot.actions import Action, AskBroker, TakeOver
 from firstboot.broker.description import KnownDescription
 from firstboot.broker.wording import trouble
@@ -26,7 +26,7 @@ class Described:
 
     `known`: it is, so that there can be one; `compared`: it was asked within a day, or as soon as it may be (None: it
     cannot be now); `taken_over`: what it said last is what is used. `local`: our own address; `appliance`: the one that
-    it has to go with.
+    it has to go with; `rank`: the tunnel's.
     """
 
     account: Broker = field(repr=False)
@@ -36,6 +36,7 @@ class Described:
     local: IPv4Address | None = field(default=None, compare=False, repr=False)
     appliance: Appliance | None = field(default=None, compare=False, repr=False)
     description: KnownDescription | None = field(default=None, compare=False, repr=False)
+    rank: int = field(default=0, compare=False, repr=False)
 
     @property
     def key(self) -> str:
@@ -55,12 +56,17 @@ class TunnelInformation(Kind[Described]):
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Described]:
         """It is known, and compared once a day."""
-        tunnel = appliance.tunnel
-        if tunnel is None or tunnel.broker is None or not asks_broker(tunnel):
-            return ()
-        local = _way_to_the_broker(appliance, facts)
+        accounts = [
+            (rank, tunnel.broker)
+            for rank, tunnel in enumerate(appliance.tunnels)
+            if tunnel.broker is not None and asks_broker(tunnel)
+        ]
+        local = _way_to_the_broker(appliance, facts) if accounts else None
         compared = True if local is not None else None
-        return (Described(tunnel.broker, compared=compared, local=local, appliance=appliance),)
+        return tuple(
+            Described(broker, compared=compared, local=local, appliance=appliance, rank=rank)
+            for rank, broker in accounts
+        )
 
     def observe(self, machine: Machine, wanted: Sequence[Described]) -> Sequence[Described]:
         """What is known of it, which the broker has said some time."""
@@ -72,11 +78,11 @@ class TunnelInformation(Kind[Described]):
         if want is None or have is None or have.description is None or want.appliance is None:
             return []
         heard, found = have.description.heard_of(want.account), []
-        if heard is not None and not have.taken_over and not completion(want.appliance, heard).wrong:
-            found.append(TakeOver(heard, have.description.memory.said))
+        if heard is not None and not have.taken_over and not completion_of(want.appliance, want.rank, heard).wrong:
+            found.append(TakeOver(heard, have.description.memory.said, want.rank))
         if want.local is None or not have.description.may_be_asked(want.account, want.local):
             return found
-        return [*found, AskBroker(want.account, want.local)]
+        return [*found, AskBroker(want.account, want.local, want.rank)]
 
     def explain(self, change: Change[Described]) -> ApplianceError | None:
         """What of it does not go with the file, what the broker said instead, or what is waited for."""
@@ -84,10 +90,12 @@ class TunnelInformation(Kind[Described]):
         if want is None or have is None or have.description is None or want.appliance is None:
             return None
         heard = have.description.heard_of(want.account)
-        for finding in completion(want.appliance, heard).wrong:
+        for finding in completion_of(want.appliance, want.rank, heard).wrong:
             message = f"as the broker has the tunnel, {finding.message}"
             return PermanentError(message, hint=finding.allowed, setting=finding.path)
-        return trouble(want.account, have.description.memory) or _patience(want, have.description)
+        return trouble(want.account, have.description.memory, TUNNEL_PATHS[want.rank]) or _patience(
+            want, have.description
+        )
 
 
 def _way_to_the_broker(appliance: Appliance, facts: Facts) -> IPv4Address | None:
@@ -97,12 +105,12 @@ def _way_to_the_broker(appliance: Appliance, facts: Facts) -> IPv4Address | None
 
 
 def _observed(machine: Machine, want: Described) -> Described:
-    description = machine.description()
+    description = machine.description(want.rank)
     memory, heard = description.memory, description.heard_of(want.account)
     may_be_asked = want.local is not None and description.may_be_asked(want.account, want.local)
     return Described(
         want.account,
-        known=want.appliance is not None and want.appliance.known_tunnel is not None,
+        known=want.appliance is not None and want.appliance.tunnels[want.rank].known is not None,
         compared=not may_be_asked and not memory.is_final(want.account),
         taken_over=heard is None or heard == memory.said,
         description=description,

@@ -1,6 +1,9 @@
-"""What others have said of the tunnel: the broker, or with DHCP the provider. Pure."""
+"""What others have said of the tunnels: the broker, or with DHCP the provider. Pure."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain, repeat
 
 from appliance.he import BrokerTunnel
 from appliance.model import Appliance, TunnelForm
@@ -9,11 +12,13 @@ from firstboot.topology import known_address
 from firstboot.tunnels.six_rd import own_address
 
 
-def said_of(appliance: Appliance, facts: Facts) -> BrokerTunnel | None:
-    """By which the configuration is completed; None: nothing yet, or the file says it all."""
-    if appliance.tunnel is not None and appliance.tunnel.kind is TunnelForm.SIX_RD:
-        return _by_the_provider(appliance, facts)
-    return facts.broker_tunnel
+def said_of(appliance: Appliance, facts: Facts) -> Sequence[BrokerTunnel | None]:
+    """By which the configuration is completed, by the tunnels' ranks; None: nothing yet, or the file says it all."""
+    brokers = chain(facts.broker_tunnels, repeat(None))
+    return [
+        _by_the_provider(appliance, facts) if tunnel.kind is TunnelForm.SIX_RD else broker
+        for tunnel, broker in zip(appliance.tunnels, brokers, strict=False)
+    ]
 
 
 def _by_the_provider(appliance: Appliance, facts: Facts) -> BrokerTunnel | None:

@@ -48,8 +48,8 @@ class SixRd(Form):
 
 def where_to_ask(appliance: Appliance, facts: Facts) -> Line | None:
     """Where the provider is to be asked; None: nowhere, or nowhere now."""
-    tunnel, uplink = appliance.tunnel, appliance.uplink
-    if tunnel is None or uplink is None or tunnel.kind is not TunnelForm.SIX_RD:
+    uplink = appliance.uplink
+    if uplink is None or not any(tunnel.kind is TunnelForm.SIX_RD for tunnel in appliance.tunnels):
         return None
     own = address_on_the_line(uplink, facts)
     return Line(uplink.interface, own) if own is not None else None

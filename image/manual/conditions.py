@@ -25,6 +25,12 @@ CONDITIONS: dict[str, tuple[str, ...]] = {
         "`ipv4_only` has no domain of the LAN's own.",
         "The tunnel needs an uplink, with profile `gadget` as well.",
     ),
+    "tunnel.fallback": (
+        "What holds of the section `tunnel` holds of this one.",
+        "`server`, `interface`, `broker.tunnel`, `routed` and the network of `address` are others than the tunnel's.",
+        "Only one of the two has `kind: 6rd`.",
+        "There is a /64 of `tunnel.fallback.routed` for each network of the LAN as well.",
+    ),
     "lan": (
         "On another interface than the uplink's it needs `address`, in a network that no other one overlaps; on the "
         "uplink's own, leave it out.",

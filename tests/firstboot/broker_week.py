@@ -81,7 +81,7 @@ class Pi(MemoryMachine):
     def cable(self, is_in: bool) -> None:
         self.links["eth0"] = replace(self.links["eth0"], carrier=is_in)
 
-    def broker(self) -> KnownRecord:
+    def broker(self, rank: int) -> KnownRecord:
         return self.record.known()
 
     def facts(self) -> Facts:

@@ -61,6 +61,7 @@ class MemoryMachine:
         self.air = Air()
         self.six_rd: Told | None = None
         self.health = Health(carries=True, diagnosis=HEALTHY)
+        self.fallback_health = self.health
         self.neighbours: dict[tuple[str, Gateway], bool] = {}
         self.serial = "10000000a1b2c3d4"
         self.device_controllers: list[str] = []
@@ -87,8 +88,8 @@ class MemoryMachine:
             link_local=dict(self.link_local),
             routes=tuple(self.routes),
             rules=tuple(self.rules_of_tables),
-            health=self.health,
-            broker_tunnel=self.broker_tunnel,
+            healths=(self.health, self.fallback_health),
+            broker_tunnels=(self.broker_tunnel,),
             six_rd=self.six_rd,
             networkmanager=self.networkmanager,
             serial=self.serial,
@@ -175,10 +176,10 @@ class MemoryMachine:
     def reactions(self) -> dict[str, Reaction]:
         return dict(self.reacted)
 
-    def broker(self) -> KnownRecord:
+    def broker(self, rank: int) -> KnownRecord:
         return self.entry
 
-    def description(self) -> KnownDescription:
+    def description(self, rank: int) -> KnownDescription:
         return replace(self.described, memory=replace(self.described.memory, said=self.broker_tunnel))
 
     def look(self, changed: Source = EVERYTHING) -> None:
@@ -296,7 +297,10 @@ class MemoryMachine:
             name, own = action.address.interface, IPv6Address(int(action.address.address.ip))
             self.link_local[name] = (*self.link_local.get(name, ()), own)
             return
-        self.addresses.append(replace(action.address, protocol=OURS))
+        same = (action.address.interface, action.address.address)
+        others = [a for a in self.addresses if (a.interface, a.address) != same]
+        if action.replaces or others == self.addresses:  # what is there already stays as it is
+            self.addresses = [*others, replace(action.address, protocol=OURS)]
 
     @execute.register
     def _(self, action: actions.RemoveAddress) -> None:

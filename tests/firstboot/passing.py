@@ -27,10 +27,15 @@ class MemoryHost(MemoryMachine):
         """`what`: whatever else the machine is made of."""
         super().__init__(*what)
         self.due_reactions = SimpleNamespace(take_in=lambda: None, carry_out=lambda: False)
-        self.record = SimpleNamespace(take_in=lambda: None, look=lambda: False, ask_again=lambda: None)
-        self.inquiry = SimpleNamespace(take_in=lambda: None, look=lambda: False, ask_again=lambda: None)
+        silent = SimpleNamespace(take_in=lambda: None, look=lambda: False, ask_again=lambda: None)
+        self.record, self.inquiry = silent, silent
         self.leases: tuple[str, ...] = ()
         self.visited: Callable[[], Visits] = lambda: Visits(self.facts())
+
+    @property
+    def correspondences(self) -> tuple[Any, ...]:
+        """All that is talked of with a broker."""
+        return (self.record, self.inquiry)
 
     def begin(self) -> None:
         """Nothing is remembered here."""

@@ -136,7 +136,7 @@ def test_what_went_wrong_is_said_and_what_to_do(word: Word, appliance: Appliance
     pi = Pi(memory=memory.with_answer(Answer(word, detail="what it said")))
     (outcome,) = Reconciler([KIND]).reconcile(appliance, pi)
     assert FAILED[word].told in outcome.error and "what it said" in outcome.error
-    assert (outcome.hint, outcome.setting) == (FAILED[word].hint, FAILED[word].setting)
+    assert (outcome.hint, outcome.setting) == (FAILED[word].hint, f"tunnel.{FAILED[word].setting}")
     assert outcome.state is (State.FAILED if FAILED[word].is_final else State.WAITING)
     assert not outcome.in_vain, "no configuration is taken back for it"
     assert outcome.done == () and ACCOUNT.key not in repr(outcome)

@@ -51,9 +51,9 @@ class Host(MemoryHost):
         return self.answer
 
     def facts(self) -> Facts:
-        return replace(super().facts(), broker_tunnel=self.inquiry.said())
+        return replace(super().facts(), broker_tunnels=(self.inquiry.said(),))
 
-    def description(self) -> Any:
+    def description(self, rank: int) -> Any:
         return self.inquiry.known()
 
     def execute(self, action: actions.Action) -> None:
@@ -176,7 +176,7 @@ def test_what_is_wrong_is_said_while_nothing_is_known(world: World, word: Word) 
 @pytest.mark.parametrize("word", [Word.BAD_ACCOUNT, Word.NO_TUNNEL])
 def test_what_is_final_waits_for_a_person(world: World, word: Word) -> None:
     assert world.go_on(answer=Answer(word)).state is State.FAILED
-    assert world.outcome.setting == Answer(word).meaning.setting
+    assert world.outcome.setting == f"tunnel.{Answer(word).meaning.setting}"
     world.go_on(30 * DAY_S, GOOD)
     assert len(world.host.asked) == 1, "it is of no use"
     world.site.passes.ask_again()

@@ -36,7 +36,7 @@ MISTAKE = Problem(Mark("appliance.yaml", 1, 1), "it is wrong")
 
 def facts(eth0: Link = UP, found: Diagnosis = HEALTHY) -> Facts:
     route = Route(IPv4Network("0.0.0.0/0"), "eth0", IPv4Address("192.168.1.254"), 100)
-    return Facts(links={"eth0": eth0}, routes=(route,), health=Health(found.works, found))
+    return Facts(links={"eth0": eth0}, routes=(route,), healths=(Health(found.works, found),))
 
 
 WELL = facts()

@@ -19,7 +19,7 @@ WELL = Facts(
     links={name: Link(name, up=True, carrier=True) for name in ("eth0", "eth1", "he-ipv6")},
     addresses=(Address("eth0", IPv4Interface("192.168.1.252/24")),),
     routes=(Route(IPv4Network("0.0.0.0/0"), "eth0", GATEWAY, 100),),
-    health=Health(carries=True, diagnosis=HEALTHY),
+    healths=(Health(carries=True, diagnosis=HEALTHY),),
 )
 GOOD, BROKEN, UNKNOWN, UNWATCHED = Hop.GOOD, Hop.BROKEN, Hop.UNKNOWN, Hop.UNWATCHED
 ANSWERS = Evidence(address=IPv4Address("192.168.1.252"), has_route=True, has_tunnel=True, far_end=False, beyond=False)
@@ -52,7 +52,7 @@ def hops(stations: list[Station]) -> list[Hop | None]:
 @pytest.mark.parametrize("case", DIAGNOSES)
 def test_it_is_broken_where_the_tunnels_health_says(gateway: Appliance, case: str) -> None:
     found, expected = DIAGNOSES[case]
-    stations = [*picture(gateway, replace(WELL, health=Health(found.works, found)), "ipv6gw")]
+    stations = [*picture(gateway, replace(WELL, healths=(Health(found.works, found),)), "ipv6gw")]
     assert hops(stations) == expected
     assert [station.name for station in stations] == ["LAN", "ipv6gw", "router", "tunnel", "IPv6 Internet"]
 
@@ -115,7 +115,7 @@ def test_a_laptop_that_reaches_the_pi_alone_and_one_that_is_its_way_out() -> Non
 
 def test_it_is_drawn_in_two_lines_of_ascii(gateway: Appliance) -> None:
     blocked: Diagnosis = DIAGNOSES["protocol 41 is blocked"][0]
-    lines = drawn(picture(gateway, replace(WELL, health=Health(False, blocked)), "ipv6gw"))
+    lines = drawn(picture(gateway, replace(WELL, healths=(Health(False, blocked),)), "ipv6gw"))
     assert lines == [
         "LAN  --- ipv6gw ---     router    -X-     tunnel     -?- IPv6 Internet",
         "eth0                192.168.1.254     198.51.100.100",

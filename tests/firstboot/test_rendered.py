@@ -50,7 +50,7 @@ def settings(file: File) -> list[str]:
 
 
 def test_dnsmasq_serves_the_lan(gateway: Appliance) -> None:
-    at_boot, file = dnsmasq.files(gateway, Facts(health=Health(carries=True)))
+    at_boot, file = dnsmasq.files(gateway, Facts(healths=(Health(carries=True),)))
     lines = settings(file)
     assert set(lines) - set(settings(at_boot)) == {
         "ra-param=eth0,mtu:1480,60,1800",
@@ -76,7 +76,7 @@ def test_with_two_arms_the_pi_is_the_router(two_armed: Appliance) -> None:
 
 
 def test_each_of_several_networks_has_its_names_and_its_prefix(several: Appliance) -> None:
-    _, file = dnsmasq.files(several, Facts(health=Health(carries=True)))
+    _, file = dnsmasq.files(several, Facts(healths=(Health(carries=True),)))
     lines = settings(file)
     for expected in (
         "domain=localnet",

@@ -204,14 +204,14 @@ def test_where_it_is_to_be_asked(site: Site) -> None:
 
 def test_what_is_asked_about_its_health(site: Site) -> None:
     heard(site, TOLD)
-    asked = question(site.told[-1].appliance, site.host.facts())
+    asked = question(site.told[-1].appliance, site.host.facts(), 0)
     assert asked is not None
     assert (asked.own, asked.far_end, asked.server, asked.is_providers) == (
         OWN.ip, IPv6Address("2001:db8:0:100::"), RELAY, True
     )  # fmt: skip
     elsewhere = replace(DOMAIN, relays=(IPv4Address("192.0.2.1"),))
     heard(site, replace(TOLD, domain=elsewhere))
-    asked = question(site.told[-1].appliance, site.host.facts())
+    asked = question(site.told[-1].appliance, site.host.facts(), 0)
     assert asked is not None
     assert asked.far_end is None
 

@@ -84,7 +84,7 @@ def test_each_network_on_the_cable_has_a_line() -> None:
 
 @pytest.mark.parametrize(("carries", "offered"), [(True, "IPv6"), (False, "no IPv6, as the tunnel does not carry")])
 def test_what_the_lan_is_offered_is_told(gateway: Appliance, carries: bool, offered: str) -> None:
-    facts = Facts(links={"eth0": Link("eth0")}, health=Health(carries=carries))
+    facts = Facts(links={"eth0": Link("eth0")}, healths=(Health(carries=carries),))
     told = replace(status(Outcome("reach", State.OK)), appliance=gateway, facts=facts)
     assert f"LAN eth0: the network is offered {offered}" in to_text(told).splitlines()
     assert "LAN" not in to_text(replace(told, facts=Facts())), "nobody has looked"
@@ -97,7 +97,7 @@ DEAD = diagnosis(Evidence(far_end=True, beyond=False))
 @pytest.mark.parametrize(("found", "is_told"), [(LARGEST, True), (HEALTHY, False), (DEAD, False)])
 def test_what_is_to_be_said_of_a_tunnel_that_works(gateway: Appliance, found: Diagnosis, is_told: bool) -> None:
     """Of one that does not work the part `reach` tells."""
-    told = replace(status(Outcome("reach", State.OK)), appliance=gateway, facts=Facts(health=Health(True, found)))
+    told = replace(status(Outcome("reach", State.OK)), appliance=gateway, facts=Facts(healths=(Health(True, found),)))
     lines = to_text(told).splitlines()
     assert (f"Tunnel: {found.sentence}" in lines) is is_told
     assert (f"  hint: {found.hint}" in lines) is is_told

@@ -28,6 +28,8 @@ EVERY_SCALAR = {
 
 UPLINK = "uplink: {interface: eth0, address: 192.168.1.252/24, gateway: 192.168.1.254, dns: 1.1.1.1}\n"
 SERVER, ADDRESS, ROUTED = "server: 198.51.100.100", "address: 2001:db8:123c:abd::2/64", "routed: 2001:db8:123d:abc::/64"
+OTHER = "server: 198.51.100.200, address: 2001:db8:b:1::2/64, routed: 2001:db8:b:2::/64"
+ACCOUNT = "broker: {user: me, key: K3y, tunnel: 7}"
 TUNNEL = f"tunnel: {{{SERVER}, {ADDRESS}, {ROUTED}}}\n"
 LAN = "lan: {interface: eth1, address: 192.168.2.1/24, dhcp4: {range: 192.168.2.10-192.168.2.99}}\n"
 ONE_ARM = "lan: {interface: eth0}\n"
@@ -55,6 +57,10 @@ def rules(*words: str) -> str:
 
 def wifi(words: str) -> str:
     return f"{GADGET}gadget:\nuplink: {{interface: wlan0, wifi: {{ssid: a, country: NO, {words}}}}}\n"
+
+
+def fallback(words: str) -> str:
+    return tunnel(ROUTED, f"{ROUTED}, fallback: {{{words}}}")
 
 
 def routing(words: str) -> str:
@@ -99,6 +105,29 @@ REFUSED: dict[str, tuple[tuple[str, ...], ...]] = {
         (tunnel(ROUTED, f"{ROUTED}, mtu: 1480").replace("dns: 1.1.1.1", "dns: 1.1.1.1, mtu: 1499"),),
         (tunnel(ROUTED, f"{ROUTED}, ipv4_only: nas.lan"),),
         (GADGET + "gadget: {share: local}\n" + TUNNEL,),
+    ),
+    "tunnel.fallback": (
+        (
+            fallback("server: 198.51.100.200"),
+            fallback("server: 10.0.0.1, address: 2001:db8:b:1::2/64, routed: 2001:db8:b:2::/64"),
+            fallback("server: 198.51.100.200, address: fe80::2/64, routed: 2001:db8:b:2::/64"),
+            fallback("server: 198.51.100.200, address: 2001:db8:b:1::2/64, routed: 2001:db8:b:1::/64"),
+            fallback(f"{OTHER}, mtu: 1480").replace("dns: 1.1.1.1", "dns: 1.1.1.1, mtu: 1499"),
+            fallback(f"{OTHER}, kind: 6rd"),
+        ),
+        (
+            fallback(f"{SERVER}, address: 2001:db8:b:1::2/64, routed: 2001:db8:b:2::/64"),
+            fallback(f"server: 198.51.100.200, {ADDRESS}, routed: 2001:db8:b:2::/64"),
+            fallback(f"server: 198.51.100.200, address: 2001:db8:b:1::2/64, {ROUTED}"),
+            fallback(f"{OTHER}, interface: he-ipv6"),
+            fallback(f"{OTHER}, {ACCOUNT}").replace(SERVER, f"{SERVER}, {ACCOUNT}", 1),
+        ),
+        (fallback("kind: 6rd").replace(f"{SERVER}, {ADDRESS}, {ROUTED}", "kind: 6rd"),),
+        (
+            fallback(OTHER)
+            .replace(ROUTED, "routed: 2001:db8:2::/48", 1)
+            .replace("dhcp4:", "others: {interface: eth2, address: 10.9.9.1/24}, dhcp4:"),
+        ),
     ),
     "lan": (
         (

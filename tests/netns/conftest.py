@@ -11,7 +11,7 @@ from tests.netns.brokers import Line, hasty, line
 from tests.netns.namespace import Namespace
 
 MEMORY = {
-    host: ("REACTIONS", "CHANGED_SETTINGS", "BROKER", "BROKER_NOW", "DESCRIPTION", "DESCRIPTION_NOW"),
+    host: ("REACTIONS", "CHANGED_SETTINGS"),
     daemon: ("SIX_RD",),
     passes: ("LEDS", "LED_BEFORE"),
 }
@@ -25,6 +25,9 @@ def memory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module, names in MEMORY.items():
         for name in names:
             monkeypatch.setattr(module, name, folder / name)
+    for name, stem in (("RECORDS", "BROKER"), ("DESCRIPTIONS", "DESCRIPTION")):
+        of_each = tuple((folder / f"{stem}{end}", folder / f"{stem}_NOW{end}") for end in ("", "_FALLBACK"))
+        monkeypatch.setattr(host, name, of_each)
     return folder
 
 

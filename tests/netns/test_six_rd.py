@@ -204,7 +204,7 @@ def firewall(tmp_path: Path) -> Iterator[Crossing]:
     with crossing(tmp_path, PLACE) as made:
         made.facts = replace(made.facts, six_rd=Told("eth0", FIRST, DOMAIN))
         read = appliance_with("", PLACE)
-        made.load(completion(read, said_of(read, made.facts)).appliance)
+        made.load(completion(read, *said_of(read, made.facts)).appliance)
         yield made
 
 

@@ -113,7 +113,7 @@ def site() -> Iterator[Site]:
         stack.callback(pi.call, netlink.close)
         host = Host(netlink, None, six_rd=lambda: Told("eth0", OWN, DOMAIN))
         read = parse_text(CONFIG, "appliance.yaml").appliance
-        yield Site(pi, client, customer, host, completion(read, said_of(read, pi.call(host.facts))).appliance)
+        yield Site(pi, client, customer, host, completion(read, *said_of(read, pi.call(host.facts))).appliance)
 
 
 def _lay(pi: Namespace, client: Namespace, provider: Namespace, relay: Namespace, customer: Namespace) -> None:

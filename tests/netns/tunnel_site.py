@@ -94,7 +94,7 @@ class TunnelSite:
     def begin(self) -> None:
         """The tunnel works. The Pi's end of it is at whatever address the Pi has."""
         self.register.enter(PUBLIC)
-        self._begin("pi", self.pi, "0.0.0.0", ["--endpoint", str(SERVER)], ["::/0"])
+        self.begin_end("pi", self.pi, ["--server", "0.0.0.0", "--endpoint", str(SERVER)], ["::/0"], TUNNEL)
         self._begin_at_the_broker()
 
     def end(self) -> None:
@@ -104,11 +104,13 @@ class TunnelSite:
 
     def _begin_at_the_broker(self) -> None:
         prefixes = [f"{FAR_END - 1}/64", ROUTED]
-        self._begin("broker", self.broker, str(SERVER), ["--register", str(self.register.path)], prefixes)
+        ends = ["--server", str(SERVER), "--register", str(self.register.path)]
+        self.begin_end("broker", self.broker, ends, prefixes, TUNNEL)
 
-    def _begin(self, name: str, namespace: Namespace, at: str, other: list[str], prefixes: list[str]) -> None:
+    def begin_end(self, name: str, namespace: Namespace, ends: list[str], prefixes: list[str], device: str) -> None:
+        """One end of a tunnel, by the words that `image.lab.tunnel_server` takes for its two ends."""
         argv = [
-            sys.executable, "-m", "image.lab.tunnel_server", "--server", at, *other, "--device", TUNNEL,
+            sys.executable, "-m", "image.lab.tunnel_server", *ends, "--device", device,
             *(word for prefix in prefixes for word in ("--prefix", prefix)),
         ]  # fmt: skip
         process = namespace.call(_serving, argv)
