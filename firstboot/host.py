@@ -104,6 +104,8 @@ class Host:
         """The same, read by the action under way when it had changed them."""
         self.due_reactions = Reactions(REACTIONS, self._react, on_reaction)
         self.records = tuple(Record(*files, _tell_the_broker, on_broker) for files in RECORDS)
+        for each in self.correspondences:
+            each.others = [other for other in self.correspondences if other is not each]
 
     def facts(self) -> Facts:
         """The network as it was at the last `look` or change."""

@@ -6,18 +6,18 @@ import logging
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from appliance.model import Broker
 from firstboot.broker.answers import Answer, Word
 from firstboot.broker.description import Description
-from firstboot.broker.memory import Memory
+from firstboot.broker.memory import SHORTEST_S, Memory
 from firstboot.broker.storage import remember
 
 log = logging.getLogger("appliance")
@@ -52,6 +52,8 @@ class Correspondence(ABC, Generic[M]):
         self._wake, self._clock, self._begin = wake, clock or _boottime_s, begin or _beside
         self._answers = SimpleQueue[Answer]()
         self._under_way = False
+        self.others: Sequence[Correspondence[Any]] = ()
+        """Those that call the same broker."""
         self._looked_s = -math.inf
         """Up to then whoever waits for a cool-down's end has been woken."""
         self._memory: M = self._remembered(lasting, fleeting, self._clock())
@@ -88,6 +90,17 @@ class Correspondence(ABC, Generic[M]):
             self._under_way = False
             yield answer
 
+    @property
+    def called_s(self) -> float:
+        """When the broker was called last, if that may have reached it."""
+        return -math.inf if self._memory.is_unheard and not self._under_way else self._memory.asked_s
+
+    @property
+    def free_s(self) -> float:
+        """From when on it may be called in view of the others' calls: a third one within a minute is one too many."""
+        before = sorted(other.called_s for other in self.others)
+        return before[-2] + SHORTEST_S if len(before) > 1 else -math.inf
+
     def due_in_s(self) -> float:
         """How long until a cool-down is over."""
         return min(self._ahead(), default=math.inf) - self._clock()
@@ -102,7 +115,7 @@ class Correspondence(ABC, Generic[M]):
         return True
 
     def _ahead(self) -> list[float]:
-        return [at_s for at_s in self._memory.deadlines_s() if at_s > self._looked_s]
+        return [at_s for at_s in (*self._memory.deadlines_s(), self.free_s) if at_s > self._looked_s]
 
     def _write(self) -> None:
         """Write down what is known, and whether all cool-downs are over."""

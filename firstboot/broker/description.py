@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Self
@@ -57,17 +58,18 @@ class Description(Asked):
 
 @dataclass(frozen=True)
 class KnownDescription:
-    """What is known, at the time `now_s`."""
+    """What is known, at the time `now_s`. `free_s`: before that, too many others have called."""
 
     memory: Description
     now_s: float
     under_way: bool = False
+    free_s: float = -math.inf
 
     def may_be_asked(self, broker: Broker, local: IPv4Address) -> bool:
         """Whether the broker may be asked now, from `local`, our own address."""
         if self.under_way or self.memory.is_final(broker):
             return False
-        return self.now_s >= self._again_s(broker, local)
+        return self.now_s >= max(self._again_s(broker, local), self.free_s)
 
     def heard_of(self, broker: Broker) -> BrokerTunnel | None:
         """What the broker said last of this tunnel."""

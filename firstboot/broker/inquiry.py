@@ -27,7 +27,7 @@ class Inquiry(Correspondence[Description]):
 
     def known(self) -> KnownDescription:
         """What is known now."""
-        return KnownDescription(self._memory, self._clock(), self._under_way)
+        return KnownDescription(self._memory, self._clock(), self._under_way, self.free_s)
 
     def ask(self, broker: Broker, local: IPv4Address) -> None:
         """Begin to ask, from `local`, our own address; nothing where it may not be asked now."""

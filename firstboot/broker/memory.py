@@ -58,11 +58,16 @@ class Asked:
         elsewhere_s = self.meaning.elsewhere_s if self.meaning is not None else None
         return self.wait_s if elsewhere_s is None else min(elsewhere_s, self.wait_s)
 
+    @property
+    def is_unheard(self) -> bool:
+        """Whether the last call did not reach the broker, so that it counts none."""
+        return self.meaning is not None and self.meaning.elsewhere_s == 0
+
     def begun_anew(self, now_s: float) -> Self:
         """The same if the machine was turned off before the wait was over: all of it is left. But where the broker was
         not reached, a minute: who restarts everything may have put that right.
         """
-        if self.meaning is not None and self.meaning.elsewhere_s == 0:
+        if self.is_unheard:
             return replace(self, asked_s=now_s, word=None, detail="", repeats=0)
         return replace(self, asked_s=now_s)
 
@@ -127,11 +132,12 @@ class Memory(Asked):
 
 @dataclass(frozen=True)
 class KnownRecord:
-    """What is known of the broker's record, at the time `now_s`."""
+    """What is known of the broker's record, at the time `now_s`. `free_s`: before that, too many others have called."""
 
     memory: Memory
     now_s: float
     under_way: bool = False
+    free_s: float = -math.inf
 
     def is_final(self, broker: Broker) -> bool:
         """Whether it has said to this user that asking again is of no use."""
@@ -144,7 +150,9 @@ class KnownRecord:
 
     def may_be_told(self, broker: Broker, local: IPv4Address) -> bool:
         """Whether it may be told now by `local`, our own address."""
-        return not self.under_way and not self.is_final(broker) and self.now_s >= self._again_s(broker, local)
+        if self.under_way or self.is_final(broker):
+            return False
+        return self.now_s >= max(self._again_s(broker, local), self.free_s)
 
     def _again_s(self, broker: Broker, local: IPv4Address) -> float:
         elsewhere_s, again_s, doubt_s = self.memory.deadlines_s()

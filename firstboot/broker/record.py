@@ -23,7 +23,7 @@ class Record(Correspondence[Memory]):
 
     def known(self) -> KnownRecord:
         """What is known now."""
-        return KnownRecord(self._memory, self._clock(), self._under_way)
+        return KnownRecord(self._memory, self._clock(), self._under_way, self.free_s)
 
     def tell(self, broker: Broker, local: IPv4Address) -> None:
         """Begin to tell the broker, by `local`, our own address; nothing where it may not be told now."""

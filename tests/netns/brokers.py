@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from appliance.he import BrokerTunnel
 from appliance.model import Broker
-from firstboot.broker import answers, description, memory
+from firstboot.broker import answers, correspondence, description, memory
 from firstboot.broker.answers import Word
 from image.lab.broker import HOST, INFORMATION_HOST, WINDOW_S, Desk, serving
 from image.lab.certificates import authority, certificate
@@ -119,6 +119,7 @@ def hasty() -> Iterator[None]:
         patch.dict(answers.MEANINGS, short),
         patch.object(memory, "SHORTEST_S", a_while_s),
         patch.object(description, "SHORTEST_S", a_while_s),
+        patch.object(correspondence, "SHORTEST_S", a_while_s),
         patch.object(description, "DAY_S", DAY_S),
     ):
         yield
