@@ -7,6 +7,7 @@ import select
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
 import pytest
@@ -59,6 +60,15 @@ def test_addresses_come_marked_as_ours_and_go(namespace: Namespace, netlink: Net
         namespace.call(netlink.remove_address, address)
         namespace.call(netlink.remove_address, address)
     assert addresses(namespace, netlink) == {foreign}
+
+
+def test_an_address_is_deprecated_and_is_to_be_chosen_again(namespace: Namespace, netlink: Netlink) -> None:
+    own = Address("eth0", IPv6Interface("2001:db8:123d:abc::1/64"), OURS)
+    passed_over = replace(own, deprecated=True)
+    for wanted, replaces in ((passed_over, False), (own, True), (passed_over, True)):
+        namespace.call(partial(netlink.add_address, wanted, replaces=replaces))
+        assert addresses(namespace, netlink) == {wanted}
+    assert "valid_lft forever preferred_lft 0sec" in namespace.program("ip", "-6", "addr", "show", "dev", "eth0")
 
 
 def test_a_duplicate_address_is_seen(namespace: Namespace, netlink: Netlink) -> None:
