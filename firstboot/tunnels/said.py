@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain, repeat
 
 from appliance.he import BrokerTunnel
-from appliance.model import Appliance, TunnelForm
+from appliance.model import AnyTunnel, Appliance, TunnelForm
 from firstboot.facts import Facts
 from firstboot.topology import known_address
 from firstboot.tunnels.six_rd import own_address
@@ -14,11 +13,16 @@ from firstboot.tunnels.six_rd import own_address
 
 def said_of(appliance: Appliance, facts: Facts) -> Sequence[BrokerTunnel | None]:
     """By which the configuration is completed, by the tunnels' ranks; None: nothing yet, or the file says it all."""
-    brokers = chain(facts.broker_tunnels, repeat(None))
     return [
-        _by_the_provider(appliance, facts) if tunnel.kind is TunnelForm.SIX_RD else broker
-        for tunnel, broker in zip(appliance.tunnels, brokers, strict=False)
+        _by_the_provider(appliance, facts) if tunnel.kind is TunnelForm.SIX_RD else _by_the_broker(tunnel, facts)
+        for tunnel in appliance.tunnels
     ]
+
+
+def _by_the_broker(tunnel: AnyTunnel, facts: Facts) -> BrokerTunnel | None:
+    """Whatever rank the tunnel had when it was said."""
+    number = tunnel.broker.tunnel if tunnel.broker is not None else None
+    return next((each for each in facts.broker_tunnels if each is not None and each.number == number), None)
 
 
 def _by_the_provider(appliance: Appliance, facts: Facts) -> BrokerTunnel | None:

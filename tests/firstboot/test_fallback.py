@@ -34,6 +34,7 @@ from firstboot.served import ROUTER_LIFETIME_S, served
 from firstboot.sharing import exits_of, uplink_works
 from firstboot.status import Source, Status, to_json, to_text
 from firstboot.topology import lan_mtu, leading, passed_over, serving, tunnel_mtu
+from firstboot.tunnels.said import said_of
 from tests.firstboot.memory import MemoryMachine
 
 SERVER = IPv4Address("198.51.100.200")
@@ -313,6 +314,13 @@ def test_what_is_left_out_of_the_fallback_the_broker_is_asked(accounts: Applianc
     )
     [change] = look(accounts, kind, leased).changes
     assert any(isinstance(action, TakeOver) and action.rank == 1 for action in kind.actions(change))
+
+
+def test_what_the_broker_said_of_a_tunnel_holds_whatever_its_rank_is(accounts: Appliance) -> None:
+    said = BrokerTunnel(SERVER, IPv6Interface("2001:db8:b:1::2/64"), SECOND, number=8)
+    for remembered in ((None, said), (said, None)):
+        assert list(said_of(accounts, Facts(broker_tunnels=remembered))) == [None, said]
+    assert list(said_of(accounts, Facts(broker_tunnels=(replace(said, number=9),)))) == [None, None]
 
 
 def test_what_is_wrong_with_the_fallback_is_said_of_it(both: Appliance, pi: MemoryMachine) -> None:
