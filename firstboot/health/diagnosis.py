@@ -90,7 +90,7 @@ def _of_a_live_one(seen: Evidence) -> Diagnosis:
             "the provider's relay is at fault" if seen.is_providers else theirs,
         )
     if seen.largest is not None and seen.largest < seen.full:
-        return _black_hole(seen.full, seen.largest)
+        return _black_hole(seen.full, seen.largest, seen.section)
     if seen.recovering:
         return Diagnosis(
             Fault.RECOVERING,
@@ -108,7 +108,7 @@ def _of_a_live_one(seen: Evidence) -> Diagnosis:
     return HEALTHY
 
 
-def _black_hole(full: int, largest: int) -> Diagnosis:
+def _black_hole(full: int, largest: int, section: str) -> Diagnosis:
     what = f"packets of more than {largest} bytes vanish in the tunnel, and nobody says so; it was set up for {full}"
     if largest < IPV6_MIN_MTU:
         return Diagnosis(
@@ -119,7 +119,8 @@ def _black_hole(full: int, largest: int) -> Diagnosis:
     return Diagnosis(
         Fault.MTU,
         f"{what}. It is used with {largest} now",
-        f"set tunnel.mtu to {largest}, so that this need not be found out again; behind PPPoE, set uplink.mtu to 1492",
+        f"set {section}.mtu to {largest}, so that this need not be found out again; "
+        "behind PPPoE, set uplink.mtu to 1492",
         works=True,
     )
 
@@ -159,7 +160,8 @@ def _server_unreachable(seen: Evidence) -> Diagnosis | None:
     return Diagnosis(
         Fault.SERVER_UNREACHABLE,
         "the uplink works, but the tunnel's server does not answer over IPv4",
-        "does the Internet work from other machines? Then the server is down, or tunnel.server is not its address",
+        "does the Internet work from other machines? "
+        f"Then the server is down, or {seen.section}.server is not its address",
     )
 
 

@@ -45,7 +45,8 @@ class Evidence:
     `beyond`: a host on the Internet does; `full`: so many bytes a packet in the tunnel shall have, `largest`: so many
     it may have, where that is fewer; `lost`: the share of late rounds in which an answer stayed away although the
     server answered over IPv4; `carried_from`: the tunnel's own end when it carried last; `recovering`: it answers
-    again, but not for long enough; `is_providers`: the server is the provider's own relay (6rd), and not a broker's.
+    again, but not for long enough; `is_providers`: the server is the provider's own relay (6rd), and not a broker's;
+    `section`: what the file calls the tunnel.
     """
 
     address: IPv4Address | None = None
@@ -64,6 +65,7 @@ class Evidence:
     carried_from: IPv4Address | None = None
     recovering: bool = False
     is_providers: bool = False
+    section: str = "tunnel"
 
     @property
     def is_behind_nat(self) -> bool:

@@ -18,7 +18,7 @@ class Question:
     `interface`, `own`, `far_end`: the tunnel's, and the two ends of it in IPv6 (None: the other one has no address that
     is known); `local`, `server`: the same in IPv4 (None: the uplink has no address); `uplink`, `router`: the way to the
     server (None: it needs no router, or there is none); `full`: the largest packet, in bytes, that shall pass;
-    `is_providers`: the server is the provider's own.
+    `is_providers`: the server is the provider's own; `section`: that of the file which the tunnel is from.
     """
 
     interface: str
@@ -32,6 +32,7 @@ class Question:
     has_tunnel: bool
     full: int
     is_providers: bool = False
+    section: str = "tunnel"
 
     def is_about_the_same(self, other: Question) -> bool:
         """Whether it is the same tunnel, perhaps by another way."""
@@ -58,4 +59,5 @@ def question(appliance: Appliance, facts: Facts, rank: int) -> Question | None:
         has_tunnel=tunnel.interface in facts.links,
         full=full_mtu(appliance, rank),
         is_providers=tunnel.kind is TunnelForm.SIX_RD,
+        section=tunnel.path,
     )

@@ -163,4 +163,5 @@ class Record:
             carried_from=self.carried_from,
             recovering=self.life.is_recovering,
             is_providers=asked.is_providers,
+            section=asked.section,
         )

@@ -84,9 +84,10 @@ def _pretended(appliance: Appliance, zones: Zones) -> Iterator[Rule]:
         arms, outside = zones.inside[family], zones.outside[family]
         others = [name for name in (*uplink, *(arm.interface for arm in arms)) if name not in outside]
         for interface in dict.fromkeys(["", *others]):  # "": the outside's
-            elsewhere = [arm for arm in arms if arm.interface not in (outside if interface == "" else (interface,))]
+            here = (interface,) if interface else outside
+            elsewhere = [arm for arm in arms if arm.interface not in here]
             networks = tuple(network for arm in elsewhere for network in arm.networks if network != LINK_LOCAL)
-            if networks and (interface or outside):
+            if networks and here:
                 yield Rule(
                     Group.NOISE, Action.DROP, Zone.ANY if interface else Zone.OUTSIDE, source=networks,
                     families=(family,), interface=interface, log=appliance.firewall.log is not Logged.NONE,

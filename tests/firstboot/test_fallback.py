@@ -233,6 +233,7 @@ def test_what_fits_through_the_narrower_one_fits_through_both(both: Appliance) -
     assert lan_mtu(narrow, facts) == 1400 and policy_of(narrow, facts).mss == 1340
     asked = question(narrow, facts, 1)
     assert asked is not None and (asked.interface, asked.server, asked.full) == ("tun6-fallback", SERVER, 1400)
+    assert asked.section == "tunnel.fallback"
 
 
 def test_the_laptop_leaves_by_the_one_that_serves(both: Appliance) -> None:
@@ -334,6 +335,18 @@ def test_what_is_wrong_with_the_fallback_is_said_of_it(both: Appliance, pi: Memo
     first, _ = look(both, kind, pi).changes
     error = kind.explain(first)
     assert error is not None and (error.setting, error.message) == ("tunnel", SILENT.sentence)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        Evidence(far_end=True, beyond=True, full=1480, largest=1380),
+        Evidence(far_end=False, beyond=False, address=IPv4Address("192.168.1.252"), has_route=True, server=False),
+    ],
+)
+def test_what_to_do_is_said_of_the_right_section(seen: Evidence) -> None:
+    for section in ("tunnel", "tunnel.fallback"):
+        assert f" {section}." in diagnosis(replace(seen, section=section)).hint
 
 
 def told(appliance: Appliance, *found: Health) -> Status:
