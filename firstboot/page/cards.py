@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from appliance.model import Appliance
 from firstboot.cable import segments
 from firstboot.facts import Facts
+from firstboot.health.diagnosis import Health
 from firstboot.picture import Hop, Station
 from firstboot.sharing import Mode, Offered
 from firstboot.status import Status
 from firstboot.topology import subnets
 
-ROUTER, TUNNEL = "router", "tunnel"
-"""What the picture calls these stations."""
+ROUTER = "router"
+TUNNELS = ("tunnel", "fallback tunnel")
+"""What the picture calls these stations, the tunnels by their ranks."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ def cards(status: Status) -> Iterator[Card]:
     """From the Internet to the inside."""
     if status.facts.links:
         yield from _uplink(status)
-        yield from _tunnel(status)
+        yield from (_tunnel(rank, status) for rank in range(len(status.appliance.tunnels)))
         yield from _lan(status)
         yield from (_cable(offered, status) for offered in status.cable)
 
@@ -48,19 +50,24 @@ def _uplink(status: Status) -> Iterator[Card]:
     yield Card("Uplink", router.hop if router else None, _given(rows))
 
 
-def _tunnel(status: Status) -> Iterator[Card]:
-    tunnel, station = status.appliance.tunnel, _station(status.way, TUNNEL)
-    if tunnel is None:
-        return
-    diagnosis = status.facts.health.diagnosis
+def _tunnel(rank: int, status: Status) -> Card:
+    tunnel, health = status.appliance.tunnels[rank], status.facts.health_of(rank)
+    station = _station(status.way, TUNNELS[rank])
+    hop = station.hop if station else _carries(health)  # the picture has the one that serves alone
     rows = (
-        ("State", diagnosis.sentence if diagnosis.works else ""),
+        ("State", health.diagnosis.sentence if health.diagnosis.works or station is None else ""),
         ("Kind", tunnel.kind),
         ("Server", str(tunnel.server or "")),
         ("Address", _addresses(tunnel.interface, status.facts)),
         ("Prefix", str(tunnel.routed or "")),
     )
-    yield Card("Tunnel", station.hop if station else None, _given(rows))
+    return Card(TUNNELS[rank].capitalize(), hop, _given(rows))
+
+
+def _carries(health: Health) -> Hop:
+    if health.carries:
+        return Hop.GOOD
+    return Hop.BROKEN if health.is_known else Hop.UNKNOWN
 
 
 def _lan(status: Status) -> Iterator[Card]:
@@ -69,7 +76,7 @@ def _lan(status: Status) -> Iterator[Card]:
         rows = (
             ("Interface", lan.interface),
             ("Domain", lan.domain),
-            ("Address", ", ".join(str(own) for own in (subnet.ipv4, subnet.ipv6) if own is not None)),
+            ("Address", ", ".join(str(own) for own in (subnet.ipv4, *subnet.ipv6) if own is not None)),
             ("Offered", ", ".join(_offered(status.appliance, status.facts, dhcp=lan.dhcp4 is not None))),
         )
         yield Card("LAN", _carrier(lan.interface, status.facts), _given(rows))
@@ -79,8 +86,9 @@ def _offered(appliance: Appliance, facts: Facts, *, dhcp: bool) -> Iterator[str]
     yield "DNS"
     if dhcp:
         yield "IPv4 addresses by DHCP"
-    if appliance.tunnel is not None:
-        yield "IPv6" if facts.health.carries else "no IPv6, as the tunnel does not carry"
+    if appliance.tunnels:
+        carries = any(facts.health_of(rank).carries for rank in range(len(appliance.tunnels)))
+        yield "IPv6" if carries else "no IPv6, as the tunnel does not carry"
 
 
 def _cable(offered: Offered, status: Status) -> Card:

@@ -13,7 +13,7 @@ from typing import Any
 
 from firstboot.actions import REPAIRED
 from firstboot.history import Entry
-from firstboot.page.cards import Card, cards
+from firstboot.page.cards import TUNNELS, Card, cards
 from firstboot.page.leases import Leases
 from firstboot.page.refused import Refused
 from firstboot.picture import Hop, Station
@@ -159,9 +159,10 @@ def _troubles(status: Status) -> Iterator[Trouble]:
         yield Trouble(status.trial, "", "the configuration on trial")
     for warning in status.warnings:
         yield Trouble(warning.message, warning.allowed, f"line {warning.mark.line}")
-    found = status.facts.health.diagnosis
-    if status.appliance.tunnel is not None and found.works and found.hint:
-        yield Trouble(found.sentence, found.hint, "tunnel")
+    for rank in range(len(status.appliance.tunnels)):
+        found = status.facts.health_of(rank).diagnosis
+        if found.works and found.hint:
+            yield Trouble(found.sentence, found.hint, TUNNELS[rank])
 
 
 def _change(entry: Entry, status: Status, settings: Mapping[str, str]) -> Change:

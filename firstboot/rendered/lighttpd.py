@@ -47,7 +47,7 @@ def _listening(appliance: Appliance, facts: Facts) -> Iterator[Interface]:
 
 def _own(appliance: Appliance, facts: Facts) -> Iterator[tuple[str, Interface]]:
     for subnet in subnets(appliance, facts):
-        yield from ((subnet.interface, own) for own in (subnet.ipv4, subnet.ipv6) if own is not None)
+        yield from ((subnet.interface, own) for own in (subnet.ipv4, *subnet.ipv6) if own is not None)
     for segment in segments_in(appliance, facts, *SERVING):
         yield from ((segment.interface, own) for own in segment.all_addresses)
 

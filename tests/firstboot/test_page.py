@@ -15,6 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from appliance.errors import Mark, Problem, TemporaryError
+from appliance.model import FallbackTunnel
 from appliance.parse import parse_text
 from firstboot.actions import REPAIRED
 from firstboot.facts import Address, Facts, Link, Route
@@ -22,10 +23,12 @@ from firstboot.health.diagnosis import HEALTHY, Diagnosis, Health, diagnosis
 from firstboot.health.evidence import Evidence
 from firstboot.history import History
 from firstboot.kinds import KINDS
+from firstboot.page.cards import cards
 from firstboot.page.content import Content, Sign, content
 from firstboot.page.leases import Leases, leases
 from firstboot.page.refused import THE_REST
 from firstboot.page.teller import JSON, LOOK_S, METRICS, OVERDUE_S, PAGE, SPACING_S, Teller, rendered
+from firstboot.picture import Hop
 from firstboot.policy.policy import policy_of
 from firstboot.reconcile import Outcome, State
 from firstboot.rendered.ufw import rules_of
@@ -58,7 +61,7 @@ FACTS = Facts(
         Address("he-ipv6", IPv6Interface("2001:db8:1::2/64")),
     ),
     routes=(Route(IPv4Network("0.0.0.0/0"), "eth0", IPv4Address("203.0.113.1"), 100),),
-    health=Health(carries=True, diagnosis=HEALTHY),
+    healths=(Health(carries=True, diagnosis=HEALTHY),),
     hosts={"nas": (IPv4Address("192.168.2.20"), IPv6Address("2001:db8:2::20"))},
 )
 OK = tuple(Outcome(kind.name, State.OK) for kind in KINDS)
@@ -87,7 +90,7 @@ def status(*wrong: Outcome, health: Diagnosis = HEALTHY, **fields: object) -> St
     """Of a gateway; `wrong`: the parts that are not as they shall be."""
     parsed = parse_text(CONFIG.encode(), "appliance.yaml")
     outcomes = {outcome.kind: outcome for outcome in (*OK, *wrong)}
-    facts = replace(FACTS, health=Health(health.works, health))
+    facts = replace(FACTS, healths=(Health(health.works, health),))
     told = Status(parsed.appliance, Source.FILE, tuple(outcomes.values()), facts, marks=parsed.marks)
     return replace(told, **fields)  # type: ignore[arg-type]
 
@@ -142,6 +145,21 @@ def test_what_the_verdict_says_is_not_said_twice_and_nothing_is_left_out() -> No
     assert text.count("eth0 has no carrier") == 2, "title and heading"
     assert "The kernel refuses" in text
     assert "needs uplink" not in text, "the cause is told, not what follows from it"
+
+
+def test_each_tunnel_has_a_card() -> None:
+    broken = Health(False, BLOCKED_41, is_known=True)
+    healthy = Health(carries=True, diagnosis=HEALTHY)
+    told = status()
+    assert told.appliance.tunnel is not None
+    second = FallbackTunnel(server=IPv4Address("198.51.100.200"), interface="tun6-fallback")
+    appliance = replace(told.appliance, tunnel=replace(told.appliance.tunnel, fallback=second))
+    for healths, hops in (((healthy, broken), (Hop.GOOD, Hop.BROKEN)), ((healthy,), (Hop.GOOD, Hop.UNKNOWN))):
+        found = cards(replace(told, appliance=appliance, facts=replace(told.facts, healths=healths)))
+        assert [(card.title, card.hop) for card in found if "unnel" in card.title] == [
+            ("Tunnel", hops[0]),
+            ("Fallback tunnel", hops[1]),
+        ]
 
 
 def test_where_the_way_is_broken_is_not_told_by_colour_alone() -> None:
