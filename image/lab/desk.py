@@ -2,6 +2,7 @@
 
 An address that does not answer its ping is refused. Each call is a line of JSON on standard output:
 `{"at_s": 1234.5, "peer": "203.0.113.2", "named": null, "answer": "good 203.0.113.2"}`, by the monotonic clock.
+The account's update key comes by standard input: whoever lists this machine's processes sees their words.
 """
 
 from __future__ import annotations
@@ -77,11 +78,11 @@ def main() -> None:
     parser.add_argument("--address", type=IPv4Address, required=True)
     parser.add_argument("--certificate", type=Path, required=True)
     parser.add_argument("--register", type=Path, required=True)
-    for word in ("--user", "--key"):
-        parser.add_argument(word, required=True)
+    parser.add_argument("--user", required=True)
     parser.add_argument("--tunnel", type=int, required=True)
     asked = parser.parse_args()
-    desk = RegisteredDesk(Broker(user=asked.user, key=asked.key, tunnel=asked.tunnel), Register(asked.register))
+    account = Broker(user=asked.user, key=sys.stdin.readline().rstrip("\n"), tunnel=asked.tunnel)
+    desk = RegisteredDesk(account, Register(asked.register))
     with serving(desk, asked.certificate, str(asked.address)):
         sys.stderr.write(f"{SERVING}\n")
         sys.stderr.flush()

@@ -57,7 +57,7 @@ def provider(world: World, site: Site) -> Iterator[None]:
         if site.account is None:
             yield
             return
-        with world.running(INTERNET, broker(world, site.account), log=DESK_LOG):
+        with world.running(INTERNET, broker(world, site.account), log=DESK_LOG, stdin=f"{site.account.key}\n"):
             until(lambda: desk.SERVING in world.log(DESK_LOG).read_text(), "the broker serves", timeout_s=20)
             yield
 
@@ -75,7 +75,10 @@ def tunnel_server(world: World, site: Site) -> Sequence[door.Word]:
 
 
 def broker(world: World, account: Broker) -> Sequence[door.Word]:
-    """Where the broker can be told, over https: its certificate is from an authority that nobody trusts unasked."""
+    """Where the broker can be told, over https: its certificate is from an authority that nobody trusts unasked.
+
+    It reads the account's key from its standard input.
+    """
     made = Provider(world)
     made.authority.parent.mkdir()
     return [
@@ -83,5 +86,5 @@ def broker(world: World, account: Broker) -> Sequence[door.Word]:
         "--address", str(places.BROKER),
         "--certificate", certificate(authority(made.authority.parent), HOST),
         "--register", made.register.path,
-        "--user", account.user, "--key", account.key, "--tunnel", str(account.tunnel),
+        "--user", account.user, "--tunnel", str(account.tunnel),
     ]  # fmt: skip

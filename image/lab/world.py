@@ -34,10 +34,19 @@ class World:
         return door.run(self.entering(namespace, limited), stdin=stdin, env=self.environment())
 
     @contextmanager
-    def running(self, namespace: str, argv: Sequence[door.Word], *, log: str) -> Iterator[door.Child]:
-        """A program that runs in a network namespace while the block runs; its output is in `logs`/`log`.log."""
+    def running(
+        self, namespace: str, argv: Sequence[door.Word], *, log: str, stdin: str | None = None
+    ) -> Iterator[door.Child]:
+        """A program that runs in a network namespace while the block runs; its output is in `logs`/`log`.log.
+
+        What is typed at our terminal (Ctrl-C) is not for it: it ends with its block.
+        """
+        words = ["setsid", *self.entering(namespace, argv)]
         with self.log(log).open("ab") as file:
-            child = door.start(self.entering(namespace, argv), env=self.environment(), stdout=file, stderr=file)
+            child = door.start(words, env=self.environment(), pipe_stdin=stdin is not None, stdout=file, stderr=file)
+        if child.stdin is not None:
+            with suppress(BrokenPipeError), child.stdin as pipe:  # its log says why it has ended
+                pipe.write((stdin or "").encode())
         try:
             yield child
         finally:
@@ -93,7 +102,8 @@ def first_process(log: Path) -> Iterator[int]:
     reader, writer = os.pipe()
     with log.open("ab") as errors:
         spaces = ("--user", "--map-root-user", "--mount", "--net", "--pid", "--fork", "--kill-child")
-        unshare = door.start(["unshare", *spaces, "cat"], pipe_stdin=True, stdout=writer, stderr=errors)
+        argv = ["setsid", "unshare", *spaces, "cat"]
+        unshare = door.start(argv, pipe_stdin=True, stdout=writer, stderr=errors)
     os.close(writer)
     assert unshare.stdin is not None  # asked for above
     with unshare.stdin as hold, os.fdopen(reader, "rb") as echo:

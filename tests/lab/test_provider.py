@@ -58,8 +58,8 @@ def lab(appliance: Appliance, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with gateway_lab(told, tmp_path_factory.mktemp("lab")) as made:
         ip(made.world, CLIENT, "address", "replace", str(made.site.pi_uplink), "dev", NIC)
         ip(made.world, CLIENT, "route", "replace", "default", "via", str(made.site.router))
-        counting = f'iifname "to-{ISP}" ip protocol 41 counter'
-        made.world.run(ROUTER, ["nft", "-f", "-"], stdin=f"add rule ip faults forward {counting}\n")
+        counting = f'type filter hook forward priority filter; iifname "to-{ISP}" ip protocol 41 counter'
+        made.world.run(ROUTER, ["nft", "-f", "-"], stdin=f"table ip counted {{\nchain forward {{ {counting}; }}\n}}\n")
         yield made
 
 
@@ -70,6 +70,23 @@ def tell(lab: Lab, *trusting: str) -> str:
     account = f"{ACCOUNT.user}:{ACCOUNT.key}"
     words = ("--resolve", f"{HOST}:443:{address}", "--user", account, *trusting)
     return lab.client.run("curl", "-sS", *words, f"https://{HOST}{PATH}?hostname={ACCOUNT.tunnel}")
+
+
+@pytest.mark.netns
+@pytest.mark.usefixtures("lab")
+def test_no_process_has_the_key_among_its_words() -> None:
+    """Everybody on the machine sees those, and the account may be a real one."""
+    words = [told for path in Path("/proc").glob("[0-9]*/cmdline") if (told := read(path))]
+    assert any(b"image.lab.desk" in told for told in words)
+    assert not [told for told in words if ACCOUNT.key.encode() in told]
+
+
+def read(path: Path) -> bytes:
+    """What a process's file says; nothing once it has ended."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 @pytest.mark.netns
@@ -115,7 +132,7 @@ def ask(lab: Lab) -> None:
 
 def answers(lab: Lab) -> int:
     """How many of the tunnel's packets have come home."""
-    shown = lab.world.run(ROUTER, ["nft", "-j", "list", "chain", "ip", "faults", "forward"])
+    shown = lab.world.run(ROUTER, ["nft", "-j", "list", "chain", "ip", "counted", "forward"])
     [counter] = [
         entry["counter"]
         for rule in json.loads(shown)["nftables"]

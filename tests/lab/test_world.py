@@ -69,6 +69,23 @@ def test_program_ends_with_its_block(tmp_path: Path) -> None:
         assert not sleepers()
 
 
+def test_what_is_typed_at_our_terminal_is_not_for_what_runs_inside(tmp_path: Path) -> None:
+    """Ctrl-C goes to all processes of our session: it is we who take down the rest, in order."""
+    with world(tmp_path) as made:
+        made.add_namespace("one")
+        with made.running("one", ["sleep", MARK], log="sleep"):
+            until(sleepers, "it runs", timeout_s=5)
+            assert os.getsid(0) not in {os.getsid(pid) for pid in (made.pid, *map(int, sleepers()))}
+
+
+def test_a_program_may_be_told_something_first(tmp_path: Path) -> None:
+    with world(tmp_path) as made:
+        made.add_namespace("one")
+        with made.running("one", ["cat"], log="cat", stdin="told\n") as child:
+            child.wait(5)
+        assert made.log("cat").read_text() == "told\n"
+
+
 FORBIDDEN = """
 import sys
 from pathlib import Path
