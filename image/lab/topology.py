@@ -89,7 +89,7 @@ def forwarding(to: IPv4Address) -> str:
 
 
 def router_rules(site: Site) -> str:
-    """The home router's nftables rules; the chain `faults` is for `faults`."""
+    """The home router's nftables rules."""
     return f"""
 table ip nat {{
     chain out {{ type nat hook postrouting priority srcnat; oifname "to-{ISP}" masquerade; }}
@@ -97,9 +97,6 @@ table ip nat {{
         type nat hook prerouting priority dstnat;
         {forwarding(site.pi_uplink.ip)};
     }}
-}}
-table ip faults {{
-    chain forward {{ type filter hook forward priority filter; }}
 }}
 """
 
