@@ -10,6 +10,8 @@ WIRES = "wires"
 """The namespace of the switches and of the Pi's ends of the cables."""
 NIC = "eth0"
 """What each host calls its interface toward the Pi or the provider."""
+CARD_MAC = "b8:27:eb:5e:ed:00"
+"""What `machine` gives the Pi's first network card."""
 
 
 def add_wires(world: World) -> None:

@@ -19,7 +19,19 @@ from pathlib import Path
 
 from image import run as door
 from image.lab import site as places
-from image.lab.cables import NIC, WIRES, add_card, add_switch, add_wires, address, connect, default_route, ip, plug
+from image.lab.cables import (
+    CARD_MAC,
+    NIC,
+    WIRES,
+    add_card,
+    add_switch,
+    add_wires,
+    address,
+    connect,
+    default_route,
+    ip,
+    plug,
+)
 from image.lab.client import Client
 from image.lab.outside import Outside
 from image.lab.services import resolvers, web_server
@@ -30,8 +42,6 @@ from image.lab.world import World, world
 NEIGHBOUR = "neighbour"
 SWITCH = "home"
 CARD = "pi0"
-CARD_MAC = "b8:27:eb:5e:ed:00"
-"""What `machine` gives the first network card."""
 
 ROUTER_IPV4 = IPv4Interface("192.168.178.1/24")
 PI_IPV4 = IPv4Interface("192.168.178.20/24")

@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from image import run as door
 from image.lab import site as places
 from image.lab.broker import HOST
+from image.lab.cables import CARD_MAC, NIC
 from image.lab.provider import provider
 from image.lab.site import Site
 from image.lab.topology import INTERNET, ROUTER
@@ -25,6 +26,8 @@ def services(world: World, site: Site) -> Iterator[None]:
         stack.enter_context(provider(world, site))
         stack.enter_context(world.running(INTERNET, resolvers(site.resolvers), log="resolvers"))
         stack.enter_context(world.running(INTERNET, web_server(world), log="web-server"))
+        if site.router_serves:
+            stack.enter_context(world.running(ROUTER, router_dhcp(site), log="router-dhcp"))
         yield
 
 
@@ -36,6 +39,18 @@ def resolvers(addresses: Iterable[IPv4Address | IPv6Address]) -> Sequence[door.W
         f"--host-record={places.SERVER_NAME},{places.NAMED_IPV4},{places.NAMED_IPV6}",
         f"--host-record={HOST},{places.BROKER}",
         "--local=/#/",
+    ]  # fmt: skip
+
+
+def router_dhcp(site: Site) -> Sequence[door.Word]:
+    """The home router's own DHCP server, which has one address for the Pi."""
+    network = site.pi_uplink.network
+    return [
+        "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--port=0",
+        f"--interface={NIC}", f"--dhcp-range={network[20]},{network[60]},1h",
+        f"--dhcp-host={CARD_MAC},{site.pi_uplink.ip}", f"--dhcp-option=option:router,{site.router}",
+        *(f"--dhcp-option=option:dns-server,{each}" for each in site.resolvers[:1] if each.version == 4),
+        "--dhcp-leasefile=/run/router-leases",
     ]  # fmt: skip
 
 

@@ -25,6 +25,11 @@ STRANGER = IPv4Address("198.51.100.66")
 SERVER = IPv6Interface("2001:db8:ffff::80/64")
 """A web server on the IPv6 Internet."""
 SERVER_ROUTER = IPv6Interface("2001:db8:ffff::1/64")
+RESOLVER = IPv4Address("1.1.1.1")
+"""Where the configuration names none."""
+FIRST, SECOND = "eth0", "eth1"
+HOMES = (IPv4Network("192.168.178.0/24"), IPv4Network("192.168.179.0/24"))
+"""Where the configuration names no address of the Pi."""
 SERVER_NAME = "www.example.net"
 NAMED_IPV4 = IPv4Address("93.184.216.34")
 NAMED_IPV6 = IPv6Address("2606:2800:220:1:248:1893:25c8:1946")
@@ -46,6 +51,8 @@ class Site:
     two_armed: bool
     account: Broker | None = None
     """At the tunnel broker, where the appliance is to tell it of its address."""
+    router_serves: bool = False
+    """The home router gives out addresses by DHCP, as the Pi does not, or has none itself."""
 
     @property
     def broker_side(self) -> IPv6Interface:
@@ -67,27 +74,45 @@ class Site:
 def site_of(appliance: Appliance) -> Site:
     """The site that a gateway's configuration describes; `InputError` when the lab cannot play it."""
     uplink, tunnel, lan = gateway_parts(appliance)
-    if uplink.address is None or uplink.gateway is None:
-        raise InputError("the lab's router gives out no addresses", hint="set uplink.address and uplink.gateway")
     two_armed = lan.interface != uplink.interface
-    if two_armed and lan.address is None:
-        raise InputError("lan.address is missing", hint="a LAN on its own interface needs the Pi's address there")
+    check_interfaces(uplink, lan)
+    pi_uplink, router = addresses_at_home(uplink, lan)
     return Site(
-        pi_uplink=uplink.address,
-        router=uplink.gateway,
-        resolvers=uplink.dns,
+        pi_uplink=pi_uplink,
+        router=router,
+        resolvers=uplink.dns or (RESOLVER,),
         tunnel_server=tunnel.server,
         tunnel_client=tunnel.address,
         routed=tunnel.routed,
-        pi_lan=lan.address or uplink.address,
+        pi_lan=lan.address or pi_uplink,
         two_armed=two_armed,
         account=appliance.tunnel.broker if appliance.tunnel is not None else None,
+        router_serves=uplink.address is None or (not two_armed and lan.dhcp4 is None),
     )
+
+
+def check_interfaces(uplink: Uplink, lan: Lan) -> None:
+    """Raise InputError where the lab's Pi does not have them."""
+    if uplink.interface != FIRST or any(each.interface not in (FIRST, SECOND) for each in lan.networks):
+        raise InputError(f"the lab's Pi has {FIRST} for its uplink, and {SECOND}", hint="set others' names to these")
+    if lan.interface == FIRST and lan.others:
+        raise InputError("the lab plays one LAN", hint="leave lan.others out")
+
+
+def addresses_at_home(uplink: Uplink, lan: Lan) -> tuple[IPv4Interface, IPv4Address]:
+    """The Pi's address, and its router's: those of the file, or by DHCP some of a network that is not the LAN."""
+    if uplink.address is not None and uplink.gateway is not None:
+        return uplink.address, uplink.gateway
+    network = next(each for each in HOMES if lan.address is None or not each.overlaps(lan.address.network))
+    return IPv4Interface((network[252], network.prefixlen)), network[254]
 
 
 def gateway_parts(appliance: Appliance) -> tuple[Uplink, KnownTunnel, Lan]:
     """What a gateway must have; `InputError` for another profile."""
     tunnel = appliance.known_tunnel
-    if appliance.uplink is None or tunnel is None or appliance.lan is None:
+    if appliance.uplink is None or appliance.lan is None:
         raise InputError(f"the lab cannot play the profile {appliance.profile}", hint="it plays gateway")
+    if tunnel is None:
+        what = "the lab plays a tunnel whose server, address and routed prefix are in the file"
+        raise InputError(what, hint="give all three; 6rd, and what the broker would have to say, are not played")
     return appliance.uplink, tunnel, appliance.lan

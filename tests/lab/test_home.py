@@ -10,7 +10,7 @@ import pytest
 
 from appliance.errors import PermanentError
 from image.lab import home as places
-from image.lab.cables import NIC, plug
+from image.lab.cables import CARD_MAC, NIC, plug
 from image.lab.client import Client
 from image.lab.home import Home, home_lab
 from image.lab.services import PAGE
@@ -33,7 +33,7 @@ def pi(home: Home) -> Client:
     """A host with the Pi's MAC address, which has asked for its addresses as any does."""
     home.world.add_namespace(PI)
     plug(home.world, PI, switch=places.SWITCH)
-    home.world.run(PI, ["ip", "link", "set", NIC, "address", places.CARD_MAC])
+    home.world.run(PI, ["ip", "link", "set", NIC, "address", CARD_MAC])
     made = Client(home.world, PI)
     made.replug()
     lease = made.dhcp_lease()

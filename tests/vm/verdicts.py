@@ -14,10 +14,10 @@ from pathlib import Path
 
 from firstboot.policy.decision import Packet
 from firstboot.policy.rules import FAMILIES
-from image.lab.cables import WIRES
+from image.lab.cables import CARD_MAC, WIRES
 from image.lab.gateway import Lab
 from image.lab.guest import Guest
-from image.lab.home import CARD, CARD_MAC
+from image.lab.home import CARD
 from image.lab.waiting import until
 from image.lab.world import World
 from tests.lab import wire
