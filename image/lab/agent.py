@@ -88,7 +88,8 @@ def enter(network: str) -> None:
 def serve(line: IO[bytes]) -> None:
     """Answer until the line is closed. Requests and answers are compressed: a serial line is slow."""
     while request := line.readline():
-        reply = answer(json.loads(zlib.decompress(base64.b64decode(request))))
+        asked = json.loads(zlib.decompress(base64.b64decode(request)))
+        reply = {"number": asked["number"], **answer(asked)}
         line.write(b"lab " + base64.b64encode(zlib.compress(json.dumps(reply).encode())) + b"\n")
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from appliance.errors import InputError, PermanentError
 from image import run as door
-from image.disk import partitions
+from image.disk import decompress, partitions
 from image.disk.layout import SECTOR_BYTES
 
 FAT_TYPES = {0x0B, 0x0C, 0x0E}
@@ -30,6 +31,10 @@ class Card:
         """Write a file on the FAT partition, as its owner would with an editor."""
         door.run(["mcopy", "-o", "-i", self.boot_partition, "-", f"::{name}"], stdin=text)
 
+    def lay(self, file: Path, name: str) -> None:
+        """Copy a file onto the FAT partition, byte by byte."""
+        door.run(["mcopy", "-o", "-i", self.boot_partition, file, f"::{name}"])
+
     def read(self, name: str) -> str:
         """The text of a file on the FAT partition; PermanentError if it is not there."""
         return door.run(["mtype", "-i", self.boot_partition, f"::{name}"])
@@ -44,10 +49,27 @@ class Card:
         return target
 
 
+@contextmanager
+def inserted(image: Path, folder: Path, config: str) -> Iterator[Card]:
+    """A card with the image and this appliance.yaml on it, in a folder; the card is gone after the block."""
+    card = insert(image, folder / "card.img")
+    try:
+        card.put("appliance.yaml", config)
+        yield card
+    finally:
+        card.path.unlink()  # gigabytes
+
+
 def insert(image: Path, copy: Path) -> Card:
-    """A card with the image on it, its size the next power of two, which is all that QEMU's SD controllers take."""
-    door.run(["cp", "--sparse=always", "--reflink=auto", image, copy])
-    door.run(["truncate", "--size", str(1 << (image.stat().st_size - 1).bit_length()), copy])
+    """A card with the image on it, its size the next power of two, which is all that QEMU's SD controllers take.
+
+    The image may be compressed, see `decompress`.
+    """
+    if decompress.kind_of(image):
+        decompress.decompress(image, copy, lambda *_: None)
+    else:
+        door.run(["cp", "--sparse=always", "--reflink=auto", image, copy])
+    door.run(["truncate", "--size", str(1 << (copy.stat().st_size - 1).bit_length()), copy])
     return Card(copy)
 
 
@@ -56,7 +78,7 @@ def fat_offset(image: Path) -> int:
     for partition in partitions.table(image)["partitions"]:
         if int(partition["type"], 16) in FAT_TYPES:
             return int(partition["start"]) * SECTOR_BYTES
-    raise InputError(f"{image} has no FAT partition", hint="give a Raspberry Pi image, uncompressed")
+    raise InputError(f"{image} has no FAT partition", hint="give a Raspberry Pi image")
 
 
 @dataclass(frozen=True)
@@ -70,12 +92,18 @@ class BootFiles:
 
 def boot_files(card: Card, folder: Path) -> BootFiles:
     """What config.txt and cmdline.txt on the card say to load."""
-    settings = firmware_settings(card.read("config.txt"))
+    kernel, initrd = names_of_boot_files(card)
     return BootFiles(
-        kernel=card.take(settings.get("kernel", "kernel8.img"), folder),
-        initrd=card.take(settings.get("initramfs", "initramfs8"), folder),
+        kernel=card.take(kernel, folder),
+        initrd=card.take(initrd, folder),
         command_line=card.read("cmdline.txt").strip(),
     )
+
+
+def names_of_boot_files(card: Card) -> tuple[str, str]:
+    """The kernel's name, and that of its initrd."""
+    settings = firmware_settings(card.read("config.txt"))
+    return settings.get("kernel", "kernel8.img"), settings.get("initramfs", "initramfs8")
 
 
 def firmware_settings(config: str) -> Mapping[str, str]:

@@ -65,13 +65,12 @@ class Client:
 
         The script that dhclient usually runs would write to this machine's resolv.conf.
         """
-        stem = self.world.logs / f"dhclient-{self.name}"
-        leases = stem.with_suffix(".leases")
-        leases.write_text("")
-        options = ["-4", "-1", "-v", "-sf", "/bin/true", "-lf", str(leases), "-pf", "/run/dhclient.pid"]
+        leases = f"/run/dhclient-{self.name}.leases"  # of the world's own /run
+        self.run("truncate", "--size=0", leases)
+        options = ["-4", "-1", "-v", "-sf", "/bin/true", "-lf", leases, "-pf", "/run/dhclient.pid"]
         self.world.run(self.name, ["dhclient", *options, NIC], timeout_s=timeout_s)
         self.run("dhclient", "-x", "-pf", "/run/dhclient.pid", NIC)
-        lease = parse_lease(leases.read_text())
+        lease = parse_lease(self.run("cat", leases))
         ip(self.world, self.name, "address", "replace", str(lease.address), "dev", NIC)
         return lease
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -60,6 +61,12 @@ class Answer:
     output: str
 
 
+def replied(line: bytes) -> dict[str, Any]:
+    """What the agent has answered; empty for a line that is no answer."""
+    found: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(line[4:]))) if line.startswith(b"lab ") else {}
+    return found
+
+
 @dataclass(frozen=True)
 class Verdict:
     """`ready`, or another word and the reasons for it."""
@@ -90,6 +97,8 @@ class Guest:
         self.monitor = monitor
         self.kill = kill
         self.buffer = b""
+        self.asking = threading.Lock()
+        self.number = 0
 
     def wait(self, *, timeout_s: float) -> None:
         """Wait until the agent runs; TimeoutError if it does not, PermanentError if the machine ends."""
@@ -100,7 +109,10 @@ class Guest:
         self.line.sendall(f"import base64,zlib;exec(zlib.decompress(base64.b64decode('{program}')))\n".encode())
 
     def ask(self, argv: Sequence[str], *, stdin: str | None = None, timeout_s: float = 60) -> Answer:
-        """Run a program in the guest. TimeoutError if no answer comes, PermanentError if the machine ends."""
+        """Run a program in the guest; one after the other, whoever asks.
+
+        TimeoutError if no answer comes, PermanentError if the machine ends. An answer that comes later is nobody's.
+        """
         return self._request({"argv": list(argv), "stdin": stdin, "timeout_s": timeout_s})
 
     def python(self, text: str, *argv: str, network: str = "", timeout_s: float = 60) -> Answer:
@@ -112,10 +124,13 @@ class Guest:
 
     def _request(self, request: dict[str, Any]) -> Answer:
         timeout_s: float = request["timeout_s"]
-        self.line.sendall(base64.b64encode(zlib.compress(json.dumps(request).encode())) + b"\n")
-        while not (reply := self.read_line(timeout_s + 15)).startswith(b"lab "):
-            pass
-        return Answer(**json.loads(zlib.decompress(base64.b64decode(reply[4:]))))
+        with self.asking:
+            self.number += 1
+            numbered = {"number": self.number, **request}
+            self.line.sendall(base64.b64encode(zlib.compress(json.dumps(numbered).encode())) + b"\n")
+            while (reply := replied(self.read_line(timeout_s + 15))).get("number") != self.number:
+                pass
+        return Answer(reply["code"], reply["output"])
 
     def verdict(self, *, timeout_s: float) -> Verdict:
         """What the guest says of itself; it waits up to `timeout_s` seconds for the appliance to be ready."""

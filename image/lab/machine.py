@@ -31,6 +31,10 @@ class Machine:
     """Node, property and text: what in the device tree QEMU does not play."""
     dtb_pins: tuple[tuple[str, int], ...] = ()
     """Node, and the processor's own pin that it has instead of one of the firmware's, which QEMU does not play."""
+    terminal: tuple[str, ...] = ()
+    """QEMU's words for a terminal on the character device `terminal`; without them there is none."""
+    terminal_line: str = ""
+    """The guest's device for that."""
 
     def nic(self, number: int, tap: str) -> list[str]:
         """A network card on a TAP device. Not locally administered, or the kernel would call a USB one usb0."""
@@ -65,6 +69,8 @@ VIRT = Machine(
     parameters=("console=ttyAMA0", "net.ifnames=0", "systemd.default_device_timeout_sec=600", "nokaslr"),
     dtb=None,
     boot_s=900,
+    terminal=("-device", "virtconsole,chardev=terminal"),
+    terminal_line="/dev/hvc0",
 )
 
 RASPI3B = Machine(

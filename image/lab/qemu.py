@@ -48,10 +48,14 @@ def booted(
     log: str = "console",
     parameters: Sequence[str] = (),
     second_drive: Path | None = None,
+    terminal: Path | None = None,
+    seen: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Guest]:
     """The card, booted in the lab, its agent answering; the console is kept in the lab's logs, as `log`.
 
     The kernel gets these parameters after the card's own. A card whose machine is off can be booted again.
+    `terminal`: where the socket of the machine's terminal shall be. `seen` is told what is on the console, whenever we
+    look whether the machine is on.
 
     Raises PermanentError with the end of the console's text if the machine ends or its kernel panics.
     """
@@ -61,11 +65,13 @@ def booted(
         argv = [*command(card, machine, console, Path(folder), parameters), *nics(machine, lab.cards)]
         argv += machine.second_drive(second_drive) if second_drive else []
         argv += ["-chardev", f"socket,id=lab,path={path}", *Monitor.words(Path(folder))]
+        if terminal is not None:
+            argv += ["-chardev", f"socket,id=terminal,path={terminal},server=on,wait=off", *machine.terminal]
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(path))
             listener.listen()
             with lab.world.running(WIRES, argv, log="qemu") as child:
-                alive = watch(child, console, lab.world.log("qemu"))
+                alive = watch(child, console, lab.world.log("qemu"), seen)
                 with accepted(listener, alive) as line:
                     guest = Guest(line, alive, card.path, Monitor(Path(folder)), kill=partial(kill_inside, child))
                     guest.wait(timeout_s=machine.boot_s)
@@ -101,11 +107,12 @@ def device_tree(card: Card, name: str, machine: Machine, folder: Path) -> Path:
     return file
 
 
-def watch(child: door.Child, console: Path, log: Path) -> Callable[[], None]:
+def watch(child: door.Child, console: Path, log: Path, seen: Callable[[str], None]) -> Callable[[], None]:
     """A function that raises MachineEndedError once the machine is off, PermanentError once its kernel has panicked."""
 
     def alive() -> None:
         text = console.read_text(errors="replace") if console.exists() else ""
+        seen(text)
         ended, panicked = child.poll() is not None, "Kernel panic" in text
         if ended or panicked:
             error = PermanentError if panicked else MachineEndedError

@@ -80,6 +80,17 @@ def test_python_in_another_network() -> None:
         assert "No such file" in there.python(names, network="nowhere").output
 
 
+def test_an_answer_that_comes_too_late_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(_: float) -> bytes:
+        raise TimeoutError
+
+    with spoken_to() as there:
+        with monkeypatch.context() as hasty, pytest.raises(TimeoutError):
+            hasty.setattr(there, "read_line", silent)
+            there.ask(["echo", "late"])
+        assert there.ask(["echo", "x"]).output == "x\n"
+
+
 def test_failure_is_an_error() -> None:
     with spoken_to() as there, pytest.raises(PermanentError, match="false ended with 1"):
         there.run("false")

@@ -10,7 +10,7 @@ import pytest
 
 from appliance import parse
 from appliance.model import Appliance
-from image.lab.card import Card, insert
+from image.lab.card import Card, inserted
 from image.lab.gateway import Lab, gateway_lab
 from image.lab.guest import Guest
 from image.lab.machine import Machine
@@ -55,17 +55,12 @@ def booting(
     `knocked`: strangers do, from before it has power until it is ready (`knocking.FIRST`), which is waited for.
     """
     appliance = parse.parse_text((around or config).encode(), "appliance.yaml").appliance
-    card = insert(image, folder / "card.img")
-    try:
-        card.put("appliance.yaml", config)
-        with gateway_lab(appliance, folder / "logs") as lab:
-            power = booted(lab, card, machine)
-            if knocked:
-                power = until_ready(knocking(lab, checks.give_web_host_its_address(lab), FIRST), power)
-            with power as guest:
-                yield Booted(lab, guest, appliance, config)
-    finally:
-        card.path.unlink()  # gigabytes; the logs stay
+    with inserted(image, folder, config) as card, gateway_lab(appliance, folder / "logs") as lab:
+        power = booted(lab, card, machine)
+        if knocked:
+            power = until_ready(knocking(lab, checks.give_web_host_its_address(lab), FIRST), power)
+        with power as guest:
+            yield Booted(lab, guest, appliance, config)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from firstboot.gadget.identity import device_mac, host_mac
 from image.lab import laptop
-from image.lab.card import Card, insert
+from image.lab.card import Card, inserted
 from image.lab.guest import Guest
 from image.lab.home import PREFIX, Home, home_lab
 from image.lab.laptop import Laptop
@@ -62,17 +62,12 @@ def plugged_in(
     `knocked`: strangers do, from before it has power until it is ready (`knocking.FIRST`), which is waited for.
     """
     words = (*laptop.kernel_parameters(), *parameters)
-    card = insert(image, folder / "card.img")
-    try:
-        card.put("appliance.yaml", config)
-        with home_lab(folder / "logs", ipv6=ipv6) as home:
-            power = booted(home, card, VIRT, parameters=words, second_drive=tools)
-            if knocked:
-                power = until_ready(knocking_at_home(home, NETWORK, FIRST), power, at=PREFIX if ipv6 else None)
-            with power as guest:
-                yield Plugged(home, guest, tools, words)
-    finally:
-        card.path.unlink()  # gigabytes; the logs stay
+    with inserted(image, folder, config) as card, home_lab(folder / "logs", ipv6=ipv6) as home:
+        power = booted(home, card, VIRT, parameters=words, second_drive=tools)
+        if knocked:
+            power = until_ready(knocking_at_home(home, NETWORK, FIRST), power, at=PREFIX if ipv6 else None)
+        with power as guest:
+            yield Plugged(home, guest, tools, words)
 
 
 @contextmanager

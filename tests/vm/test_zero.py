@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from image.lab.card import Card, insert
+from image.lab.card import Card, inserted
 from image.lab.guest import Guest
 from image.lab.home import Home, home_lab
 from image.lab.machine import RASPI0
@@ -61,13 +61,8 @@ class Zero:
 @pytest.fixture(scope="module")
 def zero(zero_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zero]:
     folder = tmp_path_factory.mktemp("zero")
-    card = insert(zero_image, folder / "card.img")
-    try:
-        card.put("appliance.yaml", CONFIG)
-        with home_lab(folder / "logs") as lab, ExitStack() as power:
-            yield Zero(lab, card, power.enter_context(booted(lab, card, ZERO, parameters=PARAMETERS)), power)
-    finally:
-        card.path.unlink()  # gigabytes; the logs stay
+    with inserted(zero_image, folder, CONFIG) as card, home_lab(folder / "logs") as lab, ExitStack() as power:
+        yield Zero(lab, card, power.enter_context(booted(lab, card, ZERO, parameters=PARAMETERS)), power)
 
 
 def test_board(zero: Zero) -> None:
