@@ -48,6 +48,7 @@ COMMANDS = (
     Command("schema", "appliance.schema", "print the JSON Schema of appliance.yaml, for editors"),
     Command("build", "image.cli.build", "build an SD card image"),
     Command("flash", "image.cli.flash", "write an image to a card, and read it back"),
+    Command("lab", "image.cli.lab", "boot an image here, with a network around it: watch it, look in, break things"),
     Command("cache", "image.cli.cache", "see, trim or verify what builds keep"),
     Command("stamp", "image.cli.stamp", "make an image for each of many devices out of one"),
     Command("deb", "image.cli.deb", "build a package for a machine that is not made from an image"),

@@ -23,7 +23,7 @@ EVERYTHING = commands_of(EVERY_SIDE)
 LEAVES = [each for each in EVERYTHING.all() if not each.commands]
 DEVICE = commands_of(daemon.PACKAGES)
 ROFF = [name for name in PAGES if name.endswith((".1", ".5"))]
-VALUES = {"FORMAT": "img", "DAYS": "1", "N": "1"}
+VALUES = {"FORMAT": "img", "DAYS": "1", "N": "1", "S": "1"}
 """Of what does not take just any word."""
 
 
@@ -69,7 +69,7 @@ def test_the_page_tells_all_that_is_on_the_device_and_nothing_else() -> None:
     told = set(re.findall(r'^\.SS "(.+)"$', page, re.MULTILINE))
     assert told == {" ".join(each.words) for each in DEVICE.all() if each.words}
     elsewhere = {each.name for each in cli.COMMANDS} - {words[0] for words in (each.words for each in DEVICE.commands)}
-    assert elsewhere == {"build", "cache", "flash", "stamp", "deb", "completion"}
+    assert elsewhere == {"build", "cache", "flash", "lab", "stamp", "deb", "completion"}
     assert not re.search(rf"appliance ({'|'.join(elsewhere)})\b", page.replace("\\fP", ""))
 
 

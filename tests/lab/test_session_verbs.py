@@ -1,0 +1,214 @@
+"""The verbs of a lab, by the command and through its door, with a gateway that is not a Pi."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from socket import socket
+
+import pytest
+
+from appliance import cli
+from appliance.errors import InputError, PermanentError
+from appliance.model import Appliance
+from image.cli.lab import hints
+from image.lab.cables import WIRES, ip
+from image.lab.gateway import Lab
+from image.lab.guest import Answer, Guest
+from image.lab.home import Home, home_lab
+from image.lab.services import PAGE
+from image.lab.session import places, verbs
+from image.lab.session.door import Request, answering
+from image.lab.session.gadget_scene import alone
+from image.lab.session.gateway_scene import scene_of
+from image.lab.session.play import watch
+from image.lab.session.session import STATUS, EndedError, Session
+from image.lab.site import NAMED_IPV4, SERVER_NAME
+from image.lab.waiting import until
+from image.lab.world import SOURCES
+from tests.lab.fake_gateway import PI
+
+pytestmark = pytest.mark.netns
+READY = {"state": "ready", "kinds": [{"kind": "tunnel", "state": "ok", "error": ""}]}
+
+
+class Machine(Guest):
+    """The machine is not there: it knows a few answers."""
+
+    def __init__(self) -> None:
+        super().__init__(socket(), lambda: None, Path())
+        self.line.close()
+
+    def ask(self, argv: Sequence[str], *, stdin: str | None = None, timeout_s: float = 60) -> Answer:
+        return {
+            ("cat", STATUS): Answer(0, json.dumps(READY)),
+            ("appliance", "status"): Answer(0, "UP: everything\n"),
+            ("false",): Answer(1, ""),
+        }[tuple(argv)]
+
+
+@contextmanager
+def pulled(lab: Lab, _: Guest) -> Iterator[None]:
+    ip(lab.world, WIRES, "link", "set", PI, "down")
+    yield
+    ip(lab.world, WIRES, "link", "set", PI, "up")
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def session(
+    faked: Lab,
+    appliance: Appliance,
+    told: list[str],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Session]:
+    """It is looked at all the time, as the command does."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))  # a socket's path is short
+    scene = replace(scene_of(faked, appliance), cables={"uplink": partial(pulled, faked)})
+    made = Session(scene, told.append)
+    made.guest = Machine()
+    thread = threading.Thread(target=looked_at, args=[made])
+    answer = partial(verbs.answered, made)
+    with places.claimed("fake") as folder, answering(folder / places.CONTROL, answer), made.mended():
+        thread.start()
+        yield made
+        made.ending.set()
+        thread.join()
+
+
+def looked_at(session: Session) -> None:
+    with pytest.raises(EndedError):
+        watch(session)
+
+
+def lab(*words: str) -> int:
+    try:
+        return cli.main(["lab", *words])
+    except SystemExit as end:
+        return int(str(end.code))
+
+
+def page(*words: str) -> str:
+    """What a command on the client gets, in a process of its own: ours would become it."""
+    command = ["shell", "client", "--", "curl", "-6", "--silent", "--max-time", "3", f"http://{SERVER_NAME}/", *words]
+    done = subprocess.run(
+        [sys.executable, "-m", "appliance", "lab", *command], cwd=SOURCES, capture_output=True, text=True, check=False
+    )
+    return done.stdout
+
+
+def test_a_fault_is_there_until_it_is_mended(
+    session: Session, told: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lab("wait", "ready", "--timeout", "60") == 0
+    assert page() == PAGE
+    assert lab("fault", "proto41") == 0
+    assert lab("fault", "proto41") == InputError.exit_code
+    capsys.readouterr()
+    assert lab("fault", "--list") == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in listed if line.startswith("*")] == ["proto41"]
+    assert not page()
+    until(lambda: lab("wait", "ready", "--timeout", "0"), "the client has noticed", timeout_s=30)
+    assert "client, web server over IPv6: not reached" in capsys.readouterr().out
+    assert lab("status") == 0
+    assert "(in the lab, on purpose: proto41)\n" in capsys.readouterr().out
+    assert lab("mend") == 0
+    assert lab("wait", "ready", "--timeout", "60") == 0
+    assert page() == PAGE
+    assert [words for words in told if "proto41" in words] == ["broken: proto41", "mended: proto41"]
+
+
+def test_a_cable_is_out_until_it_is_plugged_in(session: Session) -> None:
+    assert lab("plug", "uplink") == InputError.exit_code
+    assert lab("unplug", "uplink") == 0
+    assert not page()
+    assert lab("plug", "uplink") == 0
+    until(lambda: page() == PAGE, "it is back", timeout_s=30)
+
+
+def test_two_faults_are_mended_one_by_one(session: Session) -> None:
+    assert [lab("fault", "dns"), lab("fault", "beyond"), lab("mend", "dns")] == [0, 0, 0]
+    assert session.broken == ["beyond"]
+    assert lab("mend", "dns") == InputError.exit_code
+
+
+def test_the_pi_is_asked(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lab("shell", "pi", "--", "appliance", "status") == 0
+    assert capsys.readouterr().out == "UP: everything\n"
+    assert lab("shell", "pi", "--", "false") == 1
+    session.guest = None
+    assert lab("shell", "pi", "--", "false") == InputError.exit_code
+    assert "it boots" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["fault", "proto42"], "there is: proto41, mtu"),
+        (["unplug", "usb"], "there is: uplink"),
+        (["shell", "laptop"], "there is: pi, client"),
+    ],
+)
+def test_what_there_is_not(words: list[str], said: str, session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lab(*words) == InputError.exit_code
+    assert said in capsys.readouterr().err
+
+
+def test_the_places_are_listed(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lab("shell") == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in listed] == ["pi", *session.scene.hosts]
+    assert "  router     the home router" in listed
+
+
+def test_it_is_ended(session: Session) -> None:
+    assert lab("end") == 0
+    assert session.ending.is_set()
+
+
+def test_what_was_expected_ends_it(faked: Lab, appliance: Appliance) -> None:
+    session = Session(scene_of(faked, appliance), lambda _: None)
+    session.guest = Machine()
+    session.expect("ready", 60)
+    watch(session)
+    session.expect("waiting", 0)
+    with pytest.raises(EndedError):
+        watch(session)
+    assert session.lacking("waiting") == ["the appliance says ready, not waiting"]
+
+
+def test_a_home_has_faults_of_its_own(tmp_path: Path) -> None:
+    """Each is gone when it is mended. What they do is in `test_home`."""
+    with home_lab(tmp_path) as home:
+        session = Session(alone(home), lambda _: None)
+        for name in session.scene.faults:
+            assert verbs.answered(session, Request("fault", (name,))).code == 0
+            assert session.broken == [name]
+            verbs.answered(session, Request("mend"))
+        until(lambda: PAGE in fetched(home), "the Internet is there", timeout_s=15)
+
+
+def fetched(home: Home) -> str:
+    try:
+        return home.neighbour.run("curl", "--silent", "--max-time", "2", f"http://{NAMED_IPV4}/")
+    except PermanentError:
+        return ""
+
+
+def test_what_to_type_is_told(faked: Lab, appliance: Appliance) -> None:
+    told = hints("one", scene_of(faked, appliance))
+    for verb in ("status", "shell pi", "shell client", "unplug uplink", "fault --list", "mend", "end"):
+        assert f"appliance lab {verb} --name one\n" in told
