@@ -18,19 +18,27 @@ LOCK = PROJECT / "image/requirements.lock"
 def contents(name: str) -> dict[str, bytes]:
     """The files of the pure wheel of project `name`, by their place below a folder of Python's path.
 
-    pip downloads it, from where it is configured to, and compares it with the digests of the lock file. Raises
-    InputError where there is no lock file, PermanentError where pip cannot.
+    Raises what `download` does.
+    """
+    with TemporaryDirectory() as folder, ZipFile(download(name, Path(folder))) as archive:
+        return {each: archive.read(each) for each in archive.namelist() if not each.endswith("/")}
+
+
+def download(name: str, folder: Path) -> Path:
+    """Have pip put the pure wheel of project `name` into `folder`, from where it is configured to.
+
+    It is compared with the digests of the lock file. Raises InputError where there is no lock file, PermanentError
+    where pip cannot.
     """
     if not LOCK.exists():
         raise InputError("the builder's package is made from the sources", hint="`make deb`, in a checkout of them")
-    with TemporaryDirectory() as folder:
-        pinned = Path(folder, "pinned.txt")
+    with TemporaryDirectory() as own:
+        pinned = Path(own, "pinned.txt")
         pinned.write_text(_pinned(name, LOCK.read_text()))
         pure = ["--no-deps", "--only-binary=:all:", "--platform=any", "--require-hashes", f"--dest={folder}"]
         run([sys.executable, "-m", "pip", "download", "--quiet", *pure, "-r", pinned])
-        [wheel] = Path(folder).glob("*.whl")
-        with ZipFile(wheel) as archive:
-            return {each: archive.read(each) for each in archive.namelist() if not each.endswith("/")}
+    [wheel] = folder.glob(f"{name}-*-none-any.whl")
+    return wheel
 
 
 def _pinned(name: str, lock: str) -> str:

@@ -71,7 +71,7 @@ def made(debian: None) -> Iterator[None]:
 def test_without_the_options_it_is_said_which_ones_there_are(made: None, tmp_path: Path) -> None:
     done = docker("run", "--rm", "--network=host", "--volume", f"{tmp_path}:/work", BUILDER, "build")
     assert done.returncode == 2 and "namespaces cannot be made here" in done.stderr
-    told = (PROJECT / "README.md").read_text().replace("\\\n", "")
+    told = (PROJECT / "docs/install.md").read_text()
     assert " ".join(OPTIONS) in " ".join(told.split())
 
 

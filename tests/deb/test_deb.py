@@ -126,7 +126,8 @@ def test_it_brings_its_manual_and_what_shells_complete_it_by(package: Path, tmp_
 
 def test_its_units_are_good_and_enabled(debian: Path) -> None:
     units = ["appliance.service", "appliance-config.path", "appliance-config.service"]
-    said = run(["chroot", debian, "systemd-analyze", "verify", *units])
+    # The pages that they name are in the package, but not in a Debian that leaves all pages out.
+    said = run(["chroot", debian, "systemd-analyze", "verify", "--man=no", *units])
     assert said == ""
     wanted = {path.name for path in (debian / "etc/systemd/system/multi-user.target.wants").iterdir()}
     assert wanted >= {"appliance.service", "appliance-config.path"}

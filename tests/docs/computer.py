@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from image.deb import wheel
+from image.deb.builder import FROM_PYPI
 from image.recipe import PROJECT
 from image.run import run
 
@@ -55,6 +57,7 @@ def installed(release: str, root: Path) -> Computer:
     run(["unshare", "--mount", *made])
     locked = ["--require-hashes", "-r", "image/requirements.lock", "-d", str(root / "wheels")]
     run([sys.executable, "-m", "pip", "download", "--quiet", *locked], cwd=PROJECT)
+    wheel.download(FROM_PYPI, root / "wheels")  # for `make deb`
     run(["chroot", root, "useradd", "--uid", str(USER_ID), "--create-home", "--shell=/bin/bash", USER])
     (root / "etc/sudoers.d" / USER).write_text(f"{USER} ALL=(ALL) NOPASSWD: ALL\n")
     shutil.copyfile("/etc/resolv.conf", root / "etc/resolv.conf")

@@ -1,7 +1,7 @@
 """The pictures of the documentation, each drawn from what a command really prints.
 
 python -m tests.docs.pictures         draws those whose text is the same each time
-python -m tests.docs.pictures all     and those of a whole build, and of a card that is written: minutes
+python -m tests.docs.pictures all     and those of a whole build, of a card that is written, and of a browser: minutes
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import pty
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -34,6 +35,7 @@ from image.recipe import PROJECT
 from tests.appliance.test_init import STANZA
 from tests.docs.drawing import COLUMNS, PROMPT, svg
 from tests.firstboot.memory import MemoryMachine
+from tests.netns import test_status_page
 
 FOLDER = PROJECT / "docs/pictures"
 EXAMPLES = PROJECT / "tests/appliance/examples"
@@ -216,6 +218,13 @@ def main(*words: str) -> None:
             texts = build_and_flash(Path(folder))
         for name, text in texts.items():
             (FOLDER / f"{name}.svg").write_text(svg(text, LONG[name]), encoding="utf-8")
+        _draw_page()
+
+
+def _draw_page() -> None:
+    """The status page as a browser shows it, beside a tunnel that is blocked."""
+    subprocess.run([sys.executable, "-m", "pytest", "-q", test_status_page.__file__, "-k", "breaks"], check=True)
+    shutil.copy(test_status_page.PICTURES / test_status_page.SHOWN, FOLDER)
 
 
 if __name__ == "__main__":

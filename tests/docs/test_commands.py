@@ -30,6 +30,7 @@ PAGES = (
     *(f"docs/{name}.md" for name in ("tutorial-gateway", "tutorial-gadget", "gateway", "gadget", "images", "debian")),
     "docs/how-it-works.md",
     "docs/install.md",
+    "docs/lab.md",
 )
 INSTALLING = ("README.md", "docs/tutorial-gateway.md", "docs/tutorial-gadget.md")
 """These tell how; the others are read later."""

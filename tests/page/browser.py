@@ -91,9 +91,9 @@ class Browser:
         assert "exceptionDetails" not in told, told["exceptionDetails"]
         return told["result"].get("value")
 
-    def picture(self, path: Path) -> None:
-        """All of the page, as a PNG."""
-        told = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+    def picture(self, path: Path, *, all_of_it: bool = True) -> None:
+        """The page as a PNG: all of it, or what the window has room for."""
+        told = self.ask("Page.captureScreenshot", format="png", captureBeyondViewport=all_of_it)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(told["data"]))
 
