@@ -116,5 +116,7 @@ def test_a_wrong_key_is_said_and_corrected(
         living.file.write_text(alone(), encoding="utf-8")
         assert soon(lambda: is_up(net), within_s=2 * SOON_S), outcome(living)
         remembered = "".join(path.read_text() for path in memory_of_its_own.iterdir())
-        told = net.pi.program("sh", "-c", "cat /run/appliance/*") + remembered + caplog.text
+        told = (
+            net.pi.program("find", "/run/appliance", "-type", "f", "-exec", "cat", "{}", "+") + remembered + caplog.text
+        )
     assert "tunnel" in told and wrong.key not in told and ACCOUNT.key not in told
