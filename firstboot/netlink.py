@@ -132,13 +132,12 @@ class Netlink:
 
         `replaces`: that one becomes ours, and is deprecated or not as is wanted.
         """
-        lifetimes = {"preferred": 0, "valid": _FOREVER} if address.deprecated else {}
         with _explained(f"adding {address.address} to {address.interface}", accept=(EEXIST,)):
             self._ip.addr(
                 "replace" if replaces else "add",
                 index=self._index(address.interface),
                 proto=OURS,
-                **lifetimes,
+                **(_DEPRECATED if address.deprecated else {}),
                 **_address(address.address),
             )
 
@@ -195,6 +194,9 @@ def _explained(what: str, hint: str = "", *, accept: tuple[int, ...] = ()) -> It
 
 
 _FOREVER = 0xFFFFFFFF
+_LIFETIMES = {"preferred": 0, "valid": _FOREVER}
+_DEPRECATED = {**_LIFETIMES, "cacheinfo": _LIFETIMES}
+"""Twice and in this order: pyroute2 0.7 heeds them in `cacheinfo` alone, 0.9 beside it alone."""
 
 
 def _address(address: Interface) -> dict[str, Any]:

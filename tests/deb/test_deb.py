@@ -142,6 +142,32 @@ def test_its_example_is_done_with_this_debians_libraries(debian: Path, machine: 
     until(lambda: here.run("cat", RP_FILTER.format("eth7")).strip() == "2", "the setting is made", timeout_s=10)
 
 
+DEPRECATING = """
+import sys
+sys.path.insert(0, "/usr/lib/appliance")
+from dataclasses import replace
+from ipaddress import IPv6Interface
+from firstboot.facts import OURS, Address
+from firstboot.netlink import Netlink
+netlink = Netlink()
+for nth in (1, 2):
+    own = Address("eth7", IPv6Interface(f"2001:db8::{nth}/64"), OURS, deprecated=nth == 1)
+    netlink.add_address(own)
+    netlink.add_address(replace(own, deprecated=nth == 2), replaces=True)
+"""
+
+
+def test_this_debians_netlink_library_deprecates_an_address(debian: Path, machine: Callable[[], Machine]) -> None:
+    """Each version has its own idea of how that is asked for."""
+    (debian / "etc/appliance/appliance.yaml").write_text((debian / EXAMPLE).read_text())
+    here = machine()
+    here.run("ip", "link", "add", "eth7", "type", "veth", "peer", "name", "far")
+    here.run("chroot", str(debian), "python3", "-I", "-c", DEPRECATING)
+    [link] = json.loads(here.run("ip", "-json", "-6", "address", "show", "dev", "eth7"))
+    deprecated = {each["local"] for each in link["addr_info"] if each.get("preferred_life_time") == 0}
+    assert deprecated == {"2001:db8::2"}
+
+
 @pytest.mark.parametrize("config", ["profile: gateway\n", "profile: custom\nroutin: x\n", ""])
 def test_without_a_configuration_for_it_nothing_is_done(
     debian: Path, machine: Callable[[], Machine], config: str
