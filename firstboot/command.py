@@ -9,13 +9,13 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from select import select
 from shlex import join
 from tempfile import TemporaryFile
 from threading import Thread
 from typing import NoReturn
 
 from appliance.errors import ApplianceError, PermanentError, TemporaryError
+from firstboot.readable import readable
 
 Ended = Callable[[ApplianceError | None], None]
 """To be told why something failed that was begun, or None; from another thread."""
@@ -103,7 +103,7 @@ def become(argv: Sequence[str]) -> NoReturn:
 def _read(process: subprocess.Popen[bytes], until: float) -> bytes | None:
     """What comes next; b"" at the end, None once it is too late."""
     assert process.stdout is not None
-    ready, _, _ = select([process.stdout], [], [], max(0.0, until - time.monotonic()))
+    ready = readable([process.stdout], until - time.monotonic())
     return os.read(process.stdout.fileno(), _READ_BYTES) if ready else None
 
 

@@ -7,7 +7,6 @@ only another answer wakes the daemon.
 
 from __future__ import annotations
 
-import select
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -18,6 +17,7 @@ from firstboot import dhcp
 from firstboot.arp import Arp
 from firstboot.facts import Gateway
 from firstboot.ndp import Ndp
+from firstboot.readable import readable
 from firstboot.sharing import Question
 
 INTERVAL_S = 1.5
@@ -176,7 +176,6 @@ def answering(lines: Sequence[Arp | Ndp], count: int) -> set[Gateway]:
     heard: set[Gateway] = set()
     deadline = time.monotonic() + TIMEOUT_S
     while len(heard) < count and (left_s := deadline - time.monotonic()) > 0:
-        readable, _, _ = select.select(list(by_socket), [], [], left_s)
-        found = (by_socket[sock].hear() for sock in readable)
+        found = (by_socket[sock].hear() for sock in readable(by_socket, left_s))
         heard.update(host for host in found if host is not None)
     return heard

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import select
 import time
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack, closing, suppress
@@ -17,6 +16,7 @@ from firstboot.health.question import Question
 from firstboot.health.record import Round
 from firstboot.health.server import Server
 from firstboot.neighbours import answering
+from firstboot.readable import readable
 
 TIMEOUT_S = 1.0
 SERVER_AFTER_S = 0.4
@@ -97,10 +97,10 @@ class _Asking:
                     with suppress(OSError):
                         server.ask()
             wait_s = max(0.0, min(self._until, ask_server_at) - now)
-            readable = select.select([each.socket for each in lines], [], [], wait_s)[0]
-            if not readable and now >= self._until:
+            ready = readable([each.socket for each in lines], wait_s)
+            if not ready and now >= self._until:
                 break
-            for line in readable:
+            for line in ready:
                 if echoes is not None and line is echoes.socket:
                     heard = echoes.hear()
                     self._heard |= {heard} if heard is not None else set()

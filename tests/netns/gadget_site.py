@@ -198,8 +198,10 @@ class Daemon:
                 began = time.monotonic()
                 self.outcomes = self.namespace.call(self._pass)
                 self.passes.append(time.monotonic() - began)
-            ready, _, _ = select.select([self._woken, self._events.fileno()], [], [], 5.0)
-            if self._woken in ready:
+            poll = select.poll()
+            poll.register(self._woken, select.POLLIN)
+            poll.register(self._events, select.POLLIN)
+            if self._woken in dict(poll.poll(5000)):
                 os.read(self._woken, 1000)
             time.sleep(0.05)
 

@@ -129,6 +129,7 @@ class Living:
         self._loop.call_soon_threadsafe(self.daemon.stop)
         self._thread.join(END_S)
         assert not self._thread.is_alive(), "the daemon does not end"
+        self._loop.close()
 
     def look_again(self) -> None:
         """Have the daemon look at everything, as it does every quarter of an hour."""

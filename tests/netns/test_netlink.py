@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import select
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +15,7 @@ from appliance.errors import TemporaryError
 from firstboot.events import firewall_events, network_events, setting_events
 from firstboot.facts import OURS, Address, Link, Route
 from firstboot.netlink import Netlink
+from firstboot.readable import readable
 from firstboot.sources import NETWORK, NOTHING, Source
 from image.lab.waiting import until
 from tests.netns.namespace import Namespace
@@ -172,11 +172,11 @@ def test_whatever_changes_wakes(namespace: Namespace, netlink: Netlink, change: 
     events = namespace.call(network_events)
     time.sleep(0.2)
     events.drain()
-    assert not select.select([events], [], [], 0)[0]
+    assert not readable([events], 0)
 
     namespace.program(*change)
 
-    assert select.select([events], [], [], 2)[0], "no event came"
+    assert readable([events], 2), "no event came"
     events.drain()
     events.close()
 
@@ -192,7 +192,7 @@ def test_a_changed_setting_wakes(namespace: Namespace, netlink: Netlink, change:
     events = namespace.call(setting_events)
     assert not events.drain()
     namespace.program(*change)
-    assert select.select([events], [], [], 2)[0], "no event came"
+    assert readable([events], 2), "no event came"
     assert events.drain()
     events.close()
 
@@ -217,9 +217,9 @@ def test_an_overrun_wakes_and_does_no_harm(namespace: Namespace, netlink: Netlin
     events = namespace.call(network_events)
     routes = "".join(f"route add 10.{a}.{b}.0/24 dev far proto 97\n" for a in range(100) for b in range(100))
     namespace.program("ip", "-batch", "-", stdin=routes)
-    assert select.select([events], [], [], 2)[0]
+    assert readable([events], 2)
     assert events.drain() == NETWORK | Source.SURROUNDINGS, "a neighbour may be among what is lost"
-    assert not select.select([events], [], [], 0.2)[0]
+    assert not readable([events], 0.2)
     events.close()
 
 
@@ -235,7 +235,7 @@ def test_an_overrun_wakes_and_does_no_harm(namespace: Namespace, netlink: Netlin
 def test_a_changed_firewall_wakes_for_its_family(namespace: Namespace, command: str, changed: Source) -> None:
     events = namespace.call(firewall_events)
     namespace.program(*command.split())
-    assert select.select([events], [], [], 2)[0], "no event came"
+    assert readable([events], 2), "no event came"
     assert events.drain() == changed
     events.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import socket
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from firstboot.readable import readable
 from image.lab.waiting import until
 from tests.lab.scan import SILENT, scan
 from tests.netns.crossing import LAN, OUTSIDE, TUNNEL, Crossing, appliance_with, crossing
@@ -110,7 +110,7 @@ def answering(site: Crossing) -> Iterator[None]:
 
 def _answer(lines: Sequence[socket.socket], ended: threading.Event) -> None:
     while not ended.is_set():
-        for line in select.select(lines, [], [], 0.1)[0]:
+        for line in readable(lines, 0.1):
             _, whose = line.recvfrom(65536)
             line.sendto(b"!", whose)
 

@@ -282,6 +282,8 @@ class TestTakenAway:
         guest.run("sh", "-c", TAKINGS[taking])
         until(lambda: on_the_pi.holds(guest) == before, f"there again is {before}", timeout_s=20, every_s=0.5)
         assert shown(gateway, *SHOWN) == foreign
+        # Who was without its tunnel for too long was without its way out as well, and has it back after 30 s of health.
+        until(lambda: checks.has_way_out(gateway.lab), "the client has a way out", timeout_s=90)
         checks.reaches_the_internet(gateway.lab)
         checks.gives_lease(gateway.lab, gateway.appliance)
         checks.resolves(gateway.lab)

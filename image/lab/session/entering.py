@@ -22,6 +22,19 @@ exec "$@"
 """A host asks its own DNS server, not this machine's. /run is the world's own, where Debian may keep that file."""
 
 
+ROUTERS_NAMES = """\
+router=$(ip -4 route show default | sed -n 's/.* via \\([0-9.]*\\).*/\\1/p' | head -n 1)
+[ -z "$router" ] || echo "nameserver $router" >/etc/resolv.conf
+exec "$@"
+"""
+"""A computer inside the guest has no hooks of DHCP (see begin-laptop): it asks its router, as it was told to."""
+
+
+def with_names(command: Sequence[str]) -> list[str]:
+    """A command of a computer inside the guest, where names are asked of who gave it its address."""
+    return ["sh", "-c", ROUTERS_NAMES, "lab", *command]
+
+
 def host(world: World, name: str, resolver: str, command: Sequence[str]) -> list[str]:
     """In a namespace of the world: a command, or a shell."""
     argv: list[Word] = ["unshare", "--mount", "sh", "-c", NAMES, "lab", resolver, name, *(command or prompting(name))]

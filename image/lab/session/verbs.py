@@ -125,7 +125,8 @@ def _inside(session: Session, place: str) -> Callable[[Sequence[str]], list[str]
         return list
     computers = session.scene.computers
     known(all_places(session.scene), place, "place")
-    return computers[place](running(session)).entering
+    computer = computers[place](running(session))
+    return lambda command: computer.entering(entering.with_names(command))
 
 
 def in_guest(session: Session, words: Sequence[str]) -> Reply:
