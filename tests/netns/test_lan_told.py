@@ -25,7 +25,7 @@ from tests.netns.tunnel_site import ISP, OWN, PI, ROUTED, ROUTER, SERVER, Tunnel
 
 pytestmark = pytest.mark.netns
 DUAL6, PORT = "2001:db8:ffff::80", 8080
-OFFERED_S, WITHDRAWN_S, ADVERTISED_S, FALL_BACK_S, DNS_GAP_S = 40.0, 10.0, 6.0, 1.0, 1.0
+OFFERED_S, WITHDRAWN_S, ADVERTISED_S, FALL_BACK_S, DNS_GAP_S = 40.0, 20.0, 6.0, 1.0, 1.0
 QUERY = bytes.fromhex("00070100000100000000000006697076366777036c616e0000010001")
 """For the address of ipv6gw.lan."""
 

@@ -86,8 +86,11 @@ def kind(guest: Guest, name: str) -> dict[str, Any]:
     return next((each for each in told(guest).get("kinds", []) if each["kind"] == name), {})
 
 
-def says_of_the_tunnel(guest: Guest, words: str, *, of: str = "reach", timeout_s: float = 30) -> None:
-    """What `appliance status` says of the tunnel (or `of` another kind) comes to have these words, and a hint."""
+def says_of_the_tunnel(guest: Guest, words: str, *, of: str = "reach", timeout_s: float = 150) -> None:
+    """What `appliance status` says of the tunnel (or `of` another kind) comes to have these words, and a hint.
+
+    How far packets get is looked at now and then only, and a busy computer may lose what is told of it.
+    """
 
     def said() -> bool:
         found = kind(guest, of)

@@ -28,7 +28,7 @@ from tests.vm.dual_stack import Samples, fetch_by_name, sampling
 
 pytestmark = pytest.mark.vm
 BOOTED_S, REPAIRED_S = 1200, 240
-WITHDRAWN_S, FALL_BACK_S, OFFERED_S, SIZED_S = 10.0, 1.0, 90.0, 120.0
+WITHDRAWN_S, FALL_BACK_S, OFFERED_S, SIZED_S = 20.0, 1.0, 90.0, 120.0
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_a_host_with_both_families_always_had_one(samples: Samples, figure: Figu
     until(lambda: bool(samples.found), "somebody has tried", timeout_s=30)
     longest_s = samples.longest_s(after_s=0)
     figure(f"booted image: {len(samples.found)} connections to a host of both families meanwhile: {longest_s:.2f} s")
-    assert longest_s < FALL_BACK_S
+    samples.check(FALL_BACK_S)
 
 
 def test_it_is_ended_and_leaves_nothing(commanded: Commanded, gateway: Booted) -> None:
