@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from firstboot.facts import Gateway
@@ -20,26 +22,35 @@ def hosts(leases: Iterable[str], seen: Mapping[str, Iterable[IPv6Address]]) -> M
     address says what it is called: a name is no identity.
     """
     found: dict[str, tuple[Gateway, ...]] = {}
-    for mac, address, name in _leased(leases):
-        if name != _NAMELESS:
-            found.setdefault(name.lower(), (address, *sorted(seen.get(mac, ()))))
+    for lease in leased(leases):
+        if lease.name:
+            found.setdefault(lease.name.lower(), (lease.address, *sorted(seen.get(lease.mac, ()))))
     return found
 
 
 def cards(leases: Iterable[str]) -> Sequence[str]:
     """The hardware addresses of all that have a lease."""
-    return [mac for mac, _, _ in _leased(leases)]
+    return [lease.mac for lease in leased(leases)]
 
 
-def _leased(leases: Iterable[str]) -> Iterator[tuple[str, IPv4Address, str]]:
+@dataclass(frozen=True)
+class Leased:
+    """A line of dnsmasq's file. `until`: seconds since 1970, as they stand there; `name`: "" for none."""
+
+    until: str
+    mac: str
+    address: IPv4Address
+    name: str
+
+
+def leased(leases: Iterable[str]) -> Iterator[Leased]:
+    """Each of IPv4's that can be understood: those of DHCPv6 have other columns."""
     for line in leases:
         words = line.split()
-        if len(words) < _FIELDS:
-            continue
-        try:
-            yield words[1].lower(), IPv4Address(words[2]), words[3]
-        except AddressValueError:
-            continue  # of DHCPv6, which has other columns
+        if len(words) >= _FIELDS:
+            with suppress(AddressValueError):
+                address, name = IPv4Address(words[2]), words[3] if words[3] != _NAMELESS else ""
+                yield Leased(words[0], words[1].lower(), address, name)
 
 
 def by_hardware(neighbours: Iterable[tuple[str, Gateway]]) -> Mapping[str, tuple[IPv6Address, ...]]:

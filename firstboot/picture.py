@@ -31,6 +31,10 @@ class Hop(StrEnum):
     """Nobody looks."""
 
 
+ROUTER = "router"
+TUNNELS = ("tunnel", "fallback tunnel")
+"""What these stations are called, the tunnels by their ranks."""
+
 MARKS = {Hop.GOOD: "---", Hop.BROKEN: "-X-", Hop.UNKNOWN: "-?-", Hop.UNWATCHED: "..."}
 """In ASCII: on the card, any editor shows them."""
 
@@ -115,7 +119,7 @@ def _outside(appliance: Appliance, facts: Facts) -> Iterator[Station]:
     else:
         tunnel, beyond = Hop.GOOD, Hop.BROKEN if fault is Fault.BEYOND else Hop.GOOD
     server = appliance.tunnels[rank].server
-    yield Station("fallback tunnel" if rank else "tunnel", str(server) if server is not None else "", tunnel)
+    yield Station(TUNNELS[rank], str(server) if server is not None else "", tunnel)
     yield Station("IPv6 Internet", hop=beyond)
 
 
@@ -137,7 +141,7 @@ def _router(uplink: Uplink, appliance: Appliance, facts: Facts) -> Station:
     gateways = [str(way.gateway) for way in ways if way.gateway is not None]
     is_there = bool(ways) and facts.has_carrier(uplink.interface)
     hop = _uplink_hop(appliance, facts) if is_there else Hop.BROKEN
-    return Station("router", gateways[0] if gateways else "", hop)
+    return Station(ROUTER, gateways[0] if gateways else "", hop)
 
 
 def _uplink_hop(appliance: Appliance, facts: Facts) -> Hop:

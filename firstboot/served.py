@@ -11,7 +11,7 @@ from appliance.ranges import AddressRange
 from firstboot.cable import Segment, segments
 from firstboot.facts import Facts
 from firstboot.sharing import SERVING, Mode, mode_on, segments_in, uplink_works
-from firstboot.topology import lan_mtu, passed_over, serving, subnets
+from firstboot.topology import deprecated, lan_mtu, serving, subnets
 
 CABLE_DOMAIN = "usb.home.arpa"
 """The domain of the names on the cable, below the one for homes (RFC 8375)."""
@@ -88,7 +88,7 @@ def _lan(appliance: Appliance, facts: Facts) -> Iterator[Served]:
             domain=lan.domain,
             ipv4=own,
             ipv6=network.ipv6,
-            deprecated=_deprecated(network.ipv6, appliance, facts),
+            deprecated=deprecated(network.ipv6, appliance, facts),
             ranges=(lan.dhcp4.range,) if lan.dhcp4 and own else (),
             lease_s=lan.dhcp4.lease if lan.dhcp4 else 0,
             router=uplink.gateway if is_uplinks else own.ip if own else None,
@@ -107,7 +107,7 @@ def _on_cable(segment: Segment, appliance: Appliance, facts: Facts, *, works4: b
         domain=CABLE_DOMAIN,
         ipv4=segment.ipv4,
         ipv6=ipv6,
-        deprecated=_deprecated(ipv6, appliance, facts),
+        deprecated=deprecated(ipv6, appliance, facts),
         ranges=tuple(ranges_around(segment.ipv4)),
         lease_s=CABLE_LEASE_S,
         router=segment.ipv4.ip if works4 else None,
@@ -116,12 +116,6 @@ def _on_cable(segment: Segment, appliance: Appliance, facts: Facts, *, works4: b
         dns6=works4 or works6,
         mtu=lan_mtu(appliance, facts) if appliance.tunnel else min(uplink_mtu, ETHERNET_MTU),
     )
-
-
-def _deprecated(addresses: Sequence[IPv6Interface], appliance: Appliance, facts: Facts) -> tuple[IPv6Interface, ...]:
-    """Those of the tunnels that are not used now."""
-    others = passed_over(appliance, facts)
-    return tuple(address for address in addresses if any(address.ip in network for network in others))
 
 
 def ranges_around(own: IPv4Interface) -> Iterator[AddressRange]:

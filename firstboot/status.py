@@ -13,7 +13,7 @@ from appliance.errors import Mark, Problem
 from appliance.model import Appliance
 from firstboot.facts import Facts
 from firstboot.health.diagnosis import HEALTHY, Diagnosis
-from firstboot.picture import Hop, Station, beyond, drawn, picture
+from firstboot.picture import TUNNELS, Hop, Station, beyond, drawn, picture
 from firstboot.reconcile import Outcome, State
 from firstboot.sharing import Mode, Offered
 from firstboot.topology import serving
@@ -154,9 +154,6 @@ def to_login_message(status: Status) -> str:
     return "\n".join([f"{title}: {rest[0]}", *_way(status), *told, _MORE]) + "\n"
 
 
-TUNNEL_NAMES = ("Tunnel", "Fallback tunnel")
-"""By the tunnels' ranks."""
-
 _MORE = "More: appliance status, appliance logs, appliance --help"
 _HEADLINES = {
     Overall.READY: "UP: everything is as {source} wants it.",
@@ -204,10 +201,10 @@ def _network(status: Status) -> list[str]:
 def _tunnel(status: Status) -> Sequence[str]:
     """What is to be said of those that work. Of one that does not, the part `reach` tells."""
     lines = []
-    for rank, name in enumerate(TUNNEL_NAMES[: len(status.appliance.tunnels)]):
+    for rank, name in enumerate(TUNNELS[: len(status.appliance.tunnels)]):
         found = status.facts.health_of(rank).diagnosis
         if found.works and found != HEALTHY:
-            lines += [f"{name}: {found.sentence}", f"  hint: {found.hint}"]
+            lines += [f"{name.capitalize()}: {found.sentence}", f"  hint: {found.hint}"]
     return lines
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, IPv6Network
+from typing import TypeVar
 
 from appliance.addresses import is_within, own_address_in, subnet
 from appliance.errors import TemporaryError
 from appliance.model import Appliance, KnownTunnel, LanNetwork, Uplink
-from firstboot.facts import Facts
+from firstboot.facts import Facts, Interface
 from firstboot.health.diagnosis import IPV6_MIN_MTU
+
+Own = TypeVar("Own", bound=Interface)
 
 SIT_OVERHEAD_BYTES = 20
 """6in4 puts an IPv4 header without options in front of each packet (RFC 4213, 3.2)."""
@@ -119,6 +122,12 @@ def passed_over(appliance: Appliance, facts: Facts) -> Sequence[IPv6Network]:
     """The prefixes of the other tunnels: whoever has connections with such an address keeps it, and begins none."""
     leader = leading(appliance, facts)
     return tuple(tunnel.routed for tunnel in appliance.known_tunnels if tunnel != leader)
+
+
+def deprecated(addresses: Iterable[Own], appliance: Appliance, facts: Facts) -> tuple[Own, ...]:
+    """Those of our own that are passed over."""
+    others = passed_over(appliance, facts)
+    return tuple(address for address in addresses if any(address.ip in other for other in others))
 
 
 def subnets(appliance: Appliance, facts: Facts) -> Sequence[Subnet]:

@@ -9,14 +9,10 @@ from appliance.model import Appliance
 from firstboot.cable import segments
 from firstboot.facts import Facts
 from firstboot.health.diagnosis import Health
-from firstboot.picture import Hop, Station
+from firstboot.picture import ROUTER, TUNNELS, Hop, Station
 from firstboot.sharing import Mode, Offered
 from firstboot.status import Status
 from firstboot.topology import subnets
-
-ROUTER = "router"
-TUNNELS = ("tunnel", "fallback tunnel")
-"""What the picture calls these stations, the tunnels by their ranks."""
 
 
 @dataclass(frozen=True)

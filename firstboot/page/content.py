@@ -13,10 +13,10 @@ from typing import Any
 
 from firstboot.actions import REPAIRED
 from firstboot.history import Entry
-from firstboot.page.cards import TUNNELS, Card, cards
+from firstboot.page.cards import Card, cards
 from firstboot.page.leases import Leases
 from firstboot.page.refused import Refused
-from firstboot.picture import Hop, Station
+from firstboot.picture import TUNNELS, Hop, Station
 from firstboot.reconcile import State
 from firstboot.status import Overall, Source, Status, line_of
 

@@ -1,7 +1,7 @@
 """Who has an address by DHCP, for the page. Pure.
 
-The file is dnsmasq's: time, hardware address, address, name, id. Names are whatever their machines say, so they are
-never believed to be harmless. Hardware addresses are left out: they tell a machine wherever it goes.
+Names are whatever their machines say, so they are never believed to be harmless. Hardware addresses are left out: they
+tell a machine wherever it goes.
 """
 
 from __future__ import annotations
@@ -10,17 +10,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 
 from appliance.model import Appliance
 from firstboot.cable import segments
 from firstboot.facts import Facts, Gateway
+from firstboot.hosts import Leased, leased
 from firstboot.served import CABLE_DOMAIN
 from firstboot.topology import subnets
 
 SHOWN = 100
-_FIELDS = 4
-_NAMELESS = "*"
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,11 @@ def leases(lines: Iterable[str], appliance: Appliance, facts: Facts) -> Leases:
     numbers = Counter(dict.fromkeys(networks.values(), 0))
     first = next(iter(networks.values()), "")
     found = []
-    for line in lines:
-        lease, domain = _lease(line, networks, facts.hosts)
-        if lease is not None and domain:
+    for each in leased(lines):
+        domain = next((domain for network, domain in networks.items() if each.address in network), "")
+        if domain and each.until.isdecimal():
             numbers[domain] += 1
-            found += [lease] if domain == first else []
+            found += [_lease(each, facts.hosts)] if domain == first else []
     return Leases(tuple(found[:SHOWN]), dict(numbers))
 
 
@@ -74,21 +73,10 @@ def _networks(appliance: Appliance, facts: Facts) -> Iterator[tuple[IPv4Network,
         yield segment.ipv4.network, CABLE_DOMAIN
 
 
-def _lease(
-    line: str, networks: Mapping[IPv4Network, str], hosts: Mapping[str, Sequence[Gateway]]
-) -> tuple[Lease | None, str]:
-    words = line.split()
-    if len(words) < _FIELDS or not words[0].isdecimal():
-        return None, ""
-    try:
-        address = IPv4Address(words[2])
-    except AddressValueError:
-        return None, ""  # of DHCPv6, which has other columns
-    domain = next((domain for network, domain in networks.items() if address in network), "")
-    name = words[3] if words[3] != _NAMELESS else ""
-    known = hosts.get(name.lower(), ())
-    addresses = known if address in known else (address,)
-    return Lease(name, tuple(map(str, addresses)), _time(int(words[0]))), domain
+def _lease(each: Leased, hosts: Mapping[str, Sequence[Gateway]]) -> Lease:
+    known = hosts.get(each.name.lower(), ())
+    addresses = known if each.address in known else (each.address,)
+    return Lease(each.name, tuple(map(str, addresses)), _time(int(each.until)))
 
 
 def _time(seconds: int) -> str:

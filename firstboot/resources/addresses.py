@@ -13,7 +13,7 @@ from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.sharing import SERVING, segments_in
 from firstboot.sources import Source
-from firstboot.topology import is_static, leading, passed_over, subnets
+from firstboot.topology import deprecated, is_static, leading, subnets
 
 
 @dataclass(frozen=True)
@@ -90,19 +90,16 @@ def _desired(appliance: Appliance, facts: Facts) -> Iterator[Assigned]:
     for tunnel in appliance.known_tunnels:
         # Of a tunnel that is not used now the Pi itself chooses no address, either.
         yield Assigned(tunnel.interface, tunnel.address, deprecated=tunnel != leading(appliance, facts))
-    others = passed_over(appliance, facts)
     for network in subnets(appliance, facts):
         if network.lan.address is not None:
             yield Assigned(network.interface, network.lan.address)
-        for own in network.ipv6:
-            yield Assigned(network.interface, own, deprecated=any(own.ip in other for other in others))
+        others = deprecated(network.ipv6, appliance, facts)
+        yield from (Assigned(network.interface, own, deprecated=own in others) for own in network.ipv6)
 
 
 def _on_cable(appliance: Appliance, facts: Facts) -> Iterator[Assigned]:
     """The Pi's own on the cable, once the interface is there; where the laptop is the server, it gives one."""
-    others = passed_over(appliance, facts)
     for segment in segments_in(appliance, facts, *SERVING):
         if segment.interface in facts.links:
-            for address in segment.addresses:
-                is_others = any(address.ip in other for other in others)
-                yield Assigned(segment.interface, address, deprecated=is_others)
+            others = deprecated(segment.addresses, appliance, facts)
+            yield from (Assigned(segment.interface, own, deprecated=own in others) for own in segment.addresses)
