@@ -22,7 +22,6 @@ from appliance.model import Broker
 from firstboot.broker import client
 from firstboot.broker.answers import Answer
 from firstboot.echo import Echoes
-from firstboot.resources.units import DNSMASQ
 from image.lab.broker import HOST, WINDOW_S, Desk, serving
 from image.lab.certificates import authority, certificate
 from image.lab.register import Register
@@ -30,10 +29,9 @@ from image.lab.waiting import until
 from tests.bench.shown import figure, heading, judged
 from tests.netns.brokers import ACCOUNT, AT, MINUTE_S, TRUSTED, hasty
 from tests.netns.gadget_site import within
-from tests.netns.gateways import give_ufw_files
 from tests.netns.living import Living
 from tests.netns.namespace import Namespace
-from tests.netns.served_lan import LAN, NOT_HERE, Bus, give_dnsmasq_its_folder, give_the_lan, has_way_out
+from tests.netns.served_lan import LAN, has_way_out, lan_daemon
 from tests.netns.tunnel_site import OWN, PUBLIC, ROUTED, SERVER, TunnelSite, tunnel_site
 
 CHANGES, LIMIT_S, OFFERED_S, LOST_S = 20, 3.0, 60.0, 60.0
@@ -187,8 +185,7 @@ def _lease(site: TunnelSite, address: str) -> None:
 @contextmanager
 def _site(folder: Path) -> Iterator[tuple[TunnelSite, Desk, Living]]:
     """The Pi has a public address, and the broker is where the provider is."""
-    with tunnel_site() as site, ExitStack() as stack:
-        give_the_lan(site)
+    with tunnel_site() as site, lan_daemon(site, folder, CONFIG) as living, ExitStack() as stack:
         site.home.program("nft", "delete", "table", "ip", "nat")
         site.home.program("ip", "addr", "add", f"{ROUTER}/24", "dev", "eth0")
         site.isp.program("ip", "route", "add", POOL, "via", str(PUBLIC))
@@ -201,12 +198,7 @@ def _site(folder: Path) -> Iterator[tuple[TunnelSite, Desk, Living]]:
         broker = serving(desk, certificate(trusted, HOST), AT)
         site.isp.call(broker.__enter__)
         stack.callback(broker.__exit__, None, None, None)
-        bus = Bus()
-        living = Living(site.pi, folder, CONFIG, without=NOT_HERE, bus=bus)
-        give_ufw_files(site.pi)
-        site.pi.call(give_dnsmasq_its_folder)
         site.pi.program("sh", "-c", f"echo {AT} {HOST} > /etc/hosts; cat {trusted} > {TRUSTED}")
         _lease(site, "192.0.2.9")
         with living:
             yield site, desk, living
-        site.pi.call(bus.stop_unit, DNSMASQ)

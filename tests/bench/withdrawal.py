@@ -9,38 +9,19 @@ import statistics
 from pathlib import Path
 
 from firstboot.health.hysteresis import STEADY_S
-from firstboot.resources.units import DNSMASQ
 from tests.bench.shown import figure, heading, judged
 from tests.netns.gadget_site import within
-from tests.netns.gateways import give_ufw_files
-from tests.netns.living import Living
-from tests.netns.served_lan import LAN, NOT_HERE, Bus, give_dnsmasq_its_folder, give_the_lan, has_way_out
-from tests.netns.tunnel_site import OWN, PI, ROUTED, ROUTER, SERVER, TunnelSite, tunnel_site
+from tests.netns.served_lan import CONFIG, has_way_out, lan_daemon
+from tests.netns.tunnel_site import TunnelSite, tunnel_site
 
 TIMES, LIMIT_S, LOST_S = 5, 10.0, 120.0
-
-CONFIG = f"""
-profile: gateway
-hostname: ipv6gw
-ssh: {{authorized_keys: []}}
-uplink: {{interface: eth0, address: {PI}/24, gateway: {ROUTER}, dns: [1.1.1.1]}}
-tunnel: {{server: {SERVER}, address: "{OWN}/64", routed: "{ROUTED}"}}
-lan: {{interface: lan0, address: {LAN}/24, dhcp4: {{range: 192.168.2.100-192.168.2.200}}}}
-"""
 
 
 def measure(folder: Path) -> None:
     """Print all of it; `folder` is empty."""
     heading(f"tunnel: it carries nothing any more, {TIMES} times, and then again")
-    with tunnel_site() as site:
-        give_the_lan(site)
-        bus = Bus()
-        living = Living(site.pi, folder, CONFIG, without=NOT_HERE, bus=bus)
-        give_ufw_files(site.pi)
-        site.pi.call(give_dnsmasq_its_folder)
-        with living:
-            rounds = [_round(site) for _ in range(TIMES)]
-        site.pi.call(bus.stop_unit, DNSMASQ)
+    with tunnel_site() as site, lan_daemon(site, folder, CONFIG) as living, living:
+        rounds = [_round(site) for _ in range(TIMES)]
     withdrawn_s, offered_s = (sorted(column) for column in zip(*rounds, strict=True))
     judged(
         "the tunnel dies → taken back from the LAN",

@@ -14,13 +14,11 @@ import pytest
 from appliance.well_known import BEYOND
 from firstboot.health.hysteresis import STEADY_S
 from firstboot.reconcile import State
-from firstboot.resources.units import DNSMASQ
 from tests.figures import Figure
 from tests.netns.gadget_site import within
-from tests.netns.gateways import give_ufw_files
 from tests.netns.living import Living
 from tests.netns.namespace import Namespace
-from tests.netns.served_lan import LAN, NOT_HERE, Bus, give_dnsmasq_its_folder, give_the_lan, has_way_out
+from tests.netns.served_lan import LAN, has_way_out, lan_daemon
 from tests.netns.tunnel_site import OWN, PI, ROUTED, ROUTER, SERVER
 from tests.netns.two_tunnels import (
     CLIENT,
@@ -96,17 +94,10 @@ def _listening(port: int) -> socket.socket:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     if os.geteuid() != 0:
         pytest.skip("network namespaces of a thread need root")
-    with two_tunnels() as made:
-        pi = made.site.pi
-        give_the_lan(made.site)
-        bus = Bus()
-        living = Living(pi, tmp_path_factory.mktemp("card"), CONFIG, without=NOT_HERE, bus=bus)
-        give_ufw_files(pi)
-        pi.call(give_dnsmasq_its_folder)
+    with two_tunnels() as made, lan_daemon(made.site, tmp_path_factory.mktemp("card"), CONFIG) as living:
         servers = [made.site.client.call(_listening, port) for port in (OPEN, SHUT)]
         with living:
             yield Site(made, living)
-        pi.call(bus.stop_unit, DNSMASQ)
         for server in servers:
             server.close()
 

@@ -14,29 +14,18 @@ import pytest
 
 from firstboot.health.hysteresis import STEADY_S
 from firstboot.reconcile import State
-from firstboot.resources.units import DNSMASQ
 from tests.figures import Figure
 from tests.netns.gadget_site import within
-from tests.netns.gateways import give_ufw_files
 from tests.netns.living import Living
 from tests.netns.namespace import Namespace
-from tests.netns.served_lan import LAN, NOT_HERE, Bus, give_dnsmasq_its_folder, give_the_lan, has_way_out
-from tests.netns.tunnel_site import ISP, OWN, PI, ROUTED, ROUTER, SERVER, TunnelSite, tunnel_site
+from tests.netns.served_lan import CONFIG, LAN, has_way_out, lan_daemon
+from tests.netns.tunnel_site import ISP, ROUTER, TunnelSite, tunnel_site
 
 pytestmark = pytest.mark.netns
 DUAL6, PORT = "2001:db8:ffff::80", 8080
 OFFERED_S, WITHDRAWN_S, ADVERTISED_S, FALL_BACK_S, DNS_GAP_S = 40.0, 20.0, 6.0, 1.0, 1.0
 QUERY = bytes.fromhex("00070100000100000000000006697076366777036c616e0000010001")
 """For the address of ipv6gw.lan."""
-
-CONFIG = f"""
-profile: gateway
-hostname: ipv6gw
-ssh: {{authorized_keys: []}}
-uplink: {{interface: eth0, address: {PI}/24, gateway: {ROUTER}, dns: [1.1.1.1]}}
-tunnel: {{server: {SERVER}, address: "{OWN}/64", routed: "{ROUTED}"}}
-lan: {{interface: lan0, address: {LAN}/24, dhcp4: {{range: 192.168.2.100-192.168.2.200}}}}
-"""
 
 
 @dataclass
@@ -73,16 +62,10 @@ def _listening(address: str) -> socket.socket:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     if os.geteuid() != 0:
         pytest.skip("network namespaces of a thread need root")
-    with tunnel_site() as made:
-        give_the_lan(made)
-        bus = Bus()
-        living = Living(made.pi, tmp_path_factory.mktemp("card"), CONFIG, without=NOT_HERE, bus=bus)
-        give_ufw_files(made.pi)
-        made.pi.call(give_dnsmasq_its_folder)
+    with tunnel_site() as made, lan_daemon(made, tmp_path_factory.mktemp("card"), CONFIG) as living:
         servers = [made.internet.call(_listening, DUAL6), made.isp.call(_listening, str(ISP))]
         with living:
             yield Site(made, living)
-        made.pi.call(bus.stop_unit, DNSMASQ)
         for server in servers:
             server.close()
 

@@ -37,6 +37,7 @@ from firstboot.tunnels.domain import Domain
 from firstboot.tunnels.said import said_of
 from firstboot.tunnels.told import Told
 from tests.netns.namespace import Namespace
+from tests.netns.tunnel_site import ip
 
 pytestmark = pytest.mark.netns
 KINDS: tuple[Kind[Any], ...] = (Tunnel(), Addresses(), Routes())
@@ -123,23 +124,18 @@ def _lay(pi: Namespace, client: Namespace, provider: Namespace, relay: Namespace
     for name, other, own in (("pi", pi, OWN), ("relay", relay, RELAY), ("customer", customer, CUSTOMER)):
         router = IPv4Network(f"{own}/24", strict=False)[254]
         provider.connect(f"to-{name}", other, "eth0")
-        _ip(provider, f"addr add {router}/24 dev to-{name}")
-        _ip(other, f"addr add {own}/24 dev eth0", f"route add default via {router} metric 100")
+        ip(provider, f"addr add {router}/24 dev to-{name}")
+        ip(other, f"addr add {own}/24 dev eth0", f"route add default via {router} metric 100")
     provider.program("sysctl", "-q", "net.ipv4.ip_forward=1")
-    _ip(customer, f"tunnel add 6rd mode sit local {CUSTOMER} ttl 64")
+    ip(customer, f"tunnel add 6rd mode sit local {CUSTOMER} ttl 64")
     for namespace in (pi, relay, customer):
         namespace.program("sysctl", "-q", "net.ipv6.conf.all.forwarding=1")
     for namespace in (relay, customer):
-        _ip(namespace, f"tunnel 6rd dev 6rd 6rd-prefix {DOMAIN.prefix} 6rd-relay_prefix 10.0.0.0/8", "link set 6rd up")
-        _ip(namespace, f"-6 route add {DOMAIN.prefix} dev 6rd")
-    _ip(relay, f"addr add {RELAY6}/128 dev lo", f"addr add {INTERNET}/128 dev lo")
-    _ip(customer, f"addr add {OF_CUSTOMER}/128 dev lo")
-    _ip(client, f"addr add {CLIENT}/64 dev eth0", f"-6 route add default via {INSIDE}")
-
-
-def _ip(namespace: Namespace, *commands: str) -> None:
-    for command in commands:
-        namespace.program("ip", *command.split())
+        ip(namespace, f"tunnel 6rd dev 6rd 6rd-prefix {DOMAIN.prefix} 6rd-relay_prefix 10.0.0.0/8", "link set 6rd up")
+        ip(namespace, f"-6 route add {DOMAIN.prefix} dev 6rd")
+    ip(relay, f"addr add {RELAY6}/128 dev lo", f"addr add {INTERNET}/128 dev lo")
+    ip(customer, f"addr add {OF_CUSTOMER}/128 dev lo")
+    ip(client, f"addr add {CLIENT}/64 dev eth0", f"-6 route add default via {INSIDE}")
 
 
 def test_the_kernel_has_what_is_wanted(site: Site) -> None:

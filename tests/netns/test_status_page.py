@@ -16,15 +16,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from firstboot.page.teller import LOOK_S
-from firstboot.resources.status_page import LIGHTTPD, StatusPage
-from firstboot.resources.units import DNSMASQ
+from firstboot.resources.status_page import StatusPage
 from tests.figures import Figure
+from tests.netns import served_lan
 from tests.netns.gadget_site import ROOT, within
-from tests.netns.gateways import give_ufw_files
 from tests.netns.living import Living
 from tests.netns.namespace import Namespace
-from tests.netns.served_lan import LAN, NOT_HERE, Bus, give_dnsmasq_its_folder, give_the_lan
-from tests.netns.tunnel_site import OWN, PI, ROUTED, ROUTER, SERVER, TunnelSite, tunnel_site
+from tests.netns.served_lan import LAN, NOT_HERE, lan_daemon
+from tests.netns.tunnel_site import OWN, PI, ROUTED, TunnelSite, tunnel_site
 from tests.page.browser import Browser, View, browsing
 
 pytestmark = pytest.mark.netns
@@ -32,14 +31,7 @@ pytestmark = pytest.mark.netns
 LAN6 = ROUTED.replace("/64", "1")
 NAME = "ipv6gw.home"
 KEY = "hunter2hunter2"
-CONFIG = f"""
-profile: gateway
-hostname: ipv6gw
-ssh: {{authorized_keys: []}}
-uplink: {{interface: eth0, address: {PI}/24, gateway: {ROUTER}, dns: [1.1.1.1]}}
-tunnel: {{server: {SERVER}, address: "{OWN}/64", routed: "{ROUTED}"}}
-lan: {{interface: lan0, address: {LAN}/24, domain: home, dhcp4: {{range: 192.168.2.100-192.168.2.200}}}}
-"""
+CONFIG = served_lan.CONFIG.replace("dhcp4:", "domain: home, dhcp4:")
 WELL = "Everything works"
 LEASES = Path("/var/lib/appliance-dnsmasq/leases")
 HOSTILE = "<img/src=x/onerror=alert(1)>"
@@ -98,13 +90,9 @@ def _server(pi: Namespace) -> str:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     if os.geteuid() != 0:
         pytest.skip("network namespaces of a thread need root")
-    with tunnel_site() as made:
-        give_the_lan(made)
-        bus = Bus()
-        without = [kind for kind in NOT_HERE if kind != StatusPage.name]
-        living = Living(made.pi, tmp_path_factory.mktemp("card"), CONFIG, without=without, bus=bus)
-        give_ufw_files(made.pi)
-        made.pi.call(give_dnsmasq_its_folder)
+    without = [kind for kind in NOT_HERE if kind != StatusPage.name]
+    folder = tmp_path_factory.mktemp("card")
+    with tunnel_site() as made, lan_daemon(made, folder, CONFIG, without=without) as living:
         static = ROOT / "overlays/base/usr/share/appliance"
         made.pi.program("sh", "-c", f"mkdir -p /run/static && cp -r {static} /run/static/")
         made.pi.program("mount", "-t", "overlay", "overlay", "-o", "lowerdir=/run/static:/usr/share", "/usr/share")
@@ -113,8 +101,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             within(CARRIES_S, lambda: found.ask() == 200)
             within(CARRIES_S, lambda: WELL in found.get("/"))
             yield found
-        for unit in (LIGHTTPD, DNSMASQ):
-            made.pi.call(bus.stop_unit, unit)
 
 
 @contextmanager

@@ -158,26 +158,28 @@ def _lay(site: TunnelSite) -> None:
     site.broker.connect("to-internet", site.internet, "eth0")
     for namespace in (site.home, site.isp, site.broker, site.internet):
         namespace.program("sysctl", "-q", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
-    _ip(site.pi, f"addr add {PI}/24 dev eth0", f"route add default via {ROUTER}", *_tun(f"{OWN}/64"))
-    _ip(site.pi, f"-6 route add default dev {TUNNEL}")
-    _ip(site.home, f"addr add {ROUTER}/24 dev eth0", f"addr add {PUBLIC}/30 dev wan", f"route add default via {ISP}")
+    ip(site.pi, f"addr add {PI}/24 dev eth0", f"route add default via {ROUTER}", *tun(f"{OWN}/64"))
+    ip(site.pi, f"-6 route add default dev {TUNNEL}")
+    ip(site.home, f"addr add {ROUTER}/24 dev eth0", f"addr add {PUBLIC}/30 dev wan", f"route add default via {ISP}")
     site.home.program("nft", "-f", "-", stdin=NAT)
-    _ip(site.isp, f"addr add {ISP}/30 dev to-home", "addr add 203.0.113.5/30 dev to-broker")
-    _ip(site.isp, f"route add {SERVER} via 203.0.113.6")
-    _ip(site.broker, "addr add 203.0.113.6/30 dev to-isp", f"addr add {SERVER}/32 dev lo", *_tun(f"{FAR_END}/64"))
-    _ip(site.broker, "route add default via 203.0.113.5", f"-6 route add {ROUTED} dev {TUNNEL}")
-    _ip(site.broker, "addr add 2001:db8:ffff::1/64 dev to-internet")
-    _ip(site.broker, *(f"-6 route add {host} via 2001:db8:ffff::80" for host in BEYOND))
-    _ip(site.internet, "addr add 2001:db8:ffff::80/64 dev eth0", "-6 route add default via 2001:db8:ffff::1")
-    _ip(site.internet, *(f"addr add {host}/128 dev lo" for host in BEYOND))
+    ip(site.isp, f"addr add {ISP}/30 dev to-home", "addr add 203.0.113.5/30 dev to-broker")
+    ip(site.isp, f"route add {SERVER} via 203.0.113.6")
+    ip(site.broker, "addr add 203.0.113.6/30 dev to-isp", f"addr add {SERVER}/32 dev lo", *tun(f"{FAR_END}/64"))
+    ip(site.broker, "route add default via 203.0.113.5", f"-6 route add {ROUTED} dev {TUNNEL}")
+    ip(site.broker, "addr add 2001:db8:ffff::1/64 dev to-internet")
+    ip(site.broker, *(f"-6 route add {host} via 2001:db8:ffff::80" for host in BEYOND))
+    ip(site.internet, "addr add 2001:db8:ffff::80/64 dev eth0", "-6 route add default via 2001:db8:ffff::1")
+    ip(site.internet, *(f"addr add {host}/128 dev lo" for host in BEYOND))
 
 
-def _tun(address: str) -> tuple[str, ...]:
+def tun(address: str, device: str = TUNNEL) -> tuple[str, ...]:
+    """What makes an end of a tunnel, with that address, for `ip`."""
     return (
-        f"tuntap add {TUNNEL} mode tun", f"link set {TUNNEL} mtu {MTU} up", f"addr add {address} dev {TUNNEL}",
+        f"tuntap add {device} mode tun", f"link set {device} mtu {MTU} up", f"addr add {address} dev {device}",
     )  # fmt: skip
 
 
-def _ip(namespace: Namespace, *commands: str) -> None:
+def ip(namespace: Namespace, *commands: str) -> None:
+    """Commands of ip(8)."""
     for command in commands:
         namespace.program("ip", *command.split())

@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network
 
 from appliance.well_known import BEYOND
 from tests.netns.namespace import Namespace
-from tests.netns.tunnel_site import MTU, PUBLIC, ROUTED, TUNNEL, TunnelSite, tunnel_site
+from tests.netns.tunnel_site import PUBLIC, ROUTED, TUNNEL, TunnelSite, ip, tun, tunnel_site
 
 FALLBACK = "tun6-fallback"
 OTHER_SERVER = IPv4Address("198.51.100.200")
@@ -68,14 +68,14 @@ def _lay(site: TunnelSite, other: Namespace) -> None:
     other.program("sysctl", "-q", *settings, "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
     site.isp.connect("to-other", other, "to-isp")
     other.connect("to-internet", site.internet, "eth1")
-    _ip(site.isp, "addr add 203.0.113.9/30 dev to-other", f"route add {OTHER_SERVER} via 203.0.113.10")
-    _ip(site.pi, f"-6 route del default dev {TUNNEL}", *_tun(f"{OTHER_OWN}/64"))
-    _ip(other, "addr add 203.0.113.10/30 dev to-isp", f"addr add {OTHER_SERVER}/32 dev lo")
-    _ip(other, "route add default via 203.0.113.9", *_tun(f"{OTHER_FAR_END}/64"))
-    _ip(other, f"-6 route add {OTHER_ROUTED} dev {FALLBACK}", "addr add 2001:db8:fffe::1/64 dev to-internet")
-    _ip(other, *(f"-6 route add {host} via 2001:db8:fffe::80" for host in (*BEYOND, "2001:db8:ffff::80")))
-    _ip(site.internet, "addr add 2001:db8:fffe::80/64 dev eth1", "-6 route add 2001:db8:bbbb::/48 via 2001:db8:fffe::1")
-    _ip(site.client, f"link set eth0 address {CLIENT_MAC}")
+    ip(site.isp, "addr add 203.0.113.9/30 dev to-other", f"route add {OTHER_SERVER} via 203.0.113.10")
+    ip(site.pi, f"-6 route del default dev {TUNNEL}", *tun(f"{OTHER_OWN}/64", FALLBACK))
+    ip(other, "addr add 203.0.113.10/30 dev to-isp", f"addr add {OTHER_SERVER}/32 dev lo")
+    ip(other, "route add default via 203.0.113.9", *tun(f"{OTHER_FAR_END}/64", FALLBACK))
+    ip(other, f"-6 route add {OTHER_ROUTED} dev {FALLBACK}", "addr add 2001:db8:fffe::1/64 dev to-internet")
+    ip(other, *(f"-6 route add {host} via 2001:db8:fffe::80" for host in (*BEYOND, "2001:db8:ffff::80")))
+    ip(site.internet, "addr add 2001:db8:fffe::80/64 dev eth1", "-6 route add 2001:db8:bbbb::/48 via 2001:db8:fffe::1")
+    ip(site.client, f"link set eth0 address {CLIENT_MAC}")
 
 
 def _begin(site: TunnelSite, other: Namespace) -> None:
@@ -84,14 +84,3 @@ def _begin(site: TunnelSite, other: Namespace) -> None:
     prefixes = [f"{OTHER_FAR_END - 1}/64", str(OTHER_ROUTED)]
     ends = ["--server", str(OTHER_SERVER), "--endpoint", str(PUBLIC)]
     site.begin_end("other", other, ends, prefixes, FALLBACK)
-
-
-def _tun(address: str) -> tuple[str, ...]:
-    return (
-        f"tuntap add {FALLBACK} mode tun", f"link set {FALLBACK} mtu {MTU} up", f"addr add {address} dev {FALLBACK}",
-    )  # fmt: skip
-
-
-def _ip(namespace: Namespace, *commands: str) -> None:
-    for command in commands:
-        namespace.program("ip", *command.split())
