@@ -26,6 +26,7 @@ DRIVERS = {"ecm": "cdc_ether", "rndis": "rndis_host", "ncm": "cdc_ncm"}
 USB = "/sys/devices/platform/dummy_hcd.0"
 LEASE_S = 30.0
 PATIENCE_S = 40.0
+DHCP_LOG = "/var/log/dhcpcd.log"
 
 FOUND = "import glob, sys; print(*glob.glob(sys.argv[1]))"
 LINKED = "import glob, os, sys; print(*map(os.readlink, glob.glob(sys.argv[1])))"
@@ -124,7 +125,11 @@ class Laptop(Computer):
             if self.has_adapter() and not self._has_carrier():
                 self.unplug()
                 self.plug()
+        try:
             return until(probe, what, timeout_s=timeout_s - first_s)
+        except TimeoutError as error:
+            error.add_note(self._happened())
+            raise
 
     def slaac(self, *, timeout_s: float = LEASE_S) -> list[IPv6Interface]:
         """Its addresses by SLAAC; TimeoutError if it gets none."""
@@ -185,6 +190,11 @@ class Laptop(Computer):
         except PermanentError:
             return False
         return True
+
+    def _happened(self) -> str:
+        """For whoever has waited in vain: what it has, and what its DHCP client did last."""
+        asked = (["ip", "address", "show", "dev", CABLE], ["tail", "-n", "30", DHCP_LOG])
+        return "\n".join(self.ask(argv).output for argv in asked)
 
     def _has_carrier(self) -> bool:
         return "LOWER_UP" in self.ip("link", "show", CABLE)[0]["flags"]

@@ -53,7 +53,7 @@ COMPUTER: Mapping[str, Tried | Elsewhere] = {
         "a Debian of its own", "tests/deb/test_builder.py", "apt-get"
     ),
     r"docker (build|run) .*": Elsewhere("a container", "tests/container/test_builder.py", "docker"),
-    r"appliance lab dist/.*": Elsewhere("QEMU", "tests/lab/test_session_verbs.py", "lab"),
+    r"appliance lab dist/.*": Elsewhere("QEMU", "tests/vm/test_tunnel_health.py", "commanding(gateway_image"),
     r"rpi-imager .*": Elsewhere("it has windows", "tests/image/test_manifest.py", "os_list"),
 }
 """Of the computer on which images are made: a fresh Debian with the sources in it."""

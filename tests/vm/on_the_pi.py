@@ -92,11 +92,18 @@ def says_of_the_tunnel(guest: Guest, words: str, *, of: str = "reach", timeout_s
     How far packets get is looked at now and then only, and a busy computer may lose what is told of it.
     """
 
+    heard: list[str] = []
+
     def said() -> bool:
         found = kind(guest, of)
-        return words in found.get("error", "") and bool(found["hint"])
+        heard[:] = [*heard[-19:], found.get("error", "")]
+        return words in heard[-1] and bool(found["hint"])
 
-    until(said, f"{of} says: {words}", timeout_s=timeout_s)
+    try:
+        until(said, f"{of} says: {words}", timeout_s=timeout_s)
+    except TimeoutError as error:
+        error.add_note("\n".join(["what it says is", *heard]))
+        raise
     assert words in guest.ask(["appliance", "status"]).output
 
 

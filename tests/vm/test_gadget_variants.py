@@ -45,7 +45,7 @@ def test_without_an_uplink(gadget: Plugged) -> None:
         on_the_pi.reaches_state(gadget.guest, "ready", timeout_s=on_the_pi.READY_S)
         own, laptop = own_on(gadget, BRIDGE), gadget.laptop
         assert own is not None and own.network.prefixlen == 28
-        laptop.until(lambda: is_on(laptop, own.network), "the laptop is on that network", timeout_s=60)
+        laptop.until(lambda: is_on(laptop, own.network), "the laptop is on that network", timeout_s=120)
         on_the_cable.offers_nothing(gadget.laptop, own)
         on_the_cable.has_its_name(gadget.laptop, gadget.guest.run("hostname").strip(), own)
 
@@ -77,7 +77,7 @@ def test_separate_networks(gadget: Plugged) -> None:
         own = until(lambda: own_on(gadget, "usb0"), "the Pi has an address there", timeout_s=60)
         assert own == IPv4Interface("10.55.0.1/29")
         laptop = gadget.laptop
-        laptop.until(lambda: is_on(laptop, own.network), "the laptop is on that half", timeout_s=60)
-        laptop.until(lambda: laptop.has_default_routes() == {4, 6}, "the laptop has its routes", timeout_s=60)
+        laptop.until(lambda: is_on(laptop, own.network), "the laptop is on that half", timeout_s=120)
+        laptop.until(lambda: laptop.has_default_routes() == {4, 6}, "the laptop has its routes", timeout_s=120)
         assert gadget.laptop.reaches(f"{on_the_cable.LINK_LOCAL}%{CABLE}")
         on_the_cable.reaches_the_internet(gadget.laptop)

@@ -92,7 +92,7 @@ def tell(figure: Figure, what: str, samples: Samples, *figures: str) -> None:
         f"booted image: {what}: {', '.join(figures)}; connected to a host of both families in {ever_s:.2f} s at most, "
         f"from {WITHDRAWN_S:g} s after it on in {longest_s:.2f} s"
     )
-    samples.check(FALL_BACK_S)
+    samples.check(FALL_BACK_S, breaks=2)
 
 
 def test_the_routers_public_address_is_another(gateway: Booted, calls_before: int, figure: Figure) -> None:
