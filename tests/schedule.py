@@ -1,23 +1,18 @@
 """A pytest plugin: which tests may run beside which, where there are several processes for them.
 
 Most of a test's time is spent waiting, so three run at a time. What shares a machine that was booted once stays
-together, and what counts the seconds of one has the computer for itself meanwhile.
+together.
 """
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path, PurePath
-from typing import IO
+from pathlib import PurePath
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-FOLDER = Path(__file__).parent.parent / ".cache"
 SHARED_MACHINE = "test_gadget"
 """The files of machines of this beginning share one."""
 NAMESPACES = ("appliance", "firstboot", "lab", "netns")
@@ -26,65 +21,6 @@ of them looks whether anything is mounted when it is over.
 """
 LONGEST_FIRST = (SHARED_MACHINE, "builds", "namespaces", "test_wifi.py", "test_gateway.py", "test_recovery.py")
 """So that nobody waits for the last one for long."""
-
-
-class _Computer:
-    """Tests hold the lock `tests` together, or one of them alone. Who wants it alone holds `next` while it waits, so
-    that no other test begins before it.
-    """
-
-    def __init__(self) -> None:
-        FOLDER.mkdir(exist_ok=True)
-        self._tests: IO[str] = (FOLDER / "tests.lock").open("a")
-        self._next: IO[str] = (FOLDER / "next.lock").open("a")
-
-    @contextmanager
-    def shared(self) -> Iterator[None]:
-        self._enter()
-        yield
-        fcntl.flock(self._tests, fcntl.LOCK_UN)
-
-    def _enter(self) -> None:
-        fcntl.flock(self._next, fcntl.LOCK_EX)
-        fcntl.flock(self._tests, fcntl.LOCK_SH)
-        fcntl.flock(self._next, fcntl.LOCK_UN)
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """For who holds it with others, and lets it go first: two that want it alone would wait for each other."""
-        fcntl.flock(self._tests, fcntl.LOCK_UN)
-        fcntl.flock(self._next, fcntl.LOCK_EX)
-        fcntl.flock(self._tests, fcntl.LOCK_EX)
-        fcntl.flock(self._next, fcntl.LOCK_UN)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._tests, fcntl.LOCK_SH)
-
-    def give_way(self) -> None:
-        """For who holds it with others: whoever waits to have it alone has it now."""
-        fcntl.flock(self._tests, fcntl.LOCK_UN)
-        self._enter()
-
-
-_COMPUTER = _Computer()
-
-
-def give_way() -> None:
-    """In a test of minutes, between two steps: nobody who wants to be alone has to wait for its end."""
-    _COMPUTER.give_way()
-
-
-def alone() -> AbstractContextManager[None]:
-    """No other test runs while the block does: for who counts seconds."""
-    return _COMPUTER.alone()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol() -> Iterator[None]:
-    """With what it sets up and takes down."""
-    with _COMPUTER.shared():
-        return (yield)
 
 
 def group(nodeid: str) -> str:

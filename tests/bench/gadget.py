@@ -18,10 +18,12 @@ from image.lab.laptop import Laptop
 from image.lab.tools import tools_drive
 from image.recipe import Recipe
 from tests.bench import daemon, early_unit, throughput
-from tests.bench.shown import figure, heading
-from tests.vm.gadgets import plugged_in, plugged_in_again, wired
+from tests.bench.shown import figure, heading, judged
+from tests.vm import on_the_cable
+from tests.vm.gadgets import Plugged, plugged_in, plugged_in_again, wired
 
 READY_S = 400.0
+WITHDRAWN_S = 5.0
 UNITS = (
     "lab.service",
     "systemd-modules-load.service",
@@ -51,6 +53,7 @@ def measure(folder: Path) -> None:
         first.laptop.lease(timeout_s=READY_S)
         with plugged_in_again(first) as second:
             _boot(second.laptop)
+            _without_uplink(second)
             daemon.measure(second.guest)
             throughput.measure(second)
             early_unit.measure(second.guest)
@@ -66,6 +69,16 @@ def _boot(laptop: Laptop) -> None:
         since = f"{began[unit]:.1f} s to " if unit in began else "until "  # some began before the journal did
         figure(f"  {unit}", f"{since}{ended[unit]:.1f} s")
     figure("verdict", verdict.verdict)
+
+
+def _without_uplink(plugged: Plugged) -> None:
+    """How long the laptop still sends into the cable what the Pi no longer has a way for."""
+    heading("gadget, its uplink is gone")
+    gone = {"its cable is pulled": plugged.guest.unplugged(), "its router is dead": plugged.home.router_dead()}
+    for what, broken in gone.items():
+        took_s = on_the_cable.withdraws_and_offers_again(plugged.laptop, "ecm", broken)
+        reached = took_s <= WITHDRAWN_S
+        judged(f"{what}: the laptop's routes go", f"{took_s:.2f} s", f"{WITHDRAWN_S:g} s", reached=reached)
 
 
 def _leased_s(guest: Guest) -> float:

@@ -31,7 +31,6 @@ from image.stage import Makes
 from image.stages import manifest
 from tests.figures import Figure
 from tests.image.built import config
-from tests.schedule import give_way
 
 pytestmark = pytest.mark.build
 
@@ -185,7 +184,6 @@ def test_killed_at_any_moment(site: Site, figure: Figure) -> None:
     seed, killed = time.time_ns(), 0
     turns = itertools.cycle(HOSTNAMES)
     for (stage, after_s), hostname in zip(moments(seconds, outputs, random.Random(seed)), turns, strict=False):
-        give_way()
         site.turn(hostname)
         site.forget_from(stage)
         killed += site.kill(stage, after_s)
