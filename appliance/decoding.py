@@ -43,7 +43,7 @@ def checked(data: bytes, file: str) -> str:
         )
     text = decoded(data)
     if not text.strip():
-        raise ConfigError([Problem(start, "the file is empty", "`appliance init` writes one to start from")])
+        raise ConfigError([Problem(start, "the file is empty", "`appliance init gateway` writes one to start from")])
     found = FORBIDDEN.search(text)
     if found:
         message = f"character U+{ord(found[0]):04X} cannot be in a text file"

@@ -45,9 +45,9 @@ examples:
       compressed with xz, and not compressed
 
 The image is DIR/appliance-PROFILE-armv6.img.zst for the Zero and Zero W, DIR/appliance-PROFILE-arm64.img.zst for all
-other boards, which one image serves. `appliance flash` writes it to a card. Beside it are .sha256, and .bmap, by which
-that and bmaptool(1) write only what a card needs. Other images of that name are removed: they would be older ones. A
-Pi 5 needs Raspberry Pi OS as the base.
+other boards, which one image serves. `appliance flash IMAGE` writes it to a card. Beside it are .sha256, and .bmap, by
+which that and bmaptool(1) write only what a card needs. Other images of that name are removed: they would be older
+ones. A Pi 5 needs Raspberry Pi OS as the base.
 """
 
 
@@ -180,7 +180,7 @@ def _configuration(file: Path | None, profile: str | None) -> tuple[str, bytes]:
     try:
         content = file.read_bytes()
     except OSError as error:
-        hint = "`appliance init -o FILE` writes one to start from"
+        hint = f"`appliance init {profile or Profile.GATEWAY} -o FILE` writes one to start from"
         raise InputError(f"{file} cannot be read: {error.strerror}", hint=hint) from error
     said = parse.parse_text(content, str(file)).appliance.profile
     if profile is not None and profile != said:

@@ -19,8 +19,8 @@ ABOUT = (
     "running Pi it is `/boot/appliance.yaml`; where the package was installed, it is `/etc/appliance/appliance.yaml`. "
     "It is read when the machine starts and as soon as it is saved.",
     "`appliance check FILE` says everything that is wrong with a file, each mistake with its line; a file with a "
-    "mistake is not used. `appliance init` writes one to start from, and `appliance schema` prints a JSON Schema for "
-    "editors.",
+    "mistake is not used. `appliance init PROFILE` writes one to start from, and `appliance schema` prints a JSON "
+    "Schema for editors.",
 )
 NOTATION = (
     "It is YAML, with settings, lists and values alone: anchors, tags and several documents are refused, and so is a "

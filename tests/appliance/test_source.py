@@ -62,8 +62,8 @@ def test_tabs_in_a_value_are_white_space() -> None:
 
 
 FATAL = {
-    "empty": ("", "1:1: the file is empty (`appliance init` writes one to start from)"),
-    "blank": (" \n\n", "1:1: the file is empty (`appliance init` writes one to start from)"),
+    "empty": ("", "1:1: the file is empty (`appliance init gateway` writes one to start from)"),
+    "blank": (" \n\n", "1:1: the file is empty (`appliance init gateway` writes one to start from)"),
     "comments": ("# nothing\n", "1:1: the file says nothing (profile: gateway, gadget or custom)"),
     "marker": ("---\n", "1:1: the file says nothing (profile: gateway, gadget or custom)"),
     "word": ("hello\n", "1:1: this is not a list of settings (name: value)"),
