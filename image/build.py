@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ from image.boards import ARMV6, DEBIAN
 from image.cache import retention
 from image.cache.keys import Keys
 from image.cache.store import DamagedError, Entry, Key, Store
-from image.events import Events
+from image.events import Events, duration
 from image.inside import emulation, namespaces
 from image.recipe import IMG, Recipe
 from image.run import require
@@ -104,7 +105,20 @@ def build(recipe: Recipe, store: Store, events: Events) -> None:
     make(stages, recipe, store, events)
     seconds = round(time.monotonic() - began, 3)
     image = recipe.file(recipe.formats[0])
-    events.result(image=str(image), size_bytes=image.stat().st_size, seconds=seconds)
+    size = image.stat().st_size
+    events.result(summary(image, size, seconds), image=str(image), size_bytes=size, seconds=seconds)
+
+
+def summary(image: Path, size_bytes: int, seconds: float) -> str:
+    """What is there now, and what to do with it."""
+    here = Path.cwd()
+    shown = image.relative_to(here) if image.is_relative_to(here) else image
+    words = shlex.quote(str(shown))
+    return (
+        f"{shown}: {size_bytes / 1e6:.0f} MB, made in {duration(seconds)}\n"
+        f"next: appliance flash {words}\n"
+        f"or try it first: appliance lab {words}"
+    )
 
 
 def make(plan: Plan, recipe: Recipe, store: Store, events: Events) -> None:
@@ -190,7 +204,7 @@ def _run(keys: Keys, events: Events) -> None:
                     _remove_outdated(keys)
                 began = time.monotonic()
                 place = scratch.enter_context(store.workplace())
-                with _interruption_told(stage, events):
+                with _end_told(stage, events):
                     _make(stage, place, keys, folders, events)
                 took[stage.name] = time.monotonic() - began
                 events.finished(stage.name, took[stage.name])
@@ -207,11 +221,17 @@ def _remove_outdated(keys: Keys) -> None:
 
 
 @contextmanager
-def _interruption_told(stage: Stage, events: Events) -> Iterator[None]:
+def _end_told(stage: Stage, events: Events) -> Iterator[None]:
+    """Say in which stage it breaks off, but for what is damaged, which is made again."""
     try:
         yield
     except KeyboardInterrupt:
         events.note(f"stopped in {stage.name}; what was complete before is kept, and the next build goes on from there")
+        raise
+    except DamagedError:
+        raise
+    except Exception:
+        events.failed(stage.name)
         raise
 
 

@@ -1,11 +1,14 @@
-"""What a build tells while it runs: progress on a terminal, plain lines elsewhere, or JSON events."""
+"""What a build tells while it runs: a line for each stage when it ends, and before that, on a terminal, how far it is;
+or JSON events.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -27,8 +30,12 @@ class Events:
     _tenth_told: tuple[str, int] = ("", 0)
 
     def started(self, stage: str) -> None:
-        """A stage begins."""
-        self._tell({"event": "start", "stage": stage}, f"{stage} …")
+        """A stage begins; people are told of it by one line, when it ends, in place of what a terminal shows now."""
+        if self.as_json:
+            self._tell({"event": "start", "stage": stage}, "")
+        elif self._is_drawn:
+            self._drawn_at = 0.0
+            self._draw(f"{stage} …")
 
     def planned(self, stage: str, seconds: float | None) -> None:
         """A stage would run; `seconds`: how long it took the last time."""
@@ -58,7 +65,23 @@ class Events:
 
     def finished(self, stage: str, seconds: float) -> None:
         """A stage is done."""
-        self._tell({"event": "done", "stage": stage, "seconds": round(seconds, 3)}, f"{stage}: {seconds:.1f} s")
+        self._tell({"event": "done", "stage": stage, "seconds": round(seconds, 3)}, f"{stage}: {duration(seconds)}")
+
+    def failed(self, stage: str) -> None:
+        """A stage broke off: for people; programs are not told of its end."""
+        if not self.as_json:
+            self._tell({}, f"{stage}: failed")
+
+    @contextmanager
+    def running(self, stage: str) -> Iterator[None]:
+        """Tell of a stage, which is the block, from its beginning to its end."""
+        began = time.monotonic()
+        self.started(stage)
+        try:
+            yield
+        finally:
+            self.clear()
+        self.finished(stage, time.monotonic() - began)
 
     def stamped(self, device: str, path: str, new_bytes: int, seconds: float) -> None:
         """The image of one device is there."""
@@ -77,24 +100,24 @@ class Events:
         """Something that the user should know."""
         self._tell({"event": "note", "text": text}, text)
 
-    def result(self, **facts: str | int | float) -> None:
-        """What the build left behind."""
-        self._tell({"event": "result", **facts}, "\n".join(f"{name}: {value}" for name, value in facts.items()))
+    def result(self, text: str, **facts: str | int | float) -> None:
+        """What is there now: in words for people, in facts for programs."""
+        self._tell({"event": "result", **facts}, text)
 
     def progress(self, what: str, done: int, total: int | None) -> None:
         """How far something is, in bytes; redrawn in place on a terminal, and silent elsewhere."""
         if self._is_drawn:
             self._draw(f"{what}: {_share(done, total)}{done / 1e6:.0f} MB")
 
-    def advanced(self, stage: str, done: int, total: int | None, seconds: float) -> None:
-        """How far a stage is that takes minutes, in bytes, `seconds` after it began: with how fast it is.
+    def advanced(self, stage: str, done: int, total: int | None, seconds: float, rate: float | None) -> None:
+        """How far a stage is that takes minutes, in bytes, `seconds` after it began.
 
-        Redrawn in place on a terminal, elsewhere told at every tenth of it.
+        `rate`: how many bytes a second; None while that cannot be judged. Redrawn in place on a terminal, elsewhere
+        told at every tenth of it.
         """
-        rate = done / seconds if seconds > 0 else 0.0
-        left = (total - done) / rate if total and rate else None
-        text = f"{stage}: {_share(done, total)}{done / 1e6:.0f} MB, {rate / 1e6:.1f} MB/s"
-        text += "" if left is None else f", {duration(left)} left"
+        text = f"{stage}: {_share(done, total)}{done / 1e6:.0f} MB"
+        if rate:
+            text += f", {rate / 1e6:.1f} MB/s" + (f", {duration((total - done) / rate)} left" if total else "")
         if self._is_drawn:
             self._draw(text)
             return
@@ -141,4 +164,7 @@ def _share(done: int, total: int | None) -> str:
 
 def duration(seconds: float) -> str:
     """As one says it."""
-    return f"{seconds:.1f} s" if seconds < LONG_S else f"{seconds / 60:.1f} min"
+    if seconds < LONG_S:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"

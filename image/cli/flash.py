@@ -10,7 +10,7 @@ from pathlib import Path
 from appliance import parse
 from appliance.errors import InputError
 from appliance.model import Appliance
-from image.events import Events
+from image.events import Events, duration
 from image.flash import target
 from image.flash.config import Config
 from image.flash.flash import Done, flash
@@ -104,7 +104,8 @@ def show_cards(image: Path, config: Path | None, events: Events) -> None:
 def tell(done: Done, path: Path, appliance: Appliance | None, events: Events) -> None:
     """Say what was done, and what to do next."""
     seconds, is_disk = round(done.seconds, 3), path.is_block_device()
-    events.result(device=str(path), written_bytes=done.written_bytes, seconds=seconds)
+    text = f"{path}: {done.written_bytes / 1e6:.0f} MB written and read back in {duration(done.seconds)}"
+    events.result(text, device=str(path), written_bytes=done.written_bytes, seconds=seconds)
     steps = []
     if is_disk:
         steps.append("it may be taken out now; if your desktop shows it, eject it there first")

@@ -15,7 +15,7 @@ from appliance import source
 from appliance.errors import ConfigError, InputError
 from appliance.source import TextNode
 from image.cache.store import remove
-from image.events import Events
+from image.events import Events, duration
 from image.output import full_disk_explained
 from image.stamp import checksum, device
 from image.stamp.blank import Blank, blank
@@ -49,7 +49,8 @@ def stamp(image: Path, devices: Sequence[Device], folder: Path, *, single: bool,
             events.stamped(one.name, str(targets[one.name]), taken, seconds)
             new_bytes += taken
     seconds = round(time.monotonic() - began, 3)
-    events.result(devices=len(devices), folder=str(folder), new_bytes=new_bytes, seconds=seconds)
+    text = f"{folder}: {len(devices)} stamped, {new_bytes / 1e6:.2f} MB new, in {duration(seconds)}"
+    events.result(text, devices=len(devices), folder=str(folder), new_bytes=new_bytes, seconds=seconds)
 
 
 def check_profile(before: bytes, devices: Sequence[Device], image: Path) -> None:
@@ -85,29 +86,26 @@ def _device(
 
 
 def _prepared(image: Path, room_bytes: int, work: Path, events: Events) -> Blank:
-    began, plain = time.monotonic(), work / "image.img"
-    events.started("open")
-    checksum.check(image)
-    try:
-        found = original(image, plain, lambda done, total: events.progress("decompressed", done, total))
-        prepared = blank(found, work, room_bytes)
-    except InputError as error:  # is about the file that the user gave, not about a temporary one
-        raise InputError(error.message.replace(str(plain), str(image)), hint=HINT) from error
-    events.finished("open", time.monotonic() - began)
-    return prepared
+    plain = work / "image.img"
+    with events.running("open"):
+        checksum.check(image)
+        try:
+            found = original(image, plain, lambda done, total: events.progress("decompressed", done, total))
+            return blank(found, work, room_bytes)
+        except InputError as error:  # is about the file that the user gave, not about a temporary one
+            raise InputError(error.message.replace(str(plain), str(image)), hint=HINT) from error
 
 
 def _shared(prepared: Blank, work: Path, events: Events) -> Shared:
-    events.started("compress")
-    began, file = time.monotonic(), work / device.SHARED
-    for done in device.share(prepared.rest(), prepared.rest_bytes, file):
-        events.progress("compressed", done, prepared.rest_bytes)
-    if prepared.original.packed is not None:
-        device.append(prepared.original.packed, prepared.original.packed_at, file)
-    with file.open("rb") as reader:
-        os.fsync(reader.fileno())
-        digest = hashlib.file_digest(reader, "sha256").hexdigest()
-    events.finished("compress", time.monotonic() - began)
+    file = work / device.SHARED
+    with events.running("compress"):
+        for done in device.share(prepared.rest(), prepared.rest_bytes, file):
+            events.progress("compressed", done, prepared.rest_bytes)
+        if prepared.original.packed is not None:
+            device.append(prepared.original.packed, prepared.original.packed_at, file)
+        with file.open("rb") as reader:
+            os.fsync(reader.fileno())
+            digest = hashlib.file_digest(reader, "sha256").hexdigest()
     return Shared(file, digest)
 
 

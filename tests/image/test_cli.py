@@ -10,8 +10,10 @@ import pytest
 
 from appliance import cli
 from appliance.errors import ConfigError, InputError
+from image.build import summary
 from image.cli.build import configure, default_cache, recipe_of
-from image.events import Events
+from image.events import Events, duration
+from image.flash.meter import Meter
 from image.stages import fetch
 
 SHA256 = "0" * 64
@@ -204,7 +206,7 @@ def test_events_are_one_json_object_a_line() -> None:
     events.started("packages")
     events.progress("downloaded", 1, 2)
     events.finished("packages", 1.23456)
-    events.result(image="a.img", size_bytes=3)
+    events.result("for people", image="a.img", size_bytes=3)
     assert [json.loads(line) for line in stream.getvalue().splitlines()] == [
         {"event": "start", "stage": "packages"},
         {"event": "done", "stage": "packages", "seconds": 1.235},
@@ -227,14 +229,76 @@ def test_progress_is_drawn_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -
 def test_a_stage_of_minutes_tells_how_fast_it_is_and_how_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     events = Events(stream)
-    for done in (1_000_000, 30_000_000, 31_000_000, 60_000_000):
-        events.advanced("write", done, 120_000_000, done / 15e6)
-    events.advanced("write", 1 << 28, None, 10)
+    events.advanced("write", 13_000_000, 120_000_000, 1.0, None)
+    for done in (30_000_000, 31_000_000, 60_000_000):
+        events.advanced("write", done, 120_000_000, done / 15e6, 15e6)
+    events.advanced("write", 1 << 28, None, 10, 1e6)
     assert stream.getvalue() == (
+        "write:  10 %  13 MB\n"
         "write:  25 %  30 MB, 15.0 MB/s, 6.0 s left\n"
         "write:  50 %  60 MB, 15.0 MB/s, 4.0 s left\n"
-        "write: 268 MB, 26.8 MB/s\n"
+        "write: 268 MB, 1.0 MB/s\n"
     )
     monkeypatch.setattr(stream, "isatty", lambda: True)
-    events.advanced("write", 61_000_000, 122_000_000, 61 / 15)
+    events.advanced("write", 61_000_000, 122_000_000, 61 / 15, 15e6)
     assert stream.getvalue().endswith("\r\x1b[K  write:  50 %  61 MB, 15.0 MB/s, 4.1 s left")
+
+
+def test_how_fast_it_is_is_told_once_that_can_be_judged() -> None:
+    """A first piece is small, and comes when a slow disk has done what was before."""
+    now, stream = [100.0], io.StringIO()
+    meter = Meter(Events(stream, as_json=False), "write", 100_000_000, clock=lambda: now[0])
+    for after_s, size in ((20, 4096), (1, 10_000_000), (1, 10_000_000), (1, 10_000_000), (5, 50_000_000)):
+        now[0] += after_s
+        meter.add(size)
+    assert stream.getvalue() == (
+        "write:  10 %  10 MB\n"
+        "write:  20 %  20 MB\n"
+        "write:  30 %  30 MB, 10.0 MB/s, 7.0 s left\n"
+        "write:  80 %  80 MB, 10.0 MB/s, 2.0 s left\n"
+    )
+
+
+def test_a_stage_has_one_line_when_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    events = Events(stream)
+    events.started("packages")
+    events.finished("packages", 373.4)
+    events.result("a.img: 3 MB", image="a.img", size_bytes=3_000_000)
+    assert stream.getvalue() == "packages: 6 min 13 s\na.img: 3 MB\n"
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    for stage in ("daemon", "overlay"):
+        stream.seek(0)
+        events.started(stage)
+        assert stream.getvalue().startswith(f"\r\x1b[K  {stage} …"), "shown at once, whatever was shown just before"
+        events.finished(stage, 1.23)
+        assert stream.getvalue().startswith(f"\r\x1b[K  {stage} …\r\x1b[K{stage}: 1.2 s\n")
+
+
+def test_a_stage_that_fails_leaves_no_open_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    events = Events(stream)
+    with pytest.raises(InputError), events.running("open"):
+        raise InputError("it is none")
+    assert stream.getvalue() == "\r\x1b[K  open …\r\x1b[K"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(7.84, "7.8 s"), (99.9, "99.9 s"), (120.0, "2 min"), (179.7, "3 min"), (612.846, "10 min 13 s")],
+)
+def test_a_duration_as_one_says_it(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+def test_a_build_says_what_is_there_and_what_to_do_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    image = tmp_path / "dist/appliance-gateway-arm64.img.zst"
+    assert summary(image, 309_023_659, 612.846) == (
+        "dist/appliance-gateway-arm64.img.zst: 309 MB, made in 10 min 13 s\n"
+        "next: appliance flash dist/appliance-gateway-arm64.img.zst\n"
+        "or try it first: appliance lab dist/appliance-gateway-arm64.img.zst"
+    )
+    elsewhere = summary(Path("/my images/a.img"), 1_500_000_000, 1.0)
+    assert elsewhere.splitlines()[1] == "next: appliance flash '/my images/a.img'"

@@ -189,8 +189,8 @@ def test_a_plan_says_how_long_it_will_take(recipe: Callable[..., Recipe], store:
     told = io.StringIO()
     plan.show(recipe(config=b"hostname: other\n"), store, Events(told))
     lines = told.getvalue().splitlines()
-    assert {"rootfs: unchanged", "boot: would run, about 2.5 min", "assemble: would run"} <= set(lines)
-    assert lines[-1] == "all: about 2.5 min, and assemble, manifest, never timed here"
+    assert {"rootfs: unchanged", "boot: would run, about 2 min 30 s", "assemble: would run"} <= set(lines)
+    assert lines[-1] == "all: about 2 min 30 s, and assemble, manifest, never timed here"
     plan.show(recipe(), store, Events(told := io.StringIO()))
     assert told.getvalue().splitlines()[-1] == "nothing would be done"
 

@@ -69,11 +69,8 @@ def test_what_turns_out_to_be_damaged_is_made_again(recipe: Callable[..., Recipe
         make(made(stage(FIRST, write), stage(SECOND, read, FIRST)), recipe(), store, Events(told))
     assert [line.split(":")[0] for line in log.read_text().splitlines()] == [
         f"{FIRST}",
-        f"{SECOND} …",
         f"the stored result of {FIRST} is damaged",
-        f"{FIRST} …",
         f"{FIRST}",
-        f"{SECOND} …",
         f"{SECOND}",
     ]
     assert (store.tree(first.key) / "file").read_bytes() == whole
@@ -99,6 +96,18 @@ def test_interrupted_it_says_where_it_stopped(recipe: Callable[..., Recipe], sto
     assert (tmp_path / "log").read_text().splitlines()[-1].startswith(f"stopped in {SECOND}; what was complete before")
     assert [entry.stage for entry in store.entries()] == [FIRST]
     assert list(store.work.iterdir()) == []
+
+
+def test_a_stage_that_fails_is_named(recipe: Callable[..., Recipe], store: Store, tmp_path: Path) -> None:
+    def failing(work: Work) -> None:
+        raise PermanentError("it was not to be")
+
+    with (tmp_path / "log").open("w") as told, pytest.raises(PermanentError):
+        make(made(stage(FIRST, write), stage(SECOND, failing, FIRST)), recipe(), store, Events(told))
+    assert [line.split(".")[0] for line in (tmp_path / "log").read_text().splitlines()] == [
+        f"{FIRST}: 0",
+        f"{SECOND}: failed",
+    ]
 
 
 def test_two_builds_of_one_cache_take_turns(recipe: Callable[..., Recipe], store: Store, tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def called(folder: Path, *words: str, before: Sequence[str] = ()) -> subprocess.
 
 
 PROBLEM = re.compile(r"\S+:\d+:\d+: (?!warning).+ \(.+\)")
-ASIDE = re.compile(r"[a-z_]+( …|: [\d.]+ s)|--force: .*|warning: .*|\S+: warning: .*")
+ASIDE = re.compile(r"[a-z_]+: ([\d.]+ s|failed)|--force: .*|warning: .*|\S+: warning: .*")
 """How far it is, and warnings."""
 
 
