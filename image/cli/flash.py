@@ -9,12 +9,14 @@ from pathlib import Path
 
 from appliance import parse
 from appliance.errors import InputError
-from appliance.model import Appliance
 from image.events import Events, duration
 from image.flash import target
-from image.flash.config import Config
-from image.flash.flash import Done, flash
-from image.flash.original import original
+from image.flash.config import Config, on_card
+from image.flash.ending import steps
+from image.flash.flash import Door, flash
+from image.flash.medium import opened
+from image.flash.original import Original, original
+from image.flash.target import Target
 
 DESCRIPTION = """\
 Write an image to a card, and read all of it back. Without DEVICE: list the disks that can be taken out.
@@ -30,7 +32,7 @@ examples:
   sudo appliance flash dist/appliance-gateway-arm64.img.zst /dev/sdX
       write to one of them; then edit appliance.yaml on its small partition
   sudo appliance flash dist/appliance-gateway-arm64.img.zst /dev/sdX --config appliance.yaml
-      with your configuration on it; if that has a mistake, nothing is written
+      with your configuration on it; if that has a mistake, or does not fit the image, nothing is written
   truncate -s 4G card.img && appliance flash dist/appliance-gateway-arm64.img.zst card.img --force
       into a file, for a virtual machine
 
@@ -60,10 +62,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write what the arguments say. Returns the exit code; raises ApplianceError."""
     events = Events(sys.stdout if arguments.json else sys.stderr, as_json=arguments.json)
-    config, appliance = config_of(arguments.config, events)
+    config = config_of(arguments.config, events)
     image = original(arguments.image)
-    if config is not None:
-        config.check_fits(image.profile, str(image.file))
+    content = on_card(image, config)
     if arguments.device is None:
         show_cards(arguments.image, arguments.config, events)
         return 0
@@ -72,20 +73,19 @@ def run(arguments: argparse.Namespace) -> int:
     for sentence in disk.overridden:
         events.note(sentence)
     disk.release()
-    done = flash(image, config, disk.path, events)
-    tell(done, disk.path, appliance, events)
+    write(image, config, content, disk, events)
     return 0
 
 
-def config_of(file: Path | None, events: Events) -> tuple[Config | None, Appliance | None]:
-    """The configuration that was given, and what it says. Raises ConfigError with all problems, or InputError."""
+def config_of(file: Path | None, events: Events) -> Config | None:
+    """The configuration that was given. Raises ConfigError with all that is wrong with it, or InputError."""
     if file is None:
-        return None, None
+        return None
     content = parse.content(file)
     parsed = parse.parse_text(content, str(file))
     for warning in parsed.warnings:
         events.note(f"warning: {warning}")
-    return Config(str(file), str(parsed.appliance.profile), content), parsed.appliance
+    return Config(str(file), str(parsed.appliance.profile), content)
 
 
 def show_cards(image: Path, config: Path | None, events: Events) -> None:
@@ -101,23 +101,15 @@ def show_cards(image: Path, config: Path | None, events: Events) -> None:
     events.note(f"to write to {device}, of which all is lost:\n  sudo {shlex.join(map(str, words))}")
 
 
-def tell(done: Done, path: Path, appliance: Appliance | None, events: Events) -> None:
-    """Say what was done, and what to do next."""
-    seconds, is_disk = round(done.seconds, 3), path.is_block_device()
-    text = f"{path}: {done.written_bytes / 1e6:.0f} MB written and read back in {duration(done.seconds)}"
-    events.result(text, device=str(path), written_bytes=done.written_bytes, seconds=seconds)
-    steps = []
-    if is_disk:
-        steps.append("it may be taken out now; if your desktop shows it, eject it there first")
-    if appliance is None:
-        again = " (put the card in again to see it)" if is_disk and not done.table_read else ""
-        steps.append(f"edit appliance.yaml on its small partition, bootfs{again}")
-    steps.append(f"put it in the Pi, and turn that on; {_where(appliance)}")
-    events.note("\n".join(steps))
+def write(
+    image: Original, config: Config | None, content: bytes | None, disk: Target, events: Events, *, door: Door = opened
+) -> None:
+    """Write to a disk, and say what was done, and what to do next. Raises InputError or PermanentError.
 
-
-def _where(appliance: Appliance | None) -> str:
-    name = appliance.hostname if appliance is not None else "HOSTNAME"
-    return (
-        f"after a minute or two `ssh pi@{name}.local` leads to it, and appliance-status.txt on the card says how it is"
-    )
+    `content` is of the appliance.yaml that it then has; `door` opens the disk.
+    """
+    done = flash(image, config, disk.path, events, door)
+    text = f"{disk.path}: {done.written_bytes / 1e6:.0f} MB written and read back in {duration(done.seconds)}"
+    facts = {"written_bytes": done.written_bytes, "seconds": round(done.seconds, 3)}
+    events.result(text, device=str(disk.path), **facts)
+    events.note("\n".join(steps(content, is_disk=disk.is_disk, table_read=done.table_read)))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from appliance.errors import InputError
 from image.disk.layout import SECTOR_BYTES
 from image.disk.partitions import FAT32_TYPES
+from image.flash.content import anywhere
 from image.flash.copying import Chunk
-from image.flash.fat_file import File, Read, volume
+from image.flash.fat_file import File, NoFileError, Read, volume
+from image.flash.original import Original
 from image.stages.bootfs import CONFIG
 from image.stamp.stamp import profile_of
 
@@ -37,21 +39,41 @@ class Config:
                 hint=f"take an image that was built with --profile {self.profile}",
             )
 
-    def chunks(self, head: bytes, read: Read, image: str, now: datetime) -> Iterable[Chunk]:
+    def chunks(self, head: bytes, read: Read, now: datetime) -> Iterable[Chunk]:
         """What to write on a disk that has the image, so that it has this configuration.
 
-        `head` is the image's beginning. Raises InputError if the image has no place for it, or another profile.
+        `head` is the image's beginning. Raises InputError if the image has no place for it.
         """
-        there = File(volume(boot_at(head), read), CONFIG, read)
-        self.check_fits(profile_of(there.content(), CONFIG), image)
-        return there.replaced(self.content, now)
+        return File(volume(boot_at(head), read), CONFIG, read).replaced(self.content, now)
+
+
+def on_card(image: Original, config: Config | None) -> bytes | None:
+    """The appliance.yaml that a card will have: the one that is given, or the image's own, or None if that has none.
+
+    Raises InputError if the file is no image of a disk, or damaged, or if what is given is not for it. That is known
+    only from the image's own appliance.yaml, for which 100 MB are unpacked: of a .zst in a fifth of a second.
+    """
+    head = image.head()
+    with anywhere(image.file, image.packed) as read:
+        try:
+            there = File(volume(boot_at(head), read), CONFIG, read)
+        except NoFileError:
+            if config is not None:
+                raise
+            return None
+        own = there.content()
+        if config is None:
+            return own
+        config.check_fits(profile_of(own, CONFIG), str(image.file))
+        there.replaced(config.content, datetime.now(UTC))  # raises if there is no room for it
+    return config.content
 
 
 def boot_at(head: bytes) -> int:
-    """Where the first FAT32 partition begins, in bytes, by the MBR at the beginning of an image. Raises InputError."""
+    """Where the first FAT32 partition begins, in bytes, by the MBR at the beginning of an image. Raises NoFileError."""
     if head[510:512] == b"\x55\xaa":
         for at in range(TABLE, TABLE + ENTRIES * ENTRY_BYTES, ENTRY_BYTES):
             kind, start = struct.unpack_from("<B3xI", head, at + 4)
             if kind in FAT32_TYPES:
                 return int(start) * SECTOR_BYTES
-    raise InputError("the image has no FAT32 partition", hint="give an image that `appliance build` made")
+    raise NoFileError("the image has no FAT32 partition", hint="give an image that `appliance build` made")

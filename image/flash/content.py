@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from appliance.errors import InputError
 from image.disk import decompress
 
 STEP_BYTES = 1 << 22
+AGAIN = "build or download it again"
 
 
 class Content(Protocol):
@@ -76,6 +77,30 @@ def content(file: Path, packed: str) -> Iterator[Content]:
         yield _Packed(decompress.content(file, lambda *_: None))
 
 
+@contextmanager
+def anywhere(file: Path, packed: str) -> Iterator[Callable[[int, int], bytes]]:
+    """What reads `size` bytes from a place in the content, which of a compressed file is quick only going forwards.
+
+    Reading raises InputError also where the content ends before.
+    """
+    with ExitStack() as stack:
+        reader, position = stack.enter_context(content(file, packed)), 0
+
+        def read(at: int, size: int) -> bytes:
+            nonlocal reader, position
+            if at < position:
+                stack.close()
+                reader, position = stack.enter_context(content(file, packed)), 0
+            reader.skip(at - position)
+            data = reader.read(size)
+            position = at + len(data)
+            if len(data) < size:
+                raise InputError(f"{file} is cut short: its content has no byte {position}", hint=AGAIN)
+            return data
+
+        yield read
+
+
 def _zstandard(file: Path) -> Iterator[bytes]:
     """In small parts: a megabyte of one frame may have gigabytes of zeros in it."""
     with file.open("rb") as packed:
@@ -84,4 +109,4 @@ def _zstandard(file: Path) -> Iterator[bytes]:
             while part := reader.read(STEP_BYTES):
                 yield part
         except zstandard.ZstdError as error:
-            raise InputError(f"{file} is damaged: {error}", hint="build or download it again") from error
+            raise InputError(f"{file} is damaged: {error}", hint=AGAIN) from error

@@ -22,12 +22,17 @@ LAST = 0x0FFFFFF8
 """A number in the table from here on: the file has no more clusters."""
 NUMBER = 0x0FFFFFFF
 """The bits of an entry in the table that are the cluster's number."""
+NUMBER_BYTES = 4
 FIRST_CLUSTER = 2
 LONG_NAME, LABEL = 0x0F, 0x08
 UNKNOWN = 0xFFFFFFFF
 
 Read = Callable[[int, int], bytes]
 """`size` bytes from a place on the disk, both multiples of a sector."""
+
+
+class NoFileError(InputError):
+    """There is no such file, or no file system that could have it."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +70,18 @@ class Entry:
 
 
 def volume(at: int, read: Read) -> Volume:
-    """The file system that begins at `at`. Raises InputError if it is no FAT32."""
+    """The file system that begins at `at`. Raises NoFileError if it is no FAT32, InputError if it is damaged."""
     sector = read(at, SECTOR)
     if sector[510:512] != b"\x55\xaa" or sector[82:87] != b"FAT32" or sector[11:13] != b"\x00\x02":
-        raise InputError("the image's first partition has no FAT32 file system", hint="is it an image for a Pi?")
+        raise NoFileError("the image's first partition has no FAT32 file system", hint="is it an image for a Pi?")
     cluster_sectors, reserved, tables = struct.unpack_from("<BHB", sector, 13)
     sectors, table_sectors = struct.unpack_from("<II", sector, 32)
     root_cluster, information = struct.unpack_from("<IH", sector, 44)
+    if not cluster_sectors or table_sectors > sectors:
+        raise _damaged()
     clusters = (sectors - reserved - tables * table_sectors) // cluster_sectors
+    if clusters + FIRST_CLUSTER > table_sectors * SECTOR // NUMBER_BYTES:
+        raise _damaged()
     return Volume(at, cluster_sectors, reserved, tables, table_sectors, root_cluster, information, clusters)
 
 
@@ -80,7 +89,7 @@ class File:
     """A file in the root folder, and what may be said of it. Reads; what is to be written is returned."""
 
     def __init__(self, volume: Volume, name: str, read: Read) -> None:
-        """Raises InputError if it is not there, or the file system is damaged."""
+        """Raises NoFileError if it is not there, InputError if the file system is damaged."""
         self._volume = volume
         self._read = read
         self._table = array("I", read(volume.at + volume.reserved * SECTOR, volume.table_sectors * SECTOR))
@@ -150,7 +159,7 @@ class File:
                 high, low = struct.unpack_from("<H4xH", entry, 20)
                 return Entry(at, high << 16 | low, struct.unpack_from("<I", entry, 28)[0])
             long = ""
-        raise InputError(
+        raise NoFileError(
             f"the image has no {name} on its first partition", hint="give an image that `appliance build` made"
         )
 
@@ -168,7 +177,7 @@ class File:
         """The clusters of a file or folder, the first of which is `number`."""
         for _ in range(self._volume.clusters):
             if not FIRST_CLUSTER <= number < FIRST_CLUSTER + self._volume.clusters:
-                raise InputError("the image's first partition is damaged", hint="build or download it again")
+                raise _damaged()
             yield number
             number = self._table[number] & NUMBER
             if number >= LAST:
@@ -182,6 +191,10 @@ class File:
         if len(found) < count:
             raise InputError("the image's first partition is full", hint="build it again")
         return found
+
+
+def _damaged() -> InputError:
+    return InputError("the image's first partition is damaged", hint="build or download it again")
 
 
 def _part_of_name(entry: bytes) -> str:

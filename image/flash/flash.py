@@ -13,7 +13,7 @@ from pathlib import Path
 from appliance.errors import ApplianceError, InputError, PermanentError
 from image.events import Events
 from image.flash import copying, room
-from image.flash.config import Config, boot_at
+from image.flash.config import Config
 from image.flash.copying import Chunk, Written
 from image.flash.medium import BLOCK_BYTES, Medium, opened
 from image.flash.meter import measured
@@ -36,12 +36,11 @@ class Done:
 def flash(image: Original, config: Config | None, path: Path, events: Events, door: Door = opened) -> Done:
     """Write `image` to the disk at `path`, with the configuration if there is one, and compare all of it.
 
-    The disk's first block comes last: until everything else was read back, the disk has no partition table.
+    That they belong together was looked at before (`config.on_card`). The disk's first block comes last: until
+    everything else was read back, the disk has no partition table.
     Raises InputError or PermanentError; what is said then tells whether the disk can still be used.
     """
-    began, beginning = time.monotonic(), image.head()
-    if config is not None:
-        boot_at(beginning)
+    began = time.monotonic()
     with door(path) as disk:
         if image.size_bytes is not None and image.size_bytes > disk.size_bytes:
             refused = too_small(image.size_bytes, disk.size_bytes)
@@ -49,7 +48,7 @@ def flash(image: Original, config: Config | None, path: Path, events: Events, do
         with _use_explained(path):
             head, written = _write(image, disk, events)
             _verify(written, disk, events)
-            rest = _finish(head, config, image, disk, events)
+            rest = _finish(head, config, disk, events)
         table_read = _table_read(disk)
     size = sum(one.size for one in (*written, *rest) if not one.behind_image)
     return Done(size, table_read, time.monotonic() - began)
@@ -94,13 +93,12 @@ def _verify(written: list[Written], disk: Medium, events: Events) -> None:
             meter.add(size)
 
 
-def _finish(head: bytes, config: Config | None, image: Original, disk: Medium, events: Events) -> list[Written]:
+def _finish(head: bytes, config: Config | None, disk: Medium, events: Events) -> list[Written]:
     """Write the configuration, and then the first block; and compare these."""
     with measured(events, "finish", None):
         chunks: list[Chunk] = []
         if config is not None:
-            now = datetime.now(UTC)
-            chunks = list(config.chunks(head, lambda at, size: copying.read(disk, at, size), str(image.file), now))
+            chunks += config.chunks(head, lambda at, size: copying.read(disk, at, size), datetime.now(UTC))
         for chunk in chunks:
             copying.write(disk, chunk)
         copying.flush(disk)

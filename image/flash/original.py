@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,12 @@ from appliance.errors import InputError
 from image.disk import bmap, decompress
 from image.disk.bmap import BlockMap, Range
 from image.flash import xz
-from image.flash.content import content
+from image.flash.content import AGAIN, content
 from image.flash.copying import Chunk
 from image.flash.medium import BLOCK_BYTES, CHUNK_BYTES
 from image.stamp import checksum
 from image.stamp.frames import frames, is_whole
 
-AGAIN = "build or download it again"
-OURS = re.compile(r"appliance-([a-z]+)-[a-z0-9]+\.img")
 SECTOR_BYTES = 512
 
 
@@ -38,12 +35,6 @@ class Original:
     def to_write_bytes(self) -> int | None:
         """How much of it a card needs."""
         return self.block_map.mapped_bytes if self.block_map else self.size_bytes
-
-    @property
-    def profile(self) -> str:
-        """The profile that it is for, by the name that a build gives it; empty if it has another."""
-        named = OURS.match(self.file.name)
-        return named[1] if named else ""
 
     def check(self) -> None:
         """Compare the file with the .sha256 beside it, where its content cannot be checked while it is written.

@@ -27,6 +27,8 @@ class Target:
     overridden: Sequence[str]
     """What --force overrides, a sentence each."""
     mounts: Sequence[str] = ()
+    is_disk: bool = True
+    """Whether it is not a file in place of one."""
 
     def release(self) -> None:
         """Unmount what is mounted. Raises InputError if a program uses it."""
@@ -49,8 +51,10 @@ def target(path: Path, image: Original, *, force: bool) -> Target:
         raise InputError(f"{path} is not a disk", hint=LIST)
     if path.samefile(image.file):
         raise InputError(f"{path} is the image itself", hint=LIST)
-    found = Refusal("is a file, not a disk", f"--force, if you mean it; {LIST}", "its content is replaced")
-    return Target(path, refusal.check(str(path), [found], force=force))
+    found = [Refusal("is a file, not a disk", f"--force, if you mean it; {LIST}", "its content is replaced")]
+    if image.size_bytes is not None and image.size_bytes > about.st_size:
+        found.append(refusal.too_small(image.size_bytes, about.st_size))
+    return Target(path, refusal.check(str(path), found, force=force), is_disk=False)
 
 
 def disk_target(path: Path, number: str, image: Original, *, force: bool, root: Path) -> Target:

@@ -9,9 +9,10 @@ import pytest
 
 from image.build import stages
 from image.cache.store import Store
+from image.flash.ending import steps
 from image.recipe import PROJECT, Recipe
 from tests.docs.drawing import COLUMNS, PROMPT, svg, text_of
-from tests.docs.pictures import DRAWINGS, FOLDER, LONG, drawn
+from tests.docs.pictures import DRAWINGS, EXAMPLES, FOLDER, LONG, drawn
 
 PAGES = (PROJECT / "README.md", *(PROJECT / "docs").glob("*.md"))
 
@@ -29,6 +30,13 @@ def test_a_build_has_the_stages_of_today(name: str) -> None:
     names = [stage.name for stage in stages(Recipe(config=b""), Store(PROJECT / ".cache/none"))]
     places = [shown.find(f"{stage}:") for stage in names]
     assert -1 not in places and places == sorted(places), "`make pictures ALL=1` draws it anew"
+
+
+def test_what_is_said_of_a_card_is_that_of_today() -> None:
+    """The card of the picture has an appliance.yaml that is filled in, and its partitions can be seen."""
+    said = "".join(steps((EXAMPLES / "gateway.yaml").read_bytes(), is_disk=True, table_read=True))
+    shown = text_of((FOLDER / "flash.svg").read_text(encoding="utf-8"))
+    assert shown.endswith(re.sub(r"\s", "", said)), "`make pictures ALL=1` draws it anew"
 
 
 def test_every_picture_is_shown_and_every_one_that_is_shown_is_there() -> None:

@@ -7,6 +7,7 @@ import json
 import lzma
 import os
 import signal
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -15,12 +16,16 @@ import pytest
 import zstandard
 
 from appliance import cli
-from image.disk import bmap, partitions, pieces
+from appliance.model import Profile
+from appliance.starting import starting_config
+from image.disk import bmap, fat, partitions, pieces
 from image.disk.layout import SECTOR_BYTES
 from image.flash import target
+from image.flash.fat_file import volume
 from image.flash.medium import CHUNK_BYTES, Opened, opened
 from image.run import run
-from tests.image.built import EXAMPLES, OLD_SECRET, Built, config
+from tests.docs import card as in_place_of_a_card
+from tests.image.built import EPOCH, EXAMPLES, OLD_SECRET, Built, config
 from tests.image.flashing import MIB, MadeUp, card
 from tests.image.stamping import boot_of, contents, in_frames
 
@@ -79,8 +84,12 @@ def test_a_card_has_the_image_and_the_configuration(image: Path, disk: Path, tmp
     run(["cmp", f"--bytes={image.stat().st_size - root}", f"--ignore-initial={root}", image, disk])
     assert SECRET not in done.stdout + done.stderr
     assert f"--force: {disk} is a file, not a disk; its content is replaced" in done.stderr
-    assert "ssh pi@mine.local" in done.stderr
-    assert "edit appliance.yaml" not in done.stderr
+    assert f"{disk}: {image.stat().st_size / 1e6:.0f} MB written and read back in " in done.stderr
+    assert done.stderr.splitlines()[-2:] == [
+        "it has your appliance.yaml",
+        "put it in the Pi, and turn that on; after a minute or two: ssh pi@mine.local, and appliance-status.txt on the "
+        "card says how it is",
+    ]
 
 
 @pytest.mark.parametrize("kind", ["zst", "xz"])
@@ -91,7 +100,70 @@ def test_a_card_has_the_image_however_it_is_packed(kind: str, image: Path, disk:
     assert done.returncode == 0, done.stderr
     run(["cmp", f"--bytes={image.stat().st_size}", image, disk])
     assert disk.stat().st_size == SIZE
-    assert "edit appliance.yaml on its small partition, bootfs" in done.stderr
+    assert "ssh pi@old.local" in done.stderr, "the image has one that is filled in"
+
+
+def with_boot(image: Path, folder: Path, boot: Path) -> Path:
+    """A copy of the image with another first partition."""
+    copy = folder / "mine.img"
+    copy.write_bytes(image.read_bytes())
+    partitions.place(boot, copy, partitions.read_table(image).boot_start)
+    return copy
+
+
+def test_what_is_not_filled_in_yet_is_told_with_its_place(image: Path, disk: Path, tmp_path: Path) -> None:
+    text = starting_config(Profile.GADGET, {})
+    unfilled = with_boot(image, tmp_path, Built(tmp_path).boot(text.encode()))
+    done = appliance("flash", unfilled, disk, "--force")
+    assert done.returncode == 0, done.stderr
+    told = done.stderr.splitlines()
+    first = told.index("edit appliance.yaml on its small partition, bootfs:")
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if "<" in line and number > 3]
+    assert [line.partition(":")[0] for line in told[first + 1 : -1]] == [f"  line {number}" for number in lines]
+    assert told[first + 1].endswith("ssh.authorized_keys[0] is not filled in yet: an ssh public key")
+    assert "ssh pi@HOSTNAME.local" in told[-1]
+
+
+def test_an_image_of_others_is_written_but_no_configuration_to_it(image: Path, disk: Path, tmp_path: Path) -> None:
+    boot = Built(tmp_path).boot(config("mine"))
+    fat.remove(boot, "appliance.yaml")
+    others = with_boot(image, tmp_path, boot)
+    refused = appliance("flash", others, disk, "--config", given(tmp_path), "--force")
+    assert refused.returncode == 2
+    assert "error: the image has no appliance.yaml on its first partition\nhint: " in refused.stderr
+    assert disk.stat().st_blocks == 0
+    done = appliance("flash", others, disk, "--force")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "put it in the Pi, and turn that on"
+
+
+def test_a_configuration_for_which_there_is_no_room_writes_nothing(image: Path, disk: Path, tmp_path: Path) -> None:
+    boot = Built(tmp_path).boot(config("mine"))
+    with boot.open("rb") as reader:
+        about = volume(0, lambda at, size: reader.read(size))
+        reader.seek((about.information * 512) + 488)
+        (free,) = struct.unpack("<I", reader.read(4))
+    filling = tmp_path / "filling"
+    with filling.open("wb") as writer:
+        writer.truncate(free * about.cluster_bytes)
+    fat.add(boot, [filling], epoch=EPOCH)
+    full = with_boot(image, tmp_path, boot)
+    done = appliance("flash", full, disk, "--config", given(tmp_path), "--force")
+    assert done.returncode == 2
+    assert done.stderr == "error: the image's first partition is full\nhint: build it again\n"
+    assert disk.stat().st_blocks == 0
+
+
+def test_of_a_card_it_is_said_when_it_may_be_taken_out(
+    image: Path, disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_place_of_a_card.main(str(image), str(disk))
+    told = capsys.readouterr().err.splitlines()
+    assert told[-3].startswith(f"/dev/sdX: {image.stat().st_size / 1e6:.0f} MB written and read back in ")
+    assert told[-2] == (
+        "it has your appliance.yaml; it may be taken out now; if your desktop shows it, eject it there first"
+    )
+    run(["cmp", f"--bytes={image.stat().st_size}", image, disk])
 
 
 def test_progress_as_json_is_one_object_a_line(image: Path, disk: Path) -> None:
@@ -127,13 +199,39 @@ def test_a_configuration_for_another_profile_writes_nothing(image: Path, disk: P
     assert disk.stat().st_blocks == 0
 
 
-def test_a_profile_that_only_the_images_own_configuration_tells(image: Path, disk: Path, tmp_path: Path) -> None:
-    (tmp_path / "renamed.img").symlink_to(image)
-    done = appliance("flash", tmp_path / "renamed.img", disk, "--config", EXAMPLES / "gadget.yaml", "--force")
+@pytest.mark.parametrize("packed", ["", ".zst"])
+def test_the_profile_is_the_images_own_whatever_it_is_called(
+    packed: str, image: Path, disk: Path, tmp_path: Path
+) -> None:
+    renamed = tmp_path / f"appliance-gadget-arm64.img{packed}"
+    renamed.write_bytes(in_frames(image) if packed else image.read_bytes())
+    done = appliance("flash", renamed, disk, "--config", EXAMPLES / "gadget.yaml", "--force")
     assert done.returncode == 2
-    assert "was built for gateway; what is on" in done.stderr
-    with disk.open("rb") as reader:
-        assert reader.read(4096) == bytes(4096)
+    assert f"gadget.yaml is for the profile gadget, and {renamed} was built for gateway\nhint: " in done.stderr
+    assert "its content is replaced" not in done.stderr
+    assert disk.stat().st_blocks == 0
+
+
+@pytest.mark.parametrize("with_a_device", [True, False])
+def test_what_is_no_image_is_said_before_anything_is_looked_for(
+    with_a_device: bool, disk: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").write_bytes(b"text" * 5000)
+    words: list[str | Path] = [disk, "--force"] if with_a_device else []
+    done = appliance("flash", tmp_path / "notes.txt", *words)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: {tmp_path}/notes.txt is no image of a disk\nhint: give an image that `appliance build` made\n"
+    )
+    assert disk.stat().st_blocks == 0
+
+
+def test_a_file_that_is_too_small_is_said_before_its_content_is_to_be_replaced(image: Path, tmp_path: Path) -> None:
+    small = card(tmp_path, MIB, before=b"kept")
+    done = appliance("flash", image, small, "--force")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {small} is too small: the image needs ")
+    assert small.read_bytes() == b"kept".ljust(MIB, b"\0")
 
 
 def test_an_image_that_is_not_what_its_checksum_says_writes_nothing(image: Path, disk: Path, tmp_path: Path) -> None:

@@ -103,6 +103,16 @@ def test_what_is_no_file_system_is_refused(tmp_path: Path) -> None:
         disk.replace(b"x")
 
 
+@pytest.mark.parametrize(("at", "field"), [(13, b"\0"), (32, b"\xff\xff\xff\x7f"), (36, b"\x01\0\0\0")])
+def test_sizes_that_cannot_be_are_refused(at: int, field: bytes, tmp_path: Path) -> None:
+    disk = Partition(tmp_path)
+    with disk.file.open("r+b") as writer:
+        writer.seek(at)
+        writer.write(field)
+    with pytest.raises(InputError, match="is damaged"):
+        disk.replace(b"x")
+
+
 def test_a_chain_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
     disk = Partition(tmp_path)
     disk.put(SECRET * 200)

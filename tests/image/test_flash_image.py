@@ -17,6 +17,7 @@ from appliance.errors import InputError
 from image.disk import bmap
 from image.disk.frames import FORMATS
 from image.flash import xz
+from image.flash.content import anywhere
 from image.flash.medium import CHUNK_BYTES
 from image.flash.original import original
 from tests.image.flashing import MIB, content, mapped, with_its_checksum
@@ -238,10 +239,12 @@ def test_without_a_block_map_the_file_is_checked_first(tmp_path: Path) -> None:
     original(image).check()
 
 
-@pytest.mark.parametrize(
-    ("name", "profile"),
-    [("appliance-gadget-armv6.img.zst", "gadget"), ("appliance-gateway-arm64.img", "gateway"), ("raspios.img", "")],
-)
-def test_the_profile_by_the_name(name: str, profile: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_bytes(CONTENT)
-    assert original(tmp_path / name).profile == profile
+@pytest.mark.parametrize("name", PACKED)
+def test_it_is_read_anywhere_in_it(name: str, tmp_path: Path) -> None:
+    file = tmp_path / f"image.{name}"
+    file.write_bytes(PACKED[name]())
+    with anywhere(file, original(file).packed) as read:
+        for at, size in ((512, 512), (8 * MIB, 1024), (9 * MIB, 512), (MIB, 512), (5 * MIB, MIB), (0, 512)):
+            assert read(at, size) == CONTENT[at : at + size]
+        with pytest.raises(InputError, match=f"is cut short: its content has no byte {len(CONTENT)}"):
+            read(len(CONTENT) - 512, 1024)

@@ -145,12 +145,19 @@ def test_what_is_built_in_is_written_to_if_that_is_meant(made: MadeUp, image: Or
 
 
 def test_a_file_is_written_to_if_that_is_meant(tmp_path: Path, image: Original) -> None:
-    file = card(tmp_path)
+    file = card(tmp_path, 2 * GB)
     with pytest.raises(InputError, match="card is a file, not a disk"):
         target(file, image, force=False)
     assert target(file, image, force=True).overridden == [
         f"--force: {file} is a file, not a disk; its content is replaced"
     ]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_that_is_too_small_is_refused(force: bool, tmp_path: Path, image: Original) -> None:
+    with pytest.raises(InputError, match="is too small: the image needs 2000 MB, it has 34") as caught:
+        target(card(tmp_path), image, force=force)
+    assert caught.value.hint == "take a larger card"
 
 
 @pytest.mark.parametrize(

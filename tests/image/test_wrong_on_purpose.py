@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from image.recipe import PROJECT
+from tests.image.flashing import content
 
 pytestmark = pytest.mark.programs
 
@@ -88,7 +89,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "empty").touch()
     (tmp_path / "folder").mkdir()
     (tmp_path / "mistaken.yaml").write_text("profile: gateway\nuplnk: {}\n")
-    (tmp_path / "image.img").write_bytes(os.urandom(1 << 16))
+    (tmp_path / "image.img").write_bytes(content(1 << 16))
     with (tmp_path / "disk.img").open("wb") as disk:
         disk.truncate(1 << 32)
     return tmp_path
