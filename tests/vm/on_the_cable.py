@@ -49,7 +49,7 @@ def is_the_router(laptop: Laptop, own: IPv4Interface) -> None:
     laptop.until(lambda: laptop.has_default_routes() == {4, 6}, "the laptop has its default routes", timeout_s=BACK_S)
     assert [route["gateway"] for route in laptop.default_routes(4)] == [str(own.ip)]
     assert [route["gateway"] for route in laptop.default_routes(6)] == [str(LINK_LOCAL)]
-    assert laptop.reaches(f"{LINK_LOCAL}%cable")
+    until(lambda: laptop.reaches(f"{LINK_LOCAL}%cable"), "it answers", timeout_s=30)
 
 
 def has_its_name(laptop: Laptop, hostname: str, own: IPv4Interface) -> None:

@@ -18,6 +18,7 @@ from image.lab.broker import WINDOW_S
 from image.lab.cables import ip
 from image.lab.gateway import Lab
 from image.lab.machine import VIRT
+from image.lab.session.gateway_scene import trust
 from image.lab.topology import CLIENT, forward_tunnel, give_public_address
 from image.lab.waiting import until
 from tests.figures import Figure
@@ -28,7 +29,6 @@ from tests.vm.dual_stack import Samples, has_ipv6, sampling
 
 pytestmark = pytest.mark.vm
 WITHDRAWN_S, FALL_BACK_S, SAMPLED_S, TOLD_S, OFFERED_S = 10.0, 1.0, 20.0, 45.0, 90.0
-CERTIFICATES = "/usr/local/share/ca-certificates"
 ACCOUNT = "  broker: {user: somebody, key: K3yOfTheTunnel/9, tunnel: 123456}\n"
 OTHER = IPv4Address("192.168.1.251")
 STALE = "the tunnel's packets get to the server, but it does not answer them: the broker has another address"
@@ -45,18 +45,12 @@ def gateway(gateway_image: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         yield booted
 
 
-def trust(gateway: Booted) -> None:
-    """The Pi believes the lab's authority, as it does those of Debian."""
-    gateway.guest.write(f"{CERTIFICATES}/lab.crt", gateway.lab.provider.authority.read_text())
-    gateway.guest.run("update-ca-certificates", timeout_s=120)
-
-
 def test_it_believes_nobody_else_to_be_the_broker(gateway: Booted) -> None:
     """The image does not know the lab's authority. Once it is made to, the broker is told, and everything is right."""
     words = "who answers for the broker cannot prove to be it"
     on_the_pi.says_of_the_tunnel(gateway.guest, words, of="broker", timeout_s=on_the_pi.READY_S)
     assert not gateway.lab.provider.calls()
-    trust(gateway)
+    trust(gateway.lab, gateway.guest)
     on_the_pi.is_ready(gateway.guest, timeout_s=on_the_pi.READY_S)
     assert answers(gateway.lab) == [f"nochg {places.WAN_ROUTER.ip}"]
     checks.gives_slaac_address(gateway.lab)
