@@ -24,13 +24,25 @@ from firstboot.kind import Kind
 from firstboot.led import Led, pattern
 from firstboot.neighbours import Neighbours
 from firstboot.page.teller import Teller
-from firstboot.paths import LAST_GOOD, LED_BEFORE, LEDS, LOGIN_MESSAGE, REPORT_NAME, RUN, STATUS, STATUS_TEXT, WWW
+from firstboot.paths import (
+    LAST_GOOD,
+    LED_BEFORE,
+    LEDS,
+    LOGIN_MESSAGE,
+    PART_LIST,
+    REPORT_NAME,
+    RUN,
+    STATUS,
+    STATUS_TEXT,
+    WWW,
+)
 from firstboot.reconcile import Outcome, Reconciler, Writer
 from firstboot.report import READ_THE_JOURNAL, Report
 from firstboot.resources.cable import offered
 from firstboot.resources.wifi import joined_network
 from firstboot.sharing import questions
 from firstboot.sources import EVERYTHING, NOTHING, Source
+from firstboot.status_text import to_local_text, to_login_message, to_part_list, to_text
 from firstboot.trial import checkpoint
 from firstboot.tunnels.asking import SixRdAsker
 from firstboot.tunnels.said import said_of
@@ -208,8 +220,13 @@ class Passes:
     def _tell(self, told: status.Status, began: float, host: Host) -> None:
         """The report first: who waits for status.json finds it written. A full disk stops none of the rest."""
         content = status.to_json(told, began_s=began)
-        self.report.tell(status.to_text(told))
-        texts = {STATUS_TEXT: status.to_local_text(told), LOGIN_MESSAGE: status.to_login_message(told), STATUS: content}
+        self.report.tell(to_text(told))
+        texts = {
+            STATUS_TEXT: to_local_text(told),
+            PART_LIST: to_part_list(told),
+            LOGIN_MESSAGE: to_login_message(told),
+            STATUS: content,
+        }
         for path, data in texts.items():
             try:
                 files.replace(path, data.encode())

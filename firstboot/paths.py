@@ -10,6 +10,8 @@ STATE = Path("/var/lib/appliance")
 
 STATUS = RUN / "status.json"
 STATUS_TEXT = RUN / "status.txt"
+PART_LIST = RUN / "parts.txt"
+"""What `appliance status --all` adds to it."""
 LOGIN_MESSAGE = RUN / "login-message"
 """What pam_motd(8) shows to whoever logs in: /usr/lib/motd.d leads here."""
 LED_BEFORE = RUN / "led"

@@ -1,4 +1,4 @@
-"""What is told to people and programs: status.json, and appliance-status.txt on the FAT partition. Pure."""
+"""How everything is, as the last pass has found it, and the same for programs: status.json. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 from appliance.errors import Mark, Problem
 from appliance.model import Appliance
 from firstboot.facts import Facts
-from firstboot.health.diagnosis import HEALTHY, Diagnosis
-from firstboot.picture import TUNNELS, Hop, Station, beyond, drawn, picture
+from firstboot.health.diagnosis import Diagnosis
+from firstboot.picture import Hop, Station, beyond, picture
 from firstboot.reconcile import Outcome, State
-from firstboot.sharing import Mode, Offered
+from firstboot.sharing import Offered
 from firstboot.topology import serving
 
 
@@ -26,6 +26,14 @@ class Overall(StrEnum):
     WAITING = "waiting"
     FAILED = "failed"
     CONFIG_ERROR = "config-error"
+
+
+class Sign(StrEnum):
+    """How it is, at a glance; what is worse comes later."""
+
+    GOOD = "good"
+    WAITING = "waiting"
+    BROKEN = "broken"
 
 
 class Source(StrEnum):
@@ -82,6 +90,45 @@ class Status:
         return any(station.hop is Hop.BROKEN for station in beyond(self.appliance, self.facts))
 
     @property
+    def interfaces(self) -> Mapping[str, Sequence[str]]:
+        """The addresses of each that has some."""
+        found: dict[str, list[str]] = {}
+        for address in self.facts.addresses:
+            if address.interface != "lo":
+                found.setdefault(address.interface, []).append(str(address.address))
+        return dict(sorted(found.items()))
+
+    @property
+    def offered6(self) -> str:
+        """What of IPv6 those on the LAN are offered, in words; "": nobody has a tunnel for it."""
+        if not self.appliance.tunnels:
+            return ""
+        way = serving(self.appliance, self.facts)
+        if way is None:
+            several = len(self.appliance.tunnels) > 1
+            return f"no IPv6, as {'no tunnel carries' if several else 'the tunnel does not carry'}"
+        return f"IPv6 by the fallback, {way.interface}" if way.rank else "IPv6"
+
+    @property
+    def causes(self) -> Sequence[Outcome]:
+        """The parts that are not right, but for those that only wait for one of these."""
+        return [outcome for outcome in self.outcomes if outcome.error and outcome.state is not State.BLOCKED]
+
+    @property
+    def sign(self) -> Sign:
+        """The worst of what the configuration in force wants."""
+        if self.failure:
+            return Sign.BROKEN
+        return max(map(self.sign_of, self.outcomes), key=list(Sign).index, default=Sign.GOOD)
+
+    def sign_of(self, outcome: Outcome) -> Sign:
+        """How a part is. Whatever is waited for on a way that is broken, is not there."""
+        if outcome.state is State.OK:
+            return Sign.GOOD
+        is_broken = any(station.hop is Hop.BROKEN for station in self.way)
+        return Sign.BROKEN if is_broken or outcome.state is State.FAILED else Sign.WAITING
+
+    @property
     def overall(self) -> Overall:
         """The worst of everything."""
         return Overall.CONFIG_ERROR if self.problems or self.trouble or self.refused else self.machine
@@ -122,7 +169,7 @@ def to_json(status: Status, *, began_s: float) -> str:
         "failure": status.failure,
         "trial": status.trial,
         "way": [asdict(station) for station in status.way],
-        "interfaces": {name: list(addresses) for name, addresses in _addresses(status.facts).items()},
+        "interfaces": status.interfaces,
         "wifi": status.wifi,
         "tunnel": _health(status.facts.health_of(0).diagnosis) if status.appliance.tunnel is not None else None,
         "tunnels": list(_tunnels(status)),
@@ -131,121 +178,6 @@ def to_json(status: Status, *, began_s: float) -> str:
         "kinds": [{**asdict(outcome), "line": status.line_of(outcome)} for outcome in status.outcomes],
     }
     return json.dumps(content, indent=2) + "\n"
-
-
-def to_text(status: Status) -> str:
-    """The report for a person who has nothing but the card: CRLF, so that Notepad of any age shows lines."""
-    parts = [_headline(status), _way(status), _configuration(status), _network(status), _kinds(status)]
-    return "\r\n".join(line for part in parts if part for line in ("", *part)).removeprefix("\r\n") + "\r\n"
-
-
-def to_local_text(status: Status) -> str:
-    """The same for whoever is logged in, who is also told what was repaired: the card would be written each time."""
-    repairs = ["", "Repaired lately (UTC):", *(f"  {line}" for line in status.repairs)] if status.repairs else []
-    return "\n".join([*to_text(status).splitlines(), *repairs]) + "\n"
-
-
-def to_login_message(status: Status) -> str:
-    """The same in five lines at most, for whoever logs in."""
-    title, *rest = _headline(status)
-    wrong = [outcome for outcome in status.outcomes if outcome.error]
-    more = f" ({len(wrong) - 1} more)" if len(wrong) > 1 else ""
-    told = [f"  {wrong[0].kind}: {wrong[0].error}{more}"] if wrong else []
-    return "\n".join([f"{title}: {rest[0]}", *_way(status), *told, _MORE]) + "\n"
-
-
-_MORE = "More: appliance status, appliance logs, appliance --help"
-_HEADLINES = {
-    Overall.READY: "UP: everything is as {source} wants it.",
-    Overall.WAITING: "NOT UP YET: something is being waited for, see below.",
-    Overall.FAILED: "NOT UP: something could not be done, see below.",
-}
-
-
-def _headline(status: Status) -> Sequence[str]:
-    lines = [f"{status.hostname} ({status.appliance.profile})"]
-    if status.problems:
-        lines.append(f"CHECK appliance.yaml: it has mistakes and is not used. In force is the {status.source}.")
-    elif status.trouble:
-        lines.append(f"CHECK appliance.yaml: {status.trouble}. In force is the {status.source}.")
-    elif status.refused:
-        lines.append(f"CHECK appliance.yaml: it was tried, and taken back: {status.refused}.")
-        lines.append(f"In force is the {status.source}; `sudo appliance apply` tries the other one again.")
-    headline = _HEADLINES[status.machine].format(source=f"the {status.source}" if lines[1:] else status.source)
-    return [*lines, headline, *([f"  {status.failure}"] if status.failure else [])]
-
-
-def _way(status: Status) -> Sequence[str]:
-    return [f"  {line}" for line in drawn(status.way)]
-
-
-def _configuration(status: Status) -> list[str]:
-    lines = [f"Configuration in force: {status.source}", *([f"  {status.trial}"] if status.trial else [])]
-    for label, problems in (("ERROR", status.problems), ("warning", status.warnings)):
-        for problem in problems:
-            lines.append(f"  {label} line {problem.mark.line}, column {problem.mark.column}: {problem.message}")
-            if problem.allowed:
-                lines.append(f"    hint: {problem.allowed}")
-    return lines
-
-
-def _network(status: Status) -> list[str]:
-    lines = ["Addresses:"]
-    addresses = _addresses(status.facts)
-    lines += [f"  {name}: {', '.join(found)}" for name, found in addresses.items()]
-    joined = [f"Wi-Fi: {status.wifi}"] if status.wifi else []
-    cable = [f"Cable {offered.interface}: {offered.mode}, {_meaning(offered)}" for offered in status.cable]
-    return [*(lines if addresses else ["Addresses: none"]), *joined, *cable, *_tunnel(status), *_lan(status)]
-
-
-def _tunnel(status: Status) -> Sequence[str]:
-    """What is to be said of those that work. Of one that does not, the part `reach` tells."""
-    lines = []
-    for rank, name in enumerate(TUNNELS[: len(status.appliance.tunnels)]):
-        found = status.facts.health_of(rank).diagnosis
-        if found.works and found != HEALTHY:
-            lines += [f"{name.capitalize()}: {found.sentence}", f"  hint: {found.hint}"]
-    return lines
-
-
-def _lan(status: Status) -> Sequence[str]:
-    """Whether the LAN is offered what the tunnel is for."""
-    lan = status.appliance.lan
-    if lan is None or status.appliance.tunnel is None or not status.facts.links:
-        return []
-    way = serving(status.appliance, status.facts)
-    if way is None:
-        several = len(status.appliance.tunnels) > 1
-        offered = f"no IPv6, as {'no tunnel carries' if several else 'the tunnel does not carry'}"
-    else:
-        offered = f"IPv6 by the fallback, {way.interface}" if way.rank else "IPv6"
-    return [f"LAN {lan.interface}: the network is offered {offered}"]
-
-
-def _meaning(offered: Offered) -> str:
-    if offered.mode is Mode.ROUTE:
-        families = " and ".join(f"IPv{family}" for family in offered.families)
-        return f"the laptop is offered a way out for {families}" if families else "the laptop is offered no way out"
-    return "the laptop reaches the Pi alone" if offered.mode is Mode.LOCAL else "the laptop is the Pi's way out"
-
-
-def _kinds(status: Status) -> list[str]:
-    lines = ["Parts:"]
-    for outcome in status.outcomes:
-        line = status.line_of(outcome)
-        where = f" (appliance.yaml line {line})" if line else ""
-        lines.append(f"  {outcome.kind}: {outcome.state}" + (f": {outcome.error}{where}" if outcome.error else ""))
-        if outcome.hint:
-            lines.append(f"    hint: {outcome.hint}")
-    return lines
-
-
-def _addresses(facts: Facts) -> Mapping[str, Sequence[str]]:
-    found: dict[str, list[str]] = {}
-    for address in facts.addresses:
-        if address.interface != "lo":
-            found.setdefault(address.interface, []).append(str(address.address))
-    return dict(sorted(found.items()))
 
 
 def _health(found: Diagnosis) -> Mapping[str, Any]:

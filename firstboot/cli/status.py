@@ -13,12 +13,12 @@ from typing import TextIO
 from appliance.errors import InputError, TemporaryError
 from appliance.terminal import Colour, painted
 from firstboot.command import run as run_program
-from firstboot.paths import STATUS, STATUS_TEXT
+from firstboot.paths import PART_LIST, STATUS, STATUS_TEXT
 
 COLOURS = {
-    Colour.GREEN: r"^UP\b.*| ---(?= )|(?<=: )ok$",
-    Colour.YELLOW: r"^NOT UP YET\b.*| -\?-(?= )|(?<=: )(waiting|blocked)(?=:|$)",
-    Colour.RED: r"^(NOT UP|CHECK .*): .*| -X-(?= )|^ +ERROR .*|(?<=: )failed(?=:|$)",
+    Colour.GREEN: r"^UP: .*| ---(?= )|(?<=: )ok$",
+    Colour.YELLOW: r"^(UP, BUT|NOT UP YET|WAITING)\b.*| -\?-(?= )|(?<=: )(waiting|blocked)$",
+    Colour.RED: r"^(BROKEN|CHECK|ERROR)\b.*| -X-(?= )|(?<=: )failed$",
 }
 """What is painted in the text that the daemon has written, line by line."""
 
@@ -26,8 +26,10 @@ COLOURS = {
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.description = (
-        "Tell what the appliance is doing. Exits with 0 when everything is as it shall be, else with 1."
+        "Tell what the appliance is doing: first what is wrong or waited for, and what may be done about it. "
+        "Exits with 0 when everything is as it shall be, else with 1."
     )
+    parser.add_argument("--all", action="store_true", help="list all parts, also those that are as they shall be")
     parser.add_argument("--json", action="store_true", help="for programs: the whole status as one JSON object")
 
 
@@ -35,7 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the status."""
     require_daemon()
     content, text = _read(STATUS), _read(STATUS_TEXT)
-    sys.stdout.write(content if arguments.json else coloured(text, sys.stdout))
+    more = f"\n{_read(PART_LIST)}" if arguments.all else ""
+    sys.stdout.write(content if arguments.json else coloured(text + more, sys.stdout))
     return 0 if json.loads(content)["state"] == "ready" else 1
 
 

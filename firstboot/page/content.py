@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from typing import Any
 
 from firstboot.actions import REPAIRED
@@ -16,19 +15,10 @@ from firstboot.history import Entry
 from firstboot.page.cards import Card, cards
 from firstboot.page.leases import Leases
 from firstboot.page.refused import Refused
-from firstboot.picture import TUNNELS, Hop, Station
-from firstboot.reconcile import State
-from firstboot.status import Overall, Source, Status, line_of
+from firstboot.picture import TUNNELS, Station
+from firstboot.status import Overall, Sign, Source, Status, line_of
 
 CHANGES_SHOWN = 12
-
-
-class Sign(StrEnum):
-    """How everything is, at a glance."""
-
-    GOOD = "good"
-    WAITING = "waiting"
-    BROKEN = "broken"
 
 
 @dataclass(frozen=True)
@@ -112,14 +102,9 @@ def content(
     )
 
 
-_SIGNS = {Overall.READY: Sign.GOOD, Overall.WAITING: Sign.WAITING, Overall.FAILED: Sign.BROKEN}
-
-
 def _verdict(status: Status, troubles: Sequence[Trouble]) -> tuple[Sign, str, str]:
     """The sign, one sentence, and a hint: of what is first on the way to all that is wrong."""
-    sign, first = _SIGNS[status.machine], next(iter(troubles), None)
-    if sign is Sign.WAITING and any(station.hop is Hop.BROKEN for station in status.way):
-        sign = Sign.BROKEN  # whatever is waited for there, is not there
+    sign, first = status.sign, next(iter(troubles), None)
     if first is None:
         return sign, "Everything works", ""
     if sign is Sign.GOOD and status.overall is not Overall.CONFIG_ERROR:
@@ -142,8 +127,7 @@ def _troubles(status: Status) -> Iterator[Trouble]:
     """All that is not right: the machine's failure, its parts, the file; then what works all the same."""
     if status.failure:
         yield Trouble(status.failure, "", "the daemon")
-    causes = [outcome for outcome in status.outcomes if outcome.error and outcome.state is not State.BLOCKED]
-    for outcome in causes:
+    for outcome in status.causes:
         line = status.line_of(outcome)
         where = f"part {outcome.kind}" + (f", line {line} of {status.source}" if line else "")
         yield Trouble(outcome.error, outcome.hint, where)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from firstboot.page.content import Content, Sign
+from firstboot.page.content import Content
 from firstboot.picture import Hop
 from firstboot.reconcile import State
+from firstboot.status import Sign
 
 Sample = tuple[Mapping[str, str], float]
 """Labels, and the value."""

@@ -30,7 +30,8 @@ from firstboot.kinds import KINDS
 from firstboot.reconcile import Reconciler
 from firstboot.resources.cable import offered
 from firstboot.resources.wifi import joined_network
-from firstboot.status import Source, Status, to_local_text, to_login_message
+from firstboot.status import Source, Status
+from firstboot.status_text import to_local_text, to_login_message
 from image.recipe import PROJECT
 from tests.appliance.test_init import STANZA
 from tests.docs import card

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from firstboot import report, status
+from firstboot import report, status, status_text
 from firstboot.broker.answers import MEANINGS
 from firstboot.health.diagnosis import Diagnosis, Fault, diagnosis
 from firstboot.tunnels import asking
@@ -33,7 +33,14 @@ QUOTES = list(quotes())
 SENTENCES = {each.text: each for each in sentences()}
 OTHERS = [
     Sentence(re.sub(r"\{[a-z]*\}", HOLE, text.strip()), "")
-    for text in (*status._HEADLINES.values(), report.STARTING, asking.SILENT, asking.UNTOLD, asking.NONSENSE)
+    for text in (
+        *status_text.HEADLINES.values(),
+        status_text.UP_BUT,
+        report.STARTING,
+        asking.SILENT,
+        asking.UNTOLD,
+        asking.NONSENSE,
+    )
 ]
 """What is not said as an error."""
 

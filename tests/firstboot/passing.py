@@ -52,7 +52,7 @@ class Site:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, custom: MemoryHost | None = None) -> None:
         """`custom`: a machine that was not made from an image."""
-        for name in ("STATUS", "STATUS_TEXT", "LOGIN_MESSAGE", "LAST_GOOD", "LEDS", "LED_BEFORE", "WWW"):
+        for name in ("STATUS", "STATUS_TEXT", "PART_LIST", "LOGIN_MESSAGE", "LAST_GOOD", "LEDS", "LED_BEFORE", "WWW"):
             monkeypatch.setattr(passes, name, folder / name.lower() / "file")
         self.custom, self.host, self.now_s = custom is not None, custom or MemoryHost(), 1000.0
         self.card = folder / "fat" / "appliance.yaml"

@@ -291,10 +291,15 @@ UP: everything is as appliance.yaml wants it.
 
   LAN  --- ipv6gw -X- router -?- Internet
 
-Parts:
-  tunnel: ok
-  reach: waiting: nothing ok
-  files: failed: the disk is full
+WAITING tunnel: nothing ok
+  hint: is the cable in?
+BROKEN files: the disk is full
+3 other parts: ok
+
+All parts:
+  links: ok
+  tunnel: waiting
+  files: failed
 """
 
 
@@ -309,12 +314,28 @@ def test_what_is_well_and_what_is_not_is_in_colour(monkeypatch: pytest.MonkeyPat
         (green, " ---"),
         (red, " -X-"),
         (yellow, " -?-"),
+        (yellow, "WAITING tunnel: nothing ok"),
+        (red, "BROKEN files: the disk is full"),
+        (green, "ok"),
         (green, "ok"),
         (yellow, "waiting"),
         (red, "failed"),
     ])  # fmt: skip
     assert re.sub("\x1b\\[\\d+m", "", told) == STATUS
     assert status.coloured(STATUS, io.StringIO()) == STATUS
+
+
+@pytest.mark.parametrize(("words", "lists"), [([], False), (["--all"], True), (["--json"], False)])
+def test_all_parts_are_listed_where_that_is_asked_for(
+    words: list[str], lists: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(status, "require_daemon", lambda: None)
+    for name, text in {"STATUS": '{"state": "waiting"}', "STATUS_TEXT": "NOT UP YET\n", "PART_LIST": "All:\n"}.items():
+        (tmp_path / name).write_text(text)
+        monkeypatch.setattr(status, name, tmp_path / name)
+    assert main(["status", *words]) == 1
+    told = capsys.readouterr().out
+    assert told == ("NOT UP YET\n" + "\nAll:\n" * lists if words != ["--json"] else '{"state": "waiting"}')
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,8 @@ from firstboot.resources.reach import Reach
 from firstboot.resources.tunnel_information import TunnelInformation
 from firstboot.served import ROUTER_LIFETIME_S, served
 from firstboot.sharing import exits_of, uplink_works
-from firstboot.status import Source, Status, to_json, to_text
+from firstboot.status import Source, Status, to_json
+from firstboot.status_text import to_text
 from firstboot.topology import lan_mtu, leading, passed_over, serving, tunnel_mtu
 from firstboot.tunnels.said import said_of
 from tests.firstboot.memory import MemoryMachine

@@ -10,7 +10,8 @@ from appliance.parse import Parsed, parse_text
 from firstboot.facts import Facts, Gateway
 from firstboot.reconcile import Outcome, Reconciler, State
 from firstboot.resources.names import Names
-from firstboot.status import Source, Status, to_text
+from firstboot.status import Source, Status
+from firstboot.status_text import to_text
 from tests.firstboot.memory import MemoryMachine
 from tests.firstboot.test_policy import CONFIG
 

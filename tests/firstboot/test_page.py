@@ -24,7 +24,7 @@ from firstboot.health.evidence import Evidence
 from firstboot.history import History
 from firstboot.kinds import KINDS
 from firstboot.page.cards import cards
-from firstboot.page.content import Content, Sign, content
+from firstboot.page.content import Content, content
 from firstboot.page.leases import Leases, leases
 from firstboot.page.refused import THE_REST
 from firstboot.page.teller import JSON, LOOK_S, METRICS, OVERDUE_S, PAGE, SPACING_S, Teller, rendered
@@ -33,7 +33,8 @@ from firstboot.policy.policy import policy_of
 from firstboot.reconcile import Outcome, State
 from firstboot.rendered.ufw import rules_of
 from firstboot.rulesets import CLOSING, Ruleset, restoring
-from firstboot.status import Source, Status
+from firstboot.status import Overall, Sign, Source, Status
+from firstboot.status_text import to_text
 from tests.firstboot.passing import MemoryHost, Site
 
 CONFIG = """\
@@ -131,6 +132,20 @@ def test_the_verdict_is_one_sentence_with_its_hint(case: str) -> None:
     assert found.hint.startswith(hint)
     assert bool(found.hint) is bool(hint)
     assert rendered(found, NOW)[PAGE].count("<h1") == 1
+
+
+@pytest.mark.parametrize("case", VERDICTS)
+def test_who_is_logged_in_is_told_the_same(case: str) -> None:
+    """A mistake in the file is said beside how the machine is."""
+    told, sign, _, _ = VERDICTS[case]
+    lines = to_text(told).splitlines()
+    headline = next(line for line in lines if line.startswith(("UP", "NOT UP", "BROKEN")))
+    if told.overall is Overall.CONFIG_ERROR:
+        assert lines[1].startswith("CHECK ") and headline.startswith("UP: ")
+    else:
+        words = {Sign.GOOD: ("UP: ",), Sign.WAITING: ("NOT UP YET: ", "UP, BUT: "), Sign.BROKEN: ("BROKEN: ",)}
+        assert headline.startswith(words[sign])
+        assert sign is Sign.GOOD or headline.lower().endswith(page(told).verdict.lower())
 
 
 def test_what_the_verdict_says_is_not_said_twice_and_nothing_is_left_out() -> None:

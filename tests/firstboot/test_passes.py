@@ -81,7 +81,7 @@ def test_what_works_and_cannot_be_kept_is_said(site: Site, full: Callable[[Path]
     passed = site.make()
     assert (passed.told, passed.settled, site.host.kernel_name) == (Overall.FAILED, False, "newname")
     assert "No space left" in site.status()["failure"]
-    assert "NOT UP: something could not be done, see below.\r\n  /" in site.report()
+    assert "BROKEN: /" in site.report()
     site.due(1000)
     assert configurations.trials.due_in_s() > 1000, "the card wears out"
     full(tmp_path / "nowhere")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from ipaddress import IPv4Interface, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface
 from pathlib import Path
 
 import pytest
@@ -12,13 +12,14 @@ import pytest
 from appliance.errors import Mark, Problem
 from appliance.model import Appliance, Profile
 from appliance.parse import load
-from firstboot.facts import Address, Facts, Link
-from firstboot.health.diagnosis import HEALTHY, Diagnosis, Health, diagnosis
+from firstboot.facts import Address, Facts, Link, Route
+from firstboot.health.diagnosis import HEALTHY, NOT_KNOWN, Diagnosis, Health, diagnosis
 from firstboot.health.evidence import Evidence
 from firstboot.picture import drawn
 from firstboot.reconcile import Outcome, State
 from firstboot.sharing import Mode, Offered
-from firstboot.status import Overall, Source, Status, to_json, to_local_text, to_login_message, to_text
+from firstboot.status import Overall, Sign, Source, Status, to_json
+from firstboot.status_text import to_local_text, to_login_message, to_part_list, to_text
 
 EXAMPLE = Path(__file__).parent.parent / "appliance" / "examples" / "gateway.yaml"
 FACTS = Facts(
@@ -44,21 +45,19 @@ def test_a_working_gateway_says_so_first_and_then_its_addresses() -> None:
         "ipv6gw (gateway)",
         "UP: everything is as appliance.yaml wants it.",
         "",
+        "All 2 parts: ok",
+        "",
         "Configuration in force: appliance.yaml",
         "",
         "Addresses:",
         "  eth0: 192.168.1.252/24, 2001:db8:123d:abc::1/64",
         "  he-ipv6: 2001:db8:123c:abd::2/64",
-        "",
-        "Parts:",
-        "  tunnel: ok",
-        "  routes: ok",
     ]
 
 
 def test_the_joined_network_is_named() -> None:
     joined = replace(status(Outcome("wifi", State.OK)), wifi="Home")
-    assert to_text(joined).splitlines()[7:9] == ["  he-ipv6: 2001:db8:123c:abd::2/64", "Wi-Fi: Home"]
+    assert to_text(joined).splitlines()[-2:] == ["  he-ipv6: 2001:db8:123c:abd::2/64", "Wi-Fi: Home"]
     assert json.loads(to_json(joined, began_s=0))["wifi"] == "Home"
 
 
@@ -71,7 +70,7 @@ def test_each_network_on_the_cable_has_a_line() -> None:
         Offered("br-usb", Mode.HOST),
     )
     told = replace(status(Outcome("wifi", State.OK)), cable=cable)
-    assert to_text(told).splitlines()[8:13] == [
+    assert to_text(told).splitlines()[-5:] == [
         "Cable usb0: route, the laptop is offered a way out for IPv4 and IPv6",
         "Cable usb1: route, the laptop is offered a way out for IPv4",
         "Cable usb2: route, the laptop is offered no way out",
@@ -116,14 +115,80 @@ def test_a_mistake_is_told_with_its_line_and_hint() -> None:
         "UP: everything is as the last good configuration wants it.",
     ]
     assert "Configuration in force: last good configuration" in lines
-    assert "  ERROR line 16, column 11: `1.2.3.400` is not an IPv4 address" in lines
-    assert "    hint: for example 192.168.1.254" in lines
+    assert lines[3:7] == [
+        "",
+        "ERROR line 16, column 11: `1.2.3.400` is not an IPv4 address",
+        "  hint: for example 192.168.1.254",
+        "All 1 parts: ok",
+    ]
 
 
-def test_what_is_waited_for_is_told_with_its_hint() -> None:
-    lines = to_text(status(WAITING)).splitlines()
-    assert lines[1].startswith("NOT UP YET")
-    assert lines[-2:] == ["  tunnel: waiting: eth0 has no IPv4 address yet", "    hint: is the cable in?"]
+OTHERS = (Outcome("links", State.OK), Outcome("routes", State.BLOCKED, error="needs tunnel"), Outcome("a", State.OK))
+
+
+def test_what_is_waited_for_is_told_first_with_its_hint() -> None:
+    lines = to_text(status(WAITING, *OTHERS)).splitlines()
+    assert lines[1:7] == [
+        "NOT UP YET: eth0 has no IPv4 address yet",
+        "",
+        "WAITING tunnel: eth0 has no IPv4 address yet",
+        "  hint: is the cable in?",
+        "Waiting for that: routes",
+        "2 other parts: ok",
+    ]
+    assert "1 other part: ok" in to_text(status(WAITING, OTHERS[0])).splitlines()
+
+
+def test_all_parts_are_listed_where_that_is_asked_for() -> None:
+    told = to_part_list(status(WAITING, *OTHERS)).splitlines()
+    assert told == ["All parts:", "  tunnel: waiting", "  links: ok", "  routes: blocked", "  a: ok"]
+
+
+BLOCKED_41 = diagnosis(
+    Evidence(
+        address=IPv4Address("192.168.1.252"), has_route=True, has_tunnel=True, far_end=False, beyond=False, server=True
+    )
+)
+REACH = Outcome("reach", State.WAITING, error=BLOCKED_41.sentence, hint=BLOCKED_41.hint)
+
+
+def on_a_wire(*outcomes: Outcome, health: Diagnosis = HEALTHY) -> Status:
+    """Of a gateway whose router is there."""
+    route = Route(IPv4Network("0.0.0.0/0"), "eth0", IPv4Address("192.168.1.254"), 100)
+    links = {"eth0": Link("eth0", up=True, carrier=True)}
+    facts = replace(FACTS, links=links, routes=(route,), healths=(Health(health.works, health),))
+    return replace(status(*outcomes), facts=facts)
+
+
+def test_what_is_broken_is_called_so_and_named() -> None:
+    """What is waited for there does not come up: it is what `-X-` stands at."""
+    told = on_a_wire(REACH, *OTHERS, health=BLOCKED_41)
+    lines = to_text(told).splitlines()
+    assert (told.sign, told.overall) == (Sign.BROKEN, Overall.WAITING)
+    assert lines[1] == f"BROKEN: {BLOCKED_41.sentence}"
+    assert "-X-" in lines[3]
+    assert lines[6:8] == [f"BROKEN reach: {BLOCKED_41.sentence}", f"  hint: {BLOCKED_41.hint}"]
+
+
+def test_what_is_beside_a_way_that_works_does_not_come_up_either() -> None:
+    names = Outcome("names", State.WAITING, error="another machine is called so")
+    assert to_text(on_a_wire(names)).splitlines()[1] == "UP, BUT: another machine is called so"
+    unknown = on_a_wire(names, health=NOT_KNOWN)
+    assert to_text(unknown).splitlines()[1] == "NOT UP YET: another machine is called so"
+
+
+@pytest.mark.parametrize(
+    ("told", "sign"),
+    [
+        (status(Outcome("a", State.OK)), Sign.GOOD),
+        (status(WAITING), Sign.WAITING),
+        (status(WAITING, Outcome("b", State.FAILED, error="it fails")), Sign.BROKEN),
+        (replace(status(Outcome("a", State.OK)), failure="the disk is full"), Sign.BROKEN),
+        (status(), Sign.GOOD),
+    ],
+)
+def test_the_sign_is_the_worst_of_all(told: Status, sign: Sign) -> None:
+    assert told.sign is sign
 
 
 def test_an_outcome_names_the_line_that_wants_it() -> None:
@@ -131,7 +196,7 @@ def test_an_outcome_names_the_line_that_wants_it() -> None:
     outcome = replace(WAITING, setting="tunnel.mtu")  # not in the file: its section is
     told = Status(parsed.appliance, Source.FILE, (outcome,), FACTS, marks=parsed.marks)
     line = next(at for at, text in enumerate(EXAMPLE.read_text().splitlines(), 1) if text.startswith("tunnel:"))
-    assert f"  tunnel: waiting: eth0 has no IPv4 address yet (appliance.yaml line {line})" in to_text(told).splitlines()
+    assert f"WAITING tunnel: eth0 has no IPv4 address yet (appliance.yaml line {line})" in to_text(told).splitlines()
 
 
 def test_a_machine_that_appliance_yaml_does_not_name_has_a_name_of_its_own() -> None:
@@ -180,10 +245,22 @@ def test_whoever_logs_in_is_told_the_state_in_five_lines() -> None:
     other = Outcome("routes", State.BLOCKED, error="waits for tunnel")
     told = to_login_message(replace(status(WAITING, other), facts=LOOKED)).splitlines()
     assert len(told) == 5
-    assert told[0] == "ipv6gw (gateway): NOT UP YET: something is being waited for, see below."
-    assert told[3] == "  tunnel: eth0 has no IPv4 address yet (1 more)"
+    assert told[0] == "ipv6gw (gateway): BROKEN: eth0 has no IPv4 address yet"
+    assert told[3] == "  hint: is the cable in?"
     assert told[4].startswith("More: appliance status")
     well = to_login_message(replace(status(Outcome("tunnel", State.OK)), facts=LOOKED)).splitlines()
     assert len(well) == 4
-    broken = to_login_message(status(Outcome("tunnel", State.OK), problems=(PROBLEM,)))
-    assert broken.startswith("ipv6gw (gateway): CHECK appliance.yaml: it has mistakes")
+    more = to_login_message(status(WAITING, Outcome("b", State.FAILED, error="it fails")))
+    assert more.startswith("ipv6gw (gateway): BROKEN: eth0 has no IPv4 address yet (1 more)\n")
+
+
+def test_whoever_logs_in_is_told_of_a_mistake_and_of_what_is_broken_beside_it() -> None:
+    check = "ipv6gw (gateway): CHECK appliance.yaml: it "
+    mistaken = to_login_message(status(Outcome("tunnel", State.OK), problems=(PROBLEM,))).splitlines()
+    assert mistaken[0].startswith(f"{check}has mistakes")
+    assert mistaken[1:-1] == ["  ERROR line 16, column 11: `1.2.3.400` is not an IPv4 address"]
+    both = to_login_message(status(WAITING, problems=(PROBLEM,))).splitlines()
+    assert both[1:-1] == ["  NOT UP YET: eth0 has no IPv4 address yet"]
+    refused = to_login_message(replace(status(Outcome("tunnel", State.OK)), refused="nobody came")).splitlines()
+    assert refused[0].startswith(f"{check}was tried, and taken back: nobody came")
+    assert ["sudo appliance apply" in line for line in refused[1:-1]] == [True]
