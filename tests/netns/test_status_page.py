@@ -16,8 +16,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from firstboot.page.teller import LOOK_S
+from firstboot.paths import WWW
 from firstboot.resources.status_page import StatusPage
 from tests.figures import Figure
+from tests.firstboot.test_led import UNIT
 from tests.netns import served_lan
 from tests.netns.gadget_site import ROOT, within
 from tests.netns.living import Living
@@ -276,14 +278,42 @@ def test_what_breaks_is_seen_without_loading_the_page_anew(site: Site, browser: 
 
 
 def test_who_says_nothing_any_more_is_known_to(site: Site, browser: Browser) -> None:
-    """Last, as it takes the server away."""
+    """The check mark goes, and what was told is dimmed, until it answers again."""
     browser.show(f"http://{LAN}/", VIEWS[0])
     within(SOON_S, lambda: shown(browser, "#live") == "Updates by itself.")
-    before = shown(browser, "h1")
-    site.tunnel.client.program("ip", "link", "set", "eth0", "down")
+    assert shown(browser, "h1") == WELL
+    cards = shown(browser, ".cards")
+    complaints = len(browser.complaints)
+    with site.tunnel.rules(site.client, "inet", "output", "tcp dport 80 drop"):  # as of who was turned off
+        within(3 * SOON_S, lambda: "does not answer" in shown(browser, "#live"))
+        assert re.fullmatch(r"No answer from ipv6gw since \d\d:\d\d", shown(browser, "h1"))
+        assert shown(browser, ".sign") == "?"
+        assert shown(browser, ".cards") == cards, "what it said last stays"
+        assert browser.evaluate("getComputedStyle(document.querySelector('.cards')).opacity") < "1"
+        before = shown(browser, "#told")
+        within(2 * SOON_S, lambda: shown(browser, "#told") != before)
+        for view in VIEWS[:2]:
+            scheme = [{"name": "prefers-color-scheme", "value": view.scheme}]
+            browser.ask("Emulation.setEmulatedMedia", features=scheme)
+            browser.picture(PICTURES / f"silent-{view}.png")
+            assert not [each for each in browser.violations() if each["impact"] in SERIOUS]
+    within(3 * SOON_S, lambda: shown(browser, "h1") == WELL)
+    assert shown(browser, ".sign") == "✓"
+    assert shown(browser, "#live") == "Updates by itself."
+    del browser.complaints[complaints:]
+
+
+def test_a_daemon_that_has_ended_is_known_to(site: Site, browser: Browser) -> None:
+    """Last. The Pi answers all the same, and what was told is taken away by the unit."""
+    browser.show(f"http://{LAN}/", VIEWS[0])
+    within(SOON_S, lambda: shown(browser, "#live") == "Updates by itself.")
+    complaints = len(browser.complaints)
+    [command] = re.findall(rf"^ExecStopPost=(.*{WWW}.*)$", UNIT.read_text(), re.MULTILINE)
+    site.living.__exit__()
+    site.tunnel.pi.program(*command.split())
     try:
-        within(2 * SOON_S, lambda: "does not answer" in shown(browser, "#live"))
-        assert shown(browser, "h1") == before != "", "what it said last stays"
-        browser.picture(PICTURES / "silent.png")
+        within(2 * SOON_S, lambda: shown(browser, "h1") == "Nothing is known now")
     finally:
-        site.tunnel.client.program("ip", "link", "set", "eth0", "up")
+        site.living.__enter__()
+    within(CARRIES_S, lambda: shown(browser, "h1") == WELL)
+    del browser.complaints[complaints:]

@@ -3,10 +3,15 @@
 "use strict";
 
 const LOOK_MS = 5000;
+const ANSWER_MS = 4000; // who was turned off does not refuse: nothing comes
+const MISSES = 2; // one answer may get lost
 const SILENT_MS = 90000; // while somebody reads the page, it is told anew every 10 s, or somewhat later
 
 let told = document.body.dataset.told;
 let heardAt = performance.now();
+let answeredAt = Date.now();
+let aheadMs = Date.parse(told) - answeredAt; // the Pi's clock may be another than ours
+let misses = 0;
 
 const ago = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
@@ -16,8 +21,8 @@ function relative(seconds) {
   return ago.format(Math.round(seconds / size), unit);
 }
 
-// By the Pi's clock, which may be another than ours.
-function showTimes(nowMs) {
+function showTimes() {
+  const nowMs = Date.now() + aheadMs;
   for (const time of document.querySelectorAll("time")) {
     const exact = time.dateTime.slice(0, 19).replace("T", " ") + " UTC";
     time.title = exact;
@@ -31,9 +36,15 @@ function say(text, isBad) {
   document.body.classList.toggle("silent", isBad);
 }
 
-async function exchange() {
-  const answer = await fetch("/", { cache: "no-store" });
+async function ask(path) {
+  const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout?.(ANSWER_MS) });
+  if (answer.status === 404) location.reload(); // its daemon has ended: there is a page that says so
   if (!answer.ok) throw new Error(String(answer.status));
+  return answer;
+}
+
+async function exchange() {
+  const answer = await ask("/");
   const other = new DOMParser().parseFromString(await answer.text(), "text/html");
   const isOpen = document.getElementById("parts")?.open;
   const main = document.importNode(other.querySelector("main"), true);
@@ -45,23 +56,37 @@ async function exchange() {
 
 async function look() {
   try {
-    const answer = await fetch("/status.json", { cache: "no-store" });
-    if (!answer.ok) throw new Error(String(answer.status));
+    const answer = await ask("/status.json");
     const found = await answer.json();
-    if (found.told !== told) {
-      await exchange();
-      told = found.told;
-      heardAt = performance.now();
-    }
-    showTimes(Date.parse(answer.headers.get("Date")));
+    if (found.told !== told || misses >= MISSES) await exchange();
+    if (found.told !== told || misses) heardAt = performance.now();
+    told = found.told;
+    misses = 0;
+    answeredAt = Date.now();
+    aheadMs = Date.parse(answer.headers.get("Date")) - answeredAt;
     const isSilent = performance.now() - heardAt > SILENT_MS;
     say(isSilent ? "The Pi says nothing new: its daemon may not run." : "Updates by itself.", isSilent);
   } catch {
-    say("The Pi does not answer: this is what it said last.", true);
+    misses += 1;
+    if (misses === MISSES) showSilence();
   }
+  showTimes();
 }
 
-showTimes(Date.parse(told));
+// What was good may be so no more. Nothing is taken away but the verdict, until it answers again.
+function showSilence() {
+  const since = new Date(answeredAt).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+  const verdict = document.getElementById("verdict");
+  verdict.textContent = `No answer from ${document.querySelector(".host").textContent} since ${since}`;
+  while (verdict.nextElementSibling) verdict.nextElementSibling.remove();
+  const section = verdict.closest(".verdict");
+  section.className = "verdict unknown";
+  section.querySelector(".sign").textContent = "?";
+  document.title = verdict.textContent;
+  say("The Pi does not answer: this is what it said last.", true);
+}
+
+showTimes();
 look();
 setInterval(() => { if (!document.hidden) look(); }, LOOK_MS);
 document.addEventListener("visibilitychange", () => {
