@@ -262,16 +262,17 @@ class WriteFile(Action):
     """Replace a file as a whole: it has either the old content or the new, also after a power cut.
 
     `mode` None: it is somebody else's. Mode and owner stay, and what it is a link to is replaced. `drift`: what was
-    wrong in it, where that may be told.
+    wrong in it, where that may be told. `purpose`: what is done by that, where the path does not say it.
     """
 
     path: Path
     content: bytes = field(repr=False)
     mode: int | None
     drift: str = ""
+    purpose: str = ""
 
     def __str__(self) -> str:
-        return _because(f"write {self.path}", self.drift)
+        return _because(self.purpose or f"write {self.path}", self.drift)
 
 
 @dataclass(frozen=True)

@@ -9,22 +9,33 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 
 from firstboot.actions import REPAIRED
-from firstboot.reconcile import Outcome
+from firstboot.reconcile import Outcome, State
 
 KEPT = 20
 """Entries of each kind."""
 
 REPAIRS_TOLD = 5
-_TIME = len("2026-01-01 00:00:00")
+
+STARTED = "the appliance had just started"
+FOLLOWED: Mapping[str, Sequence[str]] = {"withdrawal": ("reach", "offer", "wifi", "uplink")}
+"""What a kind does because of others: those of which the first that has something to say says why."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a kind did, or what became of it. `when`: UTC, as `2026-01-31 23:59:59`."""
+    """What a kind did (`is_deed`), or what became of it. `when`: UTC, as `2026-01-31 23:59:59`.
+
+    `why`: what happened, where it is not that the configuration wants it.
+    """
 
     when: str
     kind: str
     what: str
+    why: str = ""
+    is_deed: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.when} {self.what}"
 
 
 class History:
@@ -34,7 +45,7 @@ class History:
     """
 
     def __init__(self) -> None:
-        self._entries: dict[str, deque[tuple[str, tuple[str, ...]]]] = defaultdict(lambda: deque(maxlen=KEPT))
+        self._entries: dict[str, deque[tuple[Entry, tuple[str, ...]]]] = defaultdict(lambda: deque(maxlen=KEPT))
         """With the keys of the specs that it is about; of what is about the whole kind, none."""
         self._last: Mapping[str, Outcome] = {}
 
@@ -48,29 +59,32 @@ class History:
         when = (now or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M:%S")
         noted = {outcome.kind: outcome for outcome in outcomes}
         for kind, outcome in noted.items():
+            why = _why(kind, noted) if self._last else STARTED
             for line, keys in zip_longest(outcome.done, outcome.about, fillvalue=()):
-                self._entries[kind].append((f"{when} {line}", keys))
+                self._entries[kind].append((Entry(when, kind, str(line), why, is_deed=True), keys))
             before = self._last[kind].error if kind in self._last else ""
             if outcome.error != before:
-                self._entries[kind].append((f"{when} {outcome.error or 'right again'}", ()))
+                self._entries[kind].append((Entry(when, kind, outcome.error or "right again"), ()))
         self._last = noted
 
     def of(self, kind: str, meant: Collection[str] | None = None) -> Sequence[str]:
         """The entries of a kind; `meant`: but for those that are about other specs than the ones with these keys."""
         entries = tuple(self._entries.get(kind, ()))
-        return [entry for entry, keys in entries if meant is None or not keys or not set(meant).isdisjoint(keys)]
+        return [str(entry) for entry, keys in entries if meant is None or not keys or not set(meant).isdisjoint(keys)]
 
-    def lately(self, count: int) -> Sequence[Entry]:
-        """The last entries of all kinds, the newest first; of one moment, in the order in which they were made."""
-        found = [
-            Entry(entry[:_TIME], kind, entry[_TIME + 1 :])
-            for kind, entries in tuple(self._entries.items())
-            for entry, _ in tuple(entries)
-        ]
-        return sorted(found, key=lambda entry: entry.when, reverse=True)[:count]
+    def lately(self) -> Sequence[Entry]:
+        """The entries of all kinds, the newest first; of one moment, in the order in which they were made."""
+        return sorted(self._all(), key=lambda entry: entry.when, reverse=True)
 
     def repairs(self) -> Sequence[str]:
         """The last entries that say what somebody else had changed, of all kinds, the oldest first."""
-        found = [(entry, kind) for kind, entries in tuple(self._entries.items()) for entry, _ in tuple(entries)]
-        told = sorted((entry[:_TIME], kind, entry[_TIME:]) for entry, kind in found if REPAIRED in entry)
-        return [f"{when} {kind}:{what}" for when, kind, what in told[-REPAIRS_TOLD:]]
+        told = sorted((entry.when, entry.kind, entry.what) for entry in self._all() if REPAIRED in entry.what)
+        return [f"{when} {kind}: {what}" for when, kind, what in told[-REPAIRS_TOLD:]]
+
+    def _all(self) -> Sequence[Entry]:
+        return [entry for entries in tuple(self._entries.values()) for entry, _ in tuple(entries)]
+
+
+def _why(kind: str, outcomes: Mapping[str, Outcome]) -> str:
+    causes = (outcomes[name] for name in FOLLOWED.get(kind, ()) if name in outcomes)
+    return next((cause.error for cause in causes if cause.error and cause.state is not State.BLOCKED), "")

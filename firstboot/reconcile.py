@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from appliance.errors import ApplianceError, PermanentError, TemporaryError
 from appliance.model import Appliance
-from firstboot.actions import Action, RemoveFile, WriteFile
+from firstboot.actions import REPAIRED, Action, RemoveFile, WriteFile
 from firstboot.contests import INTERRUPTING, USUAL, Contests
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
@@ -139,6 +139,8 @@ class Reconciler:
         """By kind and key: of all that was acted on, and is not right yet."""
         self._right: dict[str, Found] = {}
         """What each kind looked at when it was last found right."""
+        self._been_right: dict[str, frozenset[str]] = {}
+        """By kind, the keys of what was right before, with any configuration: nobody has changed what never was."""
         self._changed = NOTHING
         """What has changed, in this pass too; of what it did itself, the kinds before hear in the next one."""
 
@@ -195,12 +197,14 @@ class Reconciler:
 
     def _put_right(self, appliance: Appliance, kind: Kind[Any], machine: Executor) -> Outcome:
         self._right.pop(kind.name, None)
+        been_right = self._been_right.get(kind.name, frozenset())
         done: list[Deed] = []
         changes: Sequence[Change[Any]] = ()
         problem: ApplianceError | None = None
         try:
             problem, found = self._attempt(appliance, kind, machine, done)
             changes = found.changes
+            self._been_right[kind.name] = been_right | found.wanted - {change.key for change in changes}
             if not changes:
                 self._right[kind.name] = found
         except ApplianceError as error:
@@ -208,6 +212,7 @@ class Reconciler:
         except Exception as error:
             log.exception("%s", kind.name)
             problem = PermanentError(f"a bug in the appliance: {type(error).__name__}: {error}")
+        done = [(what if been_right & {*keys} else what.partition(REPAIRED)[0], keys) for what, keys in done]
         return replace(_outcome(kind, done, changes, problem), in_vain=self._is_in_vain(kind, changes))
 
     def _is_in_vain(self, kind: Kind[Any], changes: Sequence[Change[Any]]) -> bool:

@@ -7,7 +7,8 @@ status, which leave out what is secret.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from typing import Any
 
 from firstboot.actions import REPAIRED
@@ -18,7 +19,8 @@ from firstboot.page.refused import Refused
 from firstboot.picture import TUNNELS, Station
 from firstboot.status import Overall, Sign, Source, Status, line_of
 
-CHANGES_SHOWN = 12
+CHANGES_SHOWN, AT_ONCE = 12, 5
+"""How many changes there are, and how many of them without asking for more."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,16 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Change:
-    """What was done, when (ISO 8601, UTC), and why: what somebody else had changed, or who wants it."""
+    """What was done, when (ISO 8601, UTC), and why: what had happened, or who wants it.
+
+    `more`: how much more was done with it.
+    """
 
     when: str
     part: str
     what: str
     why: str
+    more: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,16 @@ class Content:
     def more(self) -> tuple[Trouble, ...]:
         """What the verdict does not say."""
         return self.troubles if self.sign is Sign.GOOD else self.troubles[1:]
+
+    @property
+    def latest(self) -> tuple[Change, ...]:
+        """Of the changes, those that everybody sees."""
+        return self.changes[:AT_ONCE]
+
+    @property
+    def earlier(self) -> tuple[Change, ...]:
+        """The others."""
+        return self.changes[AT_ONCE:]
 
     def as_json(self) -> Mapping[str, Any]:
         """For programs; stable keys."""
@@ -97,7 +113,7 @@ def content(
         cards=tuple(cards(status)),
         leases=leases,
         refused=refused,
-        changes=tuple(_change(entry, status, settings) for entry in history[:CHANGES_SHOWN]),
+        changes=tuple(islice(_changes(history, status, settings), CHANGES_SHOWN)),
         parts=tuple((outcome.kind, str(outcome.state)) for outcome in status.outcomes),
     )
 
@@ -149,14 +165,21 @@ def _troubles(status: Status) -> Iterator[Trouble]:
             yield Trouble(found.sentence, found.hint, TUNNELS[rank])
 
 
-def _change(entry: Entry, status: Status, settings: Mapping[str, str]) -> Change:
-    what, repaired, drift = entry.what.partition(REPAIRED)
-    why = f"somebody else had changed it: {drift}" if repaired else _wanted_by(entry.kind, status, settings)
-    return Change(f"{entry.when.replace(' ', 'T')}+00:00", entry.kind, what, why)
+def _changes(history: Iterable[Entry], status: Status, settings: Mapping[str, str]) -> Iterator[Change]:
+    """What was done at once for the same reason is one: of one part, or of all where something had happened."""
+    told: dict[tuple[str, ...], list[Change]] = {}
+    for entry in history:
+        what, repaired, drift = entry.what.partition(REPAIRED)
+        wanted_by = entry.why or _wanted_by(entry.kind, status, settings)
+        why = f"somebody else had changed it: {drift}" if repaired else wanted_by
+        together = (why, entry.kind if repaired or not entry.why else "", "" if entry.is_deed else what)
+        change = Change(f"{entry.when.replace(' ', 'T')}+00:00", entry.kind, what, why)
+        told.setdefault((entry.when, *together), []).append(change)
+    yield from (replace(changes[0], more=len(changes) - 1) for changes in told.values())
 
 
 def _wanted_by(kind: str, status: Status, settings: Mapping[str, str]) -> str:
-    """The setting that the part is there for, and its line."""
+    """The setting that the part is there for, and its line; nothing where it is there in any case."""
     setting = settings.get(kind, "")
-    line = line_of(setting, status.marks) if setting and status.source is Source.FILE else None
+    line = line_of(setting, status.marks) if setting != "profile" and status.source is Source.FILE else None
     return f"{setting}, line {line} of {status.source}" if line else ""

@@ -19,7 +19,7 @@ from appliance.model import Profile
 from firstboot import files
 from firstboot.counting import Counting, counts_of
 from firstboot.history import History
-from firstboot.page.content import CHANGES_SHOWN, Content, content
+from firstboot.page.content import Content, content
 from firstboot.page.leases import leases
 from firstboot.page.metrics import metrics
 from firstboot.page.refused import Refused, refused
@@ -124,7 +124,7 @@ class Teller:
     def _content(self, status: Status, machine: Machine) -> Content:
         return content(
             status,
-            history=self._history.lately(CHANGES_SHOWN),
+            history=self._history.lately(),
             settings=self._settings,
             leases=leases(machine.lease_lines(), status.appliance, status.facts),
             refused=_refused(status, machine),

@@ -195,4 +195,4 @@ def _retracted6(want: Told, have: Told, now: Heard) -> Sequence[Action]:
 
 
 def _noted(offer: str) -> Action:
-    return WriteFile(TOLD, offer.encode(), 0o644)
+    return WriteFile(TOLD, offer.encode(), 0o644, purpose="remember what the hosts were told")

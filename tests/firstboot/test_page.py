@@ -21,7 +21,7 @@ from firstboot.actions import REPAIRED
 from firstboot.facts import Address, Facts, Link, Route
 from firstboot.health.diagnosis import HEALTHY, Diagnosis, Health, diagnosis
 from firstboot.health.evidence import Evidence
-from firstboot.history import History
+from firstboot.history import STARTED, History
 from firstboot.kinds import KINDS
 from firstboot.page.cards import cards
 from firstboot.page.content import Content, content
@@ -99,7 +99,7 @@ def status(*wrong: Outcome, health: Diagnosis = HEALTHY, **fields: object) -> St
 def page(told: Status, history: History | None = None, lines: tuple[str, ...] = ()) -> Content:
     return content(
         told,
-        history=(history or History()).lately(9),
+        history=(history or History()).lately(),
         settings={kind.name: kind.setting for kind in KINDS},
         leases=leases(lines, told.appliance, told.facts),
         refused=None,
@@ -247,22 +247,77 @@ def test_who_is_on_the_first_network_is_told_and_of_others_how_many() -> None:
     assert leases(LINES, parse_text(b"profile: custom\n", "a").appliance, FACTS) == Leases((), {})
 
 
-def test_a_change_says_why() -> None:
+STARTED_AT, WHEN = "2026-01-01T00:00:00+00:00", "2026-01-02T03:04:05+00:00"
+
+
+def begun() -> History:
+    """After the first pass."""
     history = History()
+    made = [Outcome("hostname", State.OK, done=("set it",)), Outcome("routes", State.OK, done=("add one", "add two"))]
+    history.note(made, now=datetime(2026, 1, 1, tzinfo=UTC))
+    return history
+
+
+def test_what_a_start_brings_is_one_change() -> None:
+    [change] = page(status(), begun()).changes
+    assert (change.when, change.what, change.more, change.why) == (STARTED_AT, "set it", 2, STARTED)
+
+
+def test_what_a_pass_did_to_one_part_for_one_reason_is_one_change_and_what_became_of_it_another() -> None:
+    history, done = begun(), ("withdraw the route", "write a file")
+    history.note(
+        [
+            Outcome("withdrawal", State.OK, done=done, about=((), ())),
+            Outcome("routes", State.OK, done=("add three",), about=((),)),
+            Outcome("units", State.FAILED, done=("start it",), about=((),), error="it does not stay up"),
+            REACH,
+        ],
+        now=NOW,
+    )
+    told = [(each.part, each.what, each.more, each.why) for each in page(status(), history).changes]
+    assert told[:-1] == [
+        ("routes", "add three", 0, "uplink, line 4 of appliance.yaml"),
+        ("withdrawal", "withdraw the route", 1, BLOCKED_41.sentence),
+        ("units", "start it", 0, "lan, line 10 of appliance.yaml"),
+        ("units", "it does not stay up", 0, "lan, line 10 of appliance.yaml"),
+        ("reach", BLOCKED_41.sentence, 0, "tunnel, line 5 of appliance.yaml"),
+    ]
+    assert told[-1][0] == "hostname"
+
+
+def test_five_changes_are_shown_and_the_others_to_who_wants_them() -> None:
+    history = begun()
+    for minute in range(15):
+        made = Outcome("routes", State.OK, done=(f"number {minute:02}",), about=((),))
+        history.note([made], now=NOW.replace(minute=minute))
+    found = page(status(), history)
+    text = rendered(found, NOW)[PAGE]
+    section = text.partition('id="changes"')[2].partition("</section>")[0]
+    shown, _, hidden = section.partition("<details")
+    assert re.findall(r"number (\d\d)", shown) == ["14", "13", "12", "11", "10"]
+    assert re.findall(r"number (\d\d)", hidden) == ["09", "08", "07", "06", "05", "04", "03"]
+    Tags(text)
+    few = rendered(page(status(), begun()), NOW)[PAGE]
+    assert few.count("<details") == 1, "all parts"
+
+
+def test_a_change_says_why() -> None:
+    history = begun()
     history.note(
         [
             Outcome("routes", State.OK, done=(f"add a route{REPAIRED}it was removed by ip",), about=((),)),
             Outcome("tunnel", State.OK, done=("make tunnel he-ipv6",), about=((),)),
             Outcome("gadget", State.OK, done=("show it",), about=((),)),
+            Outcome("files", State.OK, done=("write a file",), about=((),)),
         ],
         now=NOW,
     )
     told = [(change.when, change.part, change.what, change.why) for change in page(status(), history).changes]
-    when = "2026-01-02T03:04:05+00:00"
-    assert told == [
-        (when, "routes", "add a route", "somebody else had changed it: it was removed by ip"),
-        (when, "tunnel", "make tunnel he-ipv6", "tunnel, line 5 of appliance.yaml"),
-        (when, "gadget", "show it", ""),
+    assert told[:-1] == [
+        (WHEN, "routes", "add a route", "somebody else had changed it: it was removed by ip"),
+        (WHEN, "tunnel", "make tunnel he-ipv6", "tunnel, line 5 of appliance.yaml"),
+        (WHEN, "gadget", "show it", ""),
+        (WHEN, "files", "write a file", ""),
     ]
 
 

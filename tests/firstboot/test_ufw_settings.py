@@ -26,8 +26,13 @@ def gateway() -> Appliance:
     return load(Path(__file__).parent.parent / "appliance" / "examples" / "gateway.yaml").appliance
 
 
-def put_right(gateway: Appliance, machine: MemoryMachine) -> Outcome:
-    [outcome] = Reconciler([UfwSettings()], sleep=lambda _: None).reconcile(gateway, machine)
+def reconciler() -> Reconciler:
+    return Reconciler([UfwSettings()], sleep=lambda _: None)
+
+
+def put_right(gateway: Appliance, machine: MemoryMachine, by: Reconciler | None = None) -> Outcome:
+    """By a daemon that has just started, or by one that has been right before."""
+    [outcome] = (by or reconciler()).reconcile(gateway, machine)
     assert outcome.state is State.OK
     return outcome
 
@@ -53,9 +58,16 @@ def test_what_is_right_stays_as_it_is(gateway: Appliance) -> None:
 def test_what_was_changed_is_put_back_in_its_place_and_said(
     gateway: Appliance, path: Path, before: str, after: str, said: str
 ) -> None:
-    machine = machine_with({**GOOD, path: GOOD[path].replace(before, after)})
-    assert put_right(gateway, machine).done == (f"write {path}, repaired: {said}",)
+    machine, changed, daemon = machine_with(GOOD), machine_with({path: GOOD[path].replace(before, after)}), reconciler()
+    put_right(gateway, machine, daemon)
+    machine.files |= changed.files
+    assert put_right(gateway, machine, daemon).done == (f"write {path}, repaired: {said}",)
     assert machine.files[path].content.decode() == GOOD[path]
+
+
+def test_nobody_had_changed_what_was_so_when_the_daemon_started(gateway: Appliance) -> None:
+    machine = machine_with({**GOOD, CONF: GOOD[CONF].replace("ENABLED=yes", "ENABLED=no")})
+    assert put_right(gateway, machine).done == (f"write {CONF}",)
 
 
 def test_both_policies_of_one_file_are_one_repair(gateway: Appliance) -> None:

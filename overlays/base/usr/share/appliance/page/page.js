@@ -46,9 +46,8 @@ async function ask(path) {
 async function exchange() {
   const answer = await ask("/");
   const other = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const isOpen = document.getElementById("parts")?.open;
   const main = document.importNode(other.querySelector("main"), true);
-  if (isOpen) main.querySelector("#parts")?.setAttribute("open", "");
+  for (const open of document.querySelectorAll("details[open]")) main.querySelector(`#${open.id}`)?.setAttribute("open", "");
   document.querySelector("main").replaceWith(main);
   document.getElementById("told").dateTime = other.body.dataset.told;
   document.title = other.title;
