@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from appliance.model import Appliance
 from firstboot.cable import segments
 from firstboot.facts import Facts
 from firstboot.health.diagnosis import Health
 from firstboot.picture import ROUTER, TUNNELS, Hop, Station
+from firstboot.reconcile import State
+from firstboot.resources.units import DNSMASQ, Units
 from firstboot.sharing import Mode, Offered
 from firstboot.status import Status
-from firstboot.topology import subnets
+from firstboot.topology import serving, subnets
 
 
 @dataclass(frozen=True)
 class Card:
-    """One part of the way. `hop`: how it is, as the picture has it; None where nobody can tell."""
+    """One part of the way. `hop`: how it is, as the picture has it; None where nobody can tell.
+
+    `partly`: it is there, and does not all that it is for.
+    """
 
     title: str
     hop: Hop | None
     rows: tuple[tuple[str, str], ...]
+    partly: bool = False
 
 
 def cards(status: Status) -> Iterator[Card]:
@@ -73,18 +78,31 @@ def _lan(status: Status) -> Iterator[Card]:
             ("Interface", lan.interface),
             ("Domain", lan.domain),
             ("Address", ", ".join(str(own) for own in (subnet.ipv4, *subnet.ipv6) if own is not None)),
-            ("Offered", ", ".join(_offered(status.appliance, status.facts, dhcp=lan.dhcp4 is not None))),
+            ("Offered", ", ".join(_offered(status, dhcp=lan.dhcp4 is not None))),
         )
-        yield Card("LAN", _carrier(lan.interface, status.facts), _given(rows))
+        hop = _carrier(lan.interface, status.facts)
+        lacks_ipv6 = bool(status.appliance.tunnels) and serving(status.appliance, status.facts) is None
+        partly = hop is Hop.GOOD and (lacks_ipv6 or not _has_dnsmasq(status))
+        yield Card("LAN", hop, _given(rows), partly)
 
 
-def _offered(appliance: Appliance, facts: Facts, *, dhcp: bool) -> Iterator[str]:
+def _offered(status: Status, *, dhcp: bool) -> Iterator[str]:
+    if not _has_dnsmasq(status):
+        yield "nothing, as dnsmasq is not up"
+        return
     yield "DNS"
     if dhcp:
         yield "IPv4 addresses by DHCP"
-    if appliance.tunnels:
-        carries = any(facts.health_of(rank).carries for rank in range(len(appliance.tunnels)))
-        yield "IPv6" if carries else "no IPv6, as the tunnel does not carry"
+    if status.offered6:
+        yield status.offered6
+
+
+def _has_dnsmasq(status: Status) -> bool:
+    """Whether the service is as it shall be, by which all of the LAN is served."""
+    units = next((outcome for outcome in status.outcomes if outcome.kind == Units.name), None)
+    if units is None:
+        return True
+    return units.state is not State.BLOCKED and not any(DNSMASQ in what for what in units.differs)
 
 
 def _cable(offered: Offered, status: Status) -> Card:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from pathlib import Path
 
 import pytest
@@ -175,6 +175,60 @@ def test_each_tunnel_has_a_card() -> None:
             ("Tunnel", hops[0]),
             ("Fallback tunnel", hops[1]),
         ]
+
+
+DNSMASQ_DOWN = Outcome("units", State.FAILED, error="it fails", differs=("appliance-dnsmasq.service: active: no",))
+SSH_DOWN = Outcome("units", State.FAILED, error="it fails", differs=("ssh.service: active: no",))
+WITHOUT_FILES = Outcome("units", State.BLOCKED, error="needs files")
+SERVES = "DNS, IPv4 addresses by DHCP, IPv6"
+
+
+@pytest.mark.parametrize(
+    ("told", "offered", "partly"),
+    [
+        (status(), SERVES, False),
+        (status(SSH_DOWN), SERVES, False),
+        (status(REACH, health=BLOCKED_41), f"{SERVES[:-4]}no IPv6, as the tunnel does not carry", True),
+        (status(DNSMASQ_DOWN), "nothing, as dnsmasq is not up", True),
+        (status(WITHOUT_FILES), "nothing, as dnsmasq is not up", True),
+    ],
+)
+def test_the_lan_works_as_far_as_it_is_served(told: Status, offered: str, partly: bool) -> None:
+    found = [card for card in cards(told) if card.title == "LAN"]
+    assert len(found) == 2
+    assert {(card.hop, card.partly, dict(card.rows)["Offered"]) for card in found} == {(Hop.GOOD, partly, offered)}
+    text = rendered(page(told), NOW)[PAGE]
+    assert text.count('<span class="badge waiting">… partly</span>') == 2 * partly
+    unplugged = {name: replace(link, carrier=False) for name, link in FACTS.links.items()}
+    [lan, _] = [
+        card for card in cards(replace(told, facts=replace(told.facts, links=unplugged))) if card.title == "LAN"
+    ]
+    assert (lan.hop, lan.partly) == (Hop.BROKEN, False)
+
+
+@pytest.mark.parametrize(
+    ("preferred", "offered"),
+    [
+        (Health(), "no IPv6, as no tunnel carries"),
+        (Health(is_known=True), "IPv6 by the fallback, tun6-fallback"),
+    ],
+)
+def test_the_lan_is_offered_what_the_status_says(preferred: Health, offered: str) -> None:
+    """A fallback that carries serves nobody before it is known that the preferred tunnel does not."""
+    told = status()
+    assert told.appliance.tunnel is not None
+    second = FallbackTunnel(
+        server=IPv4Address("198.51.100.200"),
+        interface="tun6-fallback",
+        address=IPv6Interface("2001:db8:3::2/64"),
+        routed=IPv6Network("2001:db8:4::/48"),
+    )
+    appliance = replace(told.appliance, tunnel=replace(told.appliance.tunnel, fallback=second))
+    both = replace(told, appliance=appliance, facts=replace(told.facts, healths=(preferred, Health(True, HEALTHY))))
+    lan = next(card for card in cards(both) if card.title == "LAN")
+    assert dict(lan.rows)["Offered"].endswith(offered)
+    assert lan.partly is offered.startswith("no ")
+    assert f"the network is offered {offered}" in to_text(both)
 
 
 def test_where_the_way_is_broken_is_not_told_by_colour_alone() -> None:
