@@ -133,6 +133,9 @@ class Kind(ABC, Generic[S]):
 
     name: ClassVar[str]
 
+    title: ClassVar[str]
+    """The same in a few plain words, for whoever reads the status."""
+
     needs: ClassVar[tuple[str, ...]] = ()
     """The kinds that must be right before this one is touched."""
 

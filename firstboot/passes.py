@@ -95,6 +95,7 @@ class Passes:
         self.in_force: Configuration | None = None
         """The configuration of the last pass; None before the first one."""
         self._history, self._told = history, tell
+        self._titles = {kind.name: kind.title for kind in kinds}
         self._page = Teller(WWW, history, {kind.name: kind.setting for kind in kinds})
         self._reconciler = Reconciler(kinds, alive=alive, news=self._heard, writer=writer)
         self._asked = False
@@ -214,6 +215,7 @@ class Passes:
             failure=failure,
             trial=self.configurations.trials.told(),
             repairs=tuple(self._history.repairs()),
+            titles=self._titles,
             marks=configuration.marks,
         )
 

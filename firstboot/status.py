@@ -67,6 +67,8 @@ class Status:
     """The wireless network that is joined."""
     cable: tuple[Offered, ...] = ()
     """What the networks on the cable are for the laptop."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """What the parts are in plain words, by their names."""
     marks: Mapping[str, Mark] = field(default_factory=dict)
     """Where each setting of the configuration in force stands."""
     repairs: tuple[str, ...] = ()
@@ -140,6 +142,10 @@ class Status:
         if self.failure or State.FAILED in states:
             return Overall.FAILED
         return Overall.READY if states <= {State.OK} else Overall.WAITING
+
+    def called(self, kind: str) -> str:
+        """A part's name, and what it is."""
+        return f"{kind} ({self.titles[kind]})" if kind in self.titles else kind
 
     def line_of(self, outcome: Outcome) -> int | None:
         """The line of appliance.yaml that wants what an outcome is about; None where it has none."""

@@ -36,7 +36,8 @@ def to_local_text(status: Status) -> str:
 
 def to_part_list(status: Status) -> str:
     """All parts, and how each is."""
-    return "\n".join(["All parts:", *(f"  {outcome.kind}: {outcome.state}" for outcome in status.outcomes)]) + "\n"
+    parts = [f"  {status.called(outcome.kind)}: {outcome.state}" for outcome in status.outcomes]
+    return "\n".join(["All parts:", *parts]) + "\n"
 
 
 def to_login_message(status: Status) -> str:
@@ -89,7 +90,7 @@ def _told_first(status: Status) -> Sequence[str]:
     for outcome in status.causes:
         line = status.line_of(outcome)
         where = f" (appliance.yaml line {line})" if line else ""
-        lines.append(f"{_WORDS[status.sign_of(outcome)]} {outcome.kind}: {outcome.error}{where}")
+        lines.append(f"{_WORDS[status.sign_of(outcome)]} {status.called(outcome.kind)}: {outcome.error}{where}")
         lines += [f"  hint: {outcome.hint}"] if outcome.hint else []
     blocked = [outcome.kind for outcome in status.outcomes if outcome.state is State.BLOCKED]
     if blocked:

@@ -63,6 +63,8 @@ class Content:
     changes: tuple[Change, ...]
     parts: tuple[tuple[str, str], ...]
     """Each part of the appliance, and its state."""
+    titles: Mapping[str, str]
+    """What the parts are in plain words, by their names."""
 
     @property
     def more(self) -> tuple[Trouble, ...]:
@@ -115,6 +117,7 @@ def content(
         refused=refused,
         changes=tuple(islice(_changes(history, status, settings), CHANGES_SHOWN)),
         parts=tuple((outcome.kind, str(outcome.state)) for outcome in status.outcomes),
+        titles=status.titles,
     )
 
 
@@ -145,7 +148,7 @@ def _troubles(status: Status) -> Iterator[Trouble]:
         yield Trouble(status.failure, "", "the daemon")
     for outcome in status.causes:
         line = status.line_of(outcome)
-        where = f"part {outcome.kind}" + (f", line {line} of {status.source}" if line else "")
+        where = status.called(outcome.kind) + (f", line {line} of {status.source}" if line else "")
         yield Trouble(outcome.error, outcome.hint, where)
     if status.trouble:
         yield Trouble(f"appliance.yaml is not used: {status.trouble}", f"in force is the {status.source}", "the card")

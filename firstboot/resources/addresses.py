@@ -36,6 +36,7 @@ class Addresses(Kind[Assigned]):
     """Addresses, owned by their protocol number."""
 
     name = "addresses"
+    title = "IP addresses"
     setting = "lan"
     table = Source.ADDRESSES
     settles = True

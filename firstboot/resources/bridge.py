@@ -54,6 +54,7 @@ class Bridge(Kind[CableLink]):
     """Bridge and ports. The bridge is owned by its link group; the ports are the gadget's."""
 
     name = "bridge"
+    title = "the USB cable's bridge"
     setting = "gadget.interfaces"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[CableLink]:

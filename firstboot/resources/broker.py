@@ -44,6 +44,7 @@ class BrokerRecord(Kind[Entry]):
     """The broker's record. Whoever comes with its answer, or with the end of a cool-down, wakes the daemon."""
 
     name = "broker"
+    title = "the address that the broker has"
     setting = "tunnel.broker"
     wakes_when_right = True
 

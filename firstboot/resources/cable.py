@@ -102,6 +102,7 @@ class Withdrawal(_Telling):
     """
 
     name = "withdrawal"
+    title = "a way out that is gone is taken back"
     urgent = True
 
     def actions(self, change: Change[Told]) -> Sequence[Action]:
@@ -132,6 +133,7 @@ class Cable(_Telling):
     """
 
     name = "cable"
+    title = "what hosts inside were told"
     needs = ("units",)
 
     def actions(self, change: Change[Told]) -> Sequence[Action]:

@@ -40,6 +40,7 @@ class Dhcpcd(Kind[Asking]):
     """It runs while somebody could answer. Whether the uplink has a prefix to lend is not for us to say."""
 
     name = "dhcpcd"
+    title = "IPv6 from the provider"
     needs = ("firewall",)
     setting = "gadget.share"
 

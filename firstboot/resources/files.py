@@ -21,6 +21,7 @@ class Files(Kind[File]):
     """Files. Owned are the paths that only the daemon writes; the others stay when not wanted any more."""
 
     name = "files"
+    title = "files of settings"
     setting = "profile"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[File]:

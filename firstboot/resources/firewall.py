@@ -51,6 +51,7 @@ class Firewall(Kind[Loaded]):
     """The rules that ufw keeps in the kernel."""
 
     name = "firewall"
+    title = "the firewall's rules"
     needs = ("files",)
     setting = "firewall"
     gives_way = False

@@ -39,6 +39,7 @@ class FormerSettings(Kind[Former]):
     """What the kinds that want settings have changed, and want no more: also those that have no say now."""
 
     name = "former-settings"
+    title = "settings that were changed before"
     setting = "routing.sysctl"
     profiles = frozenset(Profile)
 

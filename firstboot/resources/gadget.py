@@ -37,6 +37,7 @@ class Gadget(Kind[UsbGadget]):
     """The gadget in configfs, owned by its name. It is taken away from the laptop only when it shall be another one."""
 
     name = "gadget"
+    title = "the USB gadget"
     setting = "gadget"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[UsbGadget]:

@@ -34,6 +34,7 @@ class Hostname(Kind[Name]):
     """The machine's name in its three places."""
 
     name = "hostname"
+    title = "the machine's name"
     setting = "hostname"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Name]:

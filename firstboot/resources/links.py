@@ -31,6 +31,7 @@ class Links(Kind[LinkUp]):
     """Interfaces that are up."""
 
     name = "links"
+    title = "network interfaces"
     setting = "uplink"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[LinkUp]:

@@ -33,6 +33,7 @@ class ManagedInterfaces(Kind[Managed]):
     """The interfaces that NetworkManager shall and shall not look after."""
 
     name = "networkmanager"
+    title = "what is left to NetworkManager"
     needs = ("files",)
     setting = "uplink"
 

@@ -17,6 +17,7 @@ class Names(Remark):
     """A machine that is named and has no address by DHCP."""
 
     name = "names"
+    title = "machines that are named"
     setting = "firewall"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Spec]:

@@ -17,6 +17,7 @@ class Offer(Remark):
     """A way out for whoever is on the cable. Waited for, as with any uplink: it comes back by itself."""
 
     name = "offer"
+    title = "the laptop's way out"
     setting = "gadget.share"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Spec]:

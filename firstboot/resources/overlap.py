@@ -16,6 +16,7 @@ class Overlap(Remark):
     """Another network of the Pi's that has the cable's addresses."""
 
     name = "overlap"
+    title = "the USB cable's addresses"
     setting = "gadget.network"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Spec]:

@@ -18,6 +18,7 @@ class PolicySysctls(Kind[Setting]):
     """What a setting was before is remembered, and put back by the kind `former-settings`."""
 
     name = "policy-sysctls"
+    title = "kernel settings of policies"
     setting = "routing.sysctl"
     profiles = frozenset({Profile.CUSTOM})
 

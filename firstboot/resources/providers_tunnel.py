@@ -17,6 +17,7 @@ class ProvidersTunnel(Remark):
     """The provider's 6rd domain. Until it is known there is no tunnel, and the LAN has its IPv4 alone."""
 
     name = "6rd"
+    title = "what the provider says of 6rd"
     setting = "tunnel.kind"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Spec]:

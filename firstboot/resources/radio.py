@@ -33,6 +33,7 @@ class Radios(Kind[Switches]):
     """The wireless uplink's radio. Raspberry Pi OS switches it off twice until somebody names a country."""
 
     name = "radio"
+    title = "the Wi-Fi radio"
     setting = "uplink.wifi.country"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Switches]:

@@ -68,6 +68,7 @@ class RankedUplinks(Kind[Wanted]):
     """The manager's files, and the metrics that come of them."""
 
     name = "uplinks"
+    title = "which uplink comes first"
     setting = "uplinks"
     profiles = frozenset({Profile.CUSTOM})
     writes_first = True

@@ -42,6 +42,7 @@ class Reach(Kind[FarEnd]):
     """
 
     name = "reach"
+    title = "whether the tunnel carries"
     setting = "tunnel"
     wakes_when_right = True
 

@@ -38,6 +38,7 @@ class Reactions(Kind[Reacted]):
     """Reactions. What is there when the machine starts is no change."""
 
     name = "reactions"
+    title = "reactions to changes"
     setting = "routing.on_interface_change"
     wakes_when_right = True
     profiles = frozenset(Profile)  # what custom left due is forgotten in another one

@@ -19,6 +19,7 @@ class RouteTables(Kind[Reach]):
     """Routes of other tables than main, owned by their protocol number."""
 
     name = "route-tables"
+    title = "routes of policies"
     setting = "routing.tables"
     table = Source.ROUTES
     profiles = frozenset({Profile.CUSTOM})

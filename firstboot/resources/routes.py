@@ -50,6 +50,7 @@ class Routes(Kind[Reach]):
     """Routes of the main table, owned by their protocol number."""
 
     name = "routes"
+    title = "the ways to other networks"
     setting = "uplink"
     table = Source.ROUTES
 

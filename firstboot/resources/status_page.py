@@ -21,6 +21,7 @@ class StatusPage(Kind[File | Unit]):
     """It runs while there is an address inside to listen on. What it shows is written by `firstboot.page`."""
 
     name = "status-page"
+    title = "the status page"
     needs = ("firewall",)
     setting = "status_page"
     writes_first = True

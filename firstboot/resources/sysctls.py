@@ -35,6 +35,7 @@ class Sysctls(Kind[Setting]):
     """Kernel settings. What they were before is remembered, and put back by the kind `former-settings`."""
 
     name = "sysctls"
+    title = "kernel settings"
     needs: ClassVar[tuple[str, ...]] = ("firewall",)
     setting = "tunnel"
 
@@ -71,6 +72,7 @@ class TunnelSysctls(Sysctls):
     """Those of the tunnels' interfaces, which are there once these are."""
 
     name = "tunnel-sysctls"
+    title = "the tunnel's kernel settings"
     needs = ("tunnel",)
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Setting]:

@@ -19,6 +19,7 @@ class Tunnel(Kind[Sit]):
     """The tunnels' interfaces, owned by their link group."""
 
     name = "tunnel"
+    title = "the tunnel's interface"
     needs = ("firewall",)
     setting = "tunnel"
 

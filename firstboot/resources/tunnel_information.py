@@ -51,6 +51,7 @@ class TunnelInformation(Kind[Described]):
     """
 
     name = "tunnel-information"
+    title = "what the broker says of the tunnel"
     setting = "tunnel.broker"
     wakes_when_right = True
 

@@ -45,6 +45,7 @@ class UfwSettings(Kind[Settings]):
     """`ufw disable` and `ufw default allow` are undone, at the next boot too."""
 
     name = "ufw"
+    title = "ufw's own settings"
     setting = "firewall"
     gives_way = False
 

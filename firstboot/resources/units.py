@@ -45,6 +45,7 @@ class Units(Kind[Unit]):
     """The services that the appliance is made of."""
 
     name = "units"
+    title = "services"
     needs = ("files",)
     setting = "lan"
 

@@ -33,6 +33,7 @@ class Uplink(Kind[Wire]):
     """The uplink's interface and its cable."""
 
     name = "uplink"
+    title = "the interface to the router"
     setting = "uplink.interface"
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Wire]:

@@ -14,6 +14,7 @@ class UplinkSysctls(Sysctls):
     """Of an uplink whose cable is out, routes stay with some DHCP clients (dhclient), and would be used."""
 
     name = "uplink-sysctls"
+    title = "kernel settings of the uplinks"
     needs = ()
     setting = "uplinks"
     profiles = frozenset({Profile.CUSTOM})

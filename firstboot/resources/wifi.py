@@ -57,6 +57,7 @@ class WirelessUplink(Kind[Membership]):
     """
 
     name = "wifi"
+    title = "the Wi-Fi network"
     needs = ("files",)
     setting = "uplink.wifi"
 

@@ -121,6 +121,7 @@ def _status(appliance: Appliance, machine: MemoryMachine) -> Status:
         Source.FILE,
         outcomes,
         machine.facts(),
+        titles={kind.name: kind.title for kind in KINDS},
         marks=load(EXAMPLES / f"{appliance.profile}.yaml").marks,
         wifi=joined_network(appliance, machine),
         cable=tuple(offered(appliance, machine)),

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from html import unescape
 from html.parser import HTMLParser
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from pathlib import Path
@@ -34,7 +35,7 @@ from firstboot.reconcile import Outcome, State
 from firstboot.rendered.ufw import rules_of
 from firstboot.rulesets import CLOSING, Ruleset, restoring
 from firstboot.status import Overall, Sign, Source, Status
-from firstboot.status_text import to_text
+from firstboot.status_text import to_part_list, to_text
 from tests.firstboot.passing import MemoryHost, Site
 
 CONFIG = """\
@@ -92,7 +93,8 @@ def status(*wrong: Outcome, health: Diagnosis = HEALTHY, **fields: object) -> St
     parsed = parse_text(CONFIG.encode(), "appliance.yaml")
     outcomes = {outcome.kind: outcome for outcome in (*OK, *wrong)}
     facts = replace(FACTS, healths=(Health(health.works, health),))
-    told = Status(parsed.appliance, Source.FILE, tuple(outcomes.values()), facts, marks=parsed.marks)
+    titles = {kind.name: kind.title for kind in KINDS}
+    told = Status(parsed.appliance, Source.FILE, tuple(outcomes.values()), facts, marks=parsed.marks, titles=titles)
     return replace(told, **fields)  # type: ignore[arg-type]
 
 
@@ -151,8 +153,8 @@ def test_who_is_logged_in_is_told_the_same(case: str) -> None:
 def test_what_the_verdict_says_is_not_said_twice_and_nothing_is_left_out() -> None:
     found = page(status(CABLE, NEEDS, FAILED, problems=(PROBLEM,)))
     assert [trouble.where for trouble in found.troubles] == [
-        "part uplink, line 4 of appliance.yaml",
-        "part routes, line 8 of appliance.yaml",
+        "uplink (the interface to the router), line 4 of appliance.yaml",
+        "routes (the ways to other networks), line 8 of appliance.yaml",
         "line 16",
     ]
     assert found.more == found.troubles[1:]
@@ -160,6 +162,17 @@ def test_what_the_verdict_says_is_not_said_twice_and_nothing_is_left_out() -> No
     assert text.count("eth0 has no carrier") == 2, "title and heading"
     assert "The kernel refuses" in text
     assert "needs uplink" not in text, "the cause is told, not what follows from it"
+
+
+def test_each_part_has_a_name_in_plain_words() -> None:
+    titles = {kind.name: kind.title for kind in KINDS}
+    assert [name for name, title in titles.items() if not title or title == name or len(title) > 40] == []
+    assert len({*titles.values()}) == len(KINDS)
+    told = status(REACH, health=BLOCKED_41)
+    text = unescape(rendered(page(told), NOW)[PAGE])
+    assert [title for title in titles.values() if f"{title} <small>" not in text] == []
+    assert f"BROKEN reach ({titles['reach']}): {REACH.error}" in to_text(told)
+    assert f"  cable ({titles['cable']}): ok" in to_part_list(told).splitlines()
 
 
 def test_each_tunnel_has_a_card() -> None:
@@ -552,3 +565,4 @@ def test_a_pass_leads_to_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     text = (tmp_path / "www/file" / PAGE).read_text()
     assert "ipv6gw" in text
     assert "Last changes" in text
+    assert "files of settings" in text
