@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
+import struct
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -38,6 +41,8 @@ FILES: dict[str, Sequence[str]] = {
     "stamp": ("stamp", "FILE", "--config", EXAMPLE, "-o", "out"),
     "stamp with": ("stamp", "image.img", "--config", "FILE", "-o", "out"),
     "plan": ("plan", "FILE"),
+    "lab": ("lab", "FILE"),
+    "lab with": ("lab", "appliance-gateway-arm64.img", "--config", "FILE"),
 }
 NOT_FOLDERS = ("empty", "empty/below", "/proc/1/nothing")
 FOLDERS: dict[str, Sequence[str]] = {
@@ -62,6 +67,12 @@ CALLS: dict[str, Sequence[str]] = {
     "not a SHA-256": ("build", "--base", "image.img", "--sha256", "abc"),
     "not a mirror": ("build", "--mirror", "ftp://mirror.test"),
     "not a number": ("logs", "-n", "many"),
+    "no such verb": ("lab", "statsu"),
+    "no such machine": ("lab", "image.img", "--machine", "raspi9"),
+    "a time for nothing": ("lab", "image.img", "--timeout", "5"),
+    "no lab runs": ("lab", "status"),
+    "not a name for a lab": ("lab", "appliance-gateway-arm64.img", "--name", "My Lab"),
+    "another profile": ("lab", "appliance-gadget-arm64.img", "--config", EXAMPLE),
 }
 ON_THE_DEVICE: dict[str, Sequence[str]] = {
     "status": ("status",),
@@ -77,9 +88,12 @@ NEEDED = {
     "dpkg-deb": ("deb", "-o", "out"),
     "systemctl": ("status",),
     "journalctl": ("logs",),
+    "qemu-system-aarch64": ("lab", "appliance-gateway-arm64.img"),
 }
+ON_ANY_PI = ("systemctl", "journalctl")
 
-Appliance = Callable[..., subprocess.CompletedProcess[str]]
+PARTITIONED = bytes(446) + struct.pack("<4xB3xII", 0x0C, 8192, 8192) + bytes(48) + b"\x55\xaa" + bytes(1 << 16)
+"""What begins as an image does, with a FAT32 partition, and ends where that would begin."""
 
 
 @pytest.fixture
@@ -90,6 +104,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "folder").mkdir()
     (tmp_path / "mistaken.yaml").write_text("profile: gateway\nuplnk: {}\n")
     (tmp_path / "image.img").write_bytes(content(1 << 16))
+    for profile in ("gateway", "gadget"):
+        (tmp_path / f"appliance-{profile}-arm64.img").write_bytes(PARTITIONED)
     with (tmp_path / "disk.img").open("wb") as disk:
         disk.truncate(1 << 32)
     return tmp_path
@@ -97,7 +113,7 @@ def folder(tmp_path: Path) -> Path:
 
 def called(folder: Path, *words: str, before: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     argv = [*before, sys.executable, "-m", "appliance", *words]
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "XDG_RUNTIME_DIR": str(folder)}  # of no lab
     environment.pop("APPLIANCE_TRACEBACK", None)
     return subprocess.run(
         argv, cwd=folder, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
@@ -169,11 +185,11 @@ def in_a_namespace() -> list[str]:
 
 @pytest.mark.parametrize("program", NEEDED)
 def test_a_program_is_missing(program: str, folder: Path) -> None:
-    """Those of a build are in test_missing_programs.py."""
+    """Those of a build are in test_missing_programs.py. What is on any Pi, no one can install."""
     found = shutil.which(program)
     assert found is not None
     done = called(folder, *NEEDED[program], before=[*in_a_namespace(), "sh", "-c", WITHOUT, "sh", found])
-    must_be_told(done, FAILED if program != "dpkg-deb" else WRONG_INPUT)
+    must_be_told(done, FAILED if program in ON_ANY_PI else WRONG_INPUT)
     assert program in done.stderr
 
 
@@ -193,6 +209,32 @@ def test_there_is_no_room_for_a_file(words: Sequence[str], code: int, folder: Pa
     (folder / "small").mkdir()
     full = 'mount -t tmpfs -o size=4k tmpfs small; head -c 4k /dev/zero > small/zeros; exec "$@"'
     must_be_told(called(folder, *words, before=[*in_a_namespace(), "sh", "-c", full, "sh"]), code)
+
+
+def test_a_lab_tells_the_name_of_what_is_no_image(folder: Path) -> None:
+    """And not that of a copy."""
+    assert "error: binary is no image of a disk\n" in called(folder, "lab", "binary").stderr
+
+
+def test_there_is_no_room_for_a_card(folder: Path) -> None:
+    """Where temporary files are, which is not where the image is."""
+    (folder / "small").mkdir()
+    small = 'mount -t tmpfs -o size=8m tmpfs small; TMPDIR=$PWD/small exec "$@"'
+    done = called(folder, "lab", "appliance-gateway-arm64.img", before=[*in_a_namespace(), "sh", "-c", small, "sh"])
+    must_be_told(done, WRONG_INPUT)
+    assert f"make room where {folder / 'small'} is" in done.stderr
+
+
+def test_an_image_that_is_wrong_is_told_before_another_lab_that_runs(folder: Path) -> None:
+    with tempfile.TemporaryDirectory() as short, socket.socket(socket.AF_UNIX) as door:
+        (Path(short) / "appliance-lab/lab").mkdir(parents=True)
+        (Path(short) / "appliance-lab").chmod(0o700)
+        door.bind(f"{short}/appliance-lab/lab/control")
+        door.listen()
+        for image, said in (("missing.img", "does not exist"), ("appliance-gateway-arm64.img", "lab is running")):
+            done = called(folder, "lab", image, before=["env", f"XDG_RUNTIME_DIR={short}"])
+            must_be_told(done, WRONG_INPUT)
+            assert said in done.stderr
 
 
 @pytest.mark.parametrize("device", ["/dev/null", "/dev/tty", "/dev/nothing", "/", "image.img"])

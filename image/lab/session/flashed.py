@@ -9,10 +9,11 @@ from appliance import parse
 from appliance.errors import ConfigError
 from appliance.model import Appliance, Profile
 from image.flash.config import Config
-from image.flash.original import original
 from image.lab.card import Card, insert, names_of_boot_files
 from image.lab.session.examples import EXAMPLES
+from image.lab.session.given import Given, make_room
 from image.lab.session.session import Tell
+from image.output import full_disk_explained
 from image.stages.bootfs import CONFIG
 from image.stamp.stamp import profile_of
 
@@ -29,21 +30,24 @@ class Flashed:
     is_32_bit: bool
 
 
-def flashed(image: Path, config: Path | None, folder: Path, tell: Tell) -> Flashed:
-    """A card in a folder. Raises ConfigError with what is wrong in the configuration, or InputError."""
-    given = parse.content(config) if config is not None else None
-    if given is not None:
-        parse.parse_text(given, str(config))  # before gigabytes are copied
-    original(image).check()
-    tell(f"card: a copy of {image}")
-    card = insert(image, folder / "card.img")
+def flashed(given: Given, folder: Path, tell: Tell) -> Flashed:
+    """A card in a folder. Raises ConfigError with what is wrong in the image's own configuration, or InputError."""
+    given.image.check()
+    tell(f"card: a copy of {given.file}")
+    with full_disk_explained(make_room()):
+        return configured(insert(given.file, folder / "card.img"), given, folder, tell)
+
+
+def configured(card: Card, given: Given, folder: Path, tell: Tell) -> Flashed:
+    """The card with the configuration on it. Raises as `flashed` does."""
     own = card.take(CONFIG, folder).read_bytes()
-    content = given if given is not None else filled_in(own, image, tell)
-    parsed = parse.parse_text(content, str(config or CONFIG))
-    Config(str(config), str(parsed.appliance.profile), content).check_fits(profile_of(own, CONFIG), str(image))
+    content = given.config.content if given.config is not None else filled_in(own, given.file, tell)
+    name = given.config.file if given.config is not None else CONFIG
+    appliance = parse.parse_text(content, name).appliance
+    Config(name, str(appliance.profile), content).check_fits(profile_of(own, CONFIG), str(given.file))
     (folder / CONFIG).write_bytes(content)
     card.lay(folder / CONFIG, CONFIG)
-    return Flashed(card, parsed.appliance, is_32_bit(card, folder))
+    return Flashed(card, appliance, is_32_bit(card, folder))
 
 
 def filled_in(own: bytes, image: Path, tell: Tell) -> bytes:

@@ -22,6 +22,7 @@ from image.lab.qemu import booted
 from image.lab.session import needs, places, verbs
 from image.lab.session.door import answering
 from image.lab.session.flashed import flashed
+from image.lab.session.given import look
 from image.lab.session.playing import machine_of, scene_around
 from image.lab.session.scene import Scene
 from image.lab.session.session import EndedError, Session, Tell
@@ -52,8 +53,9 @@ def play(asked: Asked, tell: Tell, ready: Callable[[Scene], None]) -> None:
     Raises PermanentError if it is not as expected, and KeyboardInterrupt when a signal ends it.
     """
     needs.check()
+    given = look(asked.image, asked.config)
     with ended_by_signals(), places.claimed(asked.name) as folder, workplace(asked.logs) as (place, logs):
-        flash = flashed(asked.image, asked.config, place, tell)
+        flash = flashed(given, place, tell)
         machine = machine_of(asked.machine, is_32_bit=flash.is_32_bit)
         with scene_around(flash.appliance, machine, logs, asked.cache) as scene:
             session = Session(scene, timed(tell), machine.terminal_line)
