@@ -7,34 +7,23 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import InputError
-from image.disk import fat, partitions
-from image.disk.layout import DEBIAN
 from image.lab.card import boot_files, firmware_settings, insert
 from image.run import run
+from tests.lab.images import partitioned
 
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small image with a Pi's boot files, which say what they are."""
-    folder = tmp_path_factory.mktemp("image")
-    tree = folder / "tree"
-    tree.mkdir()
-    for name, text in {
-        "config.txt": "[all]\nkernel=vmlinuz-6.12 # ours\ninitramfs initrd.img-6.12\n",
-        "cmdline.txt": " root=PARTUUID=x \n",
-        "vmlinuz-6.12": "kernel",
-        "initrd.img-6.12": "initrd",
-    }.items():
-        (tree / name).write_text(text)
-    made = folder / "made.img"
-    sectors = 40 * 2048
-    fat.make(folder / "fat", tree, sectors=sectors, label="bootfs", volume_id=1, cluster_sectors=1, epoch=1_700_000_000)
-    with made.open("wb") as file:
-        file.truncate((DEBIAN.boot_start + sectors + 2048) * 512)
-    script = f"label: dos\nstart={DEBIAN.boot_start}, size={sectors}, type=c\n"
-    run(["sfdisk", "--quiet", made], stdin=script)
-    partitions.place(folder / "fat", made, DEBIAN.boot_start)
-    return made
+    return partitioned(
+        tmp_path_factory.mktemp("image"),
+        {
+            "config.txt": "[all]\nkernel=vmlinuz-6.12 # ours\ninitramfs initrd.img-6.12\n",
+            "cmdline.txt": " root=PARTUUID=x \n",
+            "vmlinuz-6.12": "kernel",
+            "initrd.img-6.12": "initrd",
+        },
+    )
 
 
 def test_boot_files(image: Path, tmp_path: Path) -> None:
