@@ -108,16 +108,21 @@ def space_of(process: Path) -> Path | None:
     return None
 
 
+def begun(image: Path, config: str, scratch: Path, *words: str) -> list[str]:
+    """The words of `appliance lab IMAGE` by a user who has the image, as it is flashed, in a folder."""
+    packed = image.with_name(f"{image.name}.zst")
+    shutil.copy(packed, scratch)
+    (scratch / "appliance.yaml").write_text(config)
+    called = ("lab", packed.name, "--config", "appliance.yaml", "--headless", *words)
+    return ["unshare", "--mount", *PROGRAM, "begin", str(scratch), *called]
+
+
 @contextmanager
 def commanding(image: Path, config: str) -> Iterator[Commanded]:
     """`appliance lab IMAGE`, with the image as it is flashed, while the block runs."""
-    packed = image.with_name(f"{image.name}.zst")
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        shutil.copy(packed, scratch)
-        (scratch / "appliance.yaml").write_text(config)
-        words = ("--config", "appliance.yaml", "--name", NAME, "--logs", "logs", "--headless")
-        argv = ["unshare", "--mount", *PROGRAM, "begin", folder, "lab", packed.name, *words]
+        argv = begun(image, config, scratch, "--name", NAME, "--logs", "logs")
         with (scratch / "told").open("wb") as told:
             child = subprocess.Popen(argv, cwd=SOURCES, stdin=subprocess.DEVNULL, stdout=told, stderr=told)
         lab = Commanded(scratch, child)
