@@ -9,15 +9,18 @@ BOARD   ?= 4
 BUILD_LOCK := image/requirements.lock
 TEST_LOCK  := tests/requirements.lock
 BUILD_HOST := image/host-packages.txt
+LAB_HOST   := image/lab/host-packages.txt
 TEST_HOST  := tests/host-packages.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help tools image deb docs pictures test unit lint netns container build vm bench lock clean build-packages test-packages
+.PHONY: help tools lab-tools image deb docs pictures test unit lint netns container build vm bench lock clean build-packages lab-packages test-packages
 
 help: ## what there is to make
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 tools: build-packages .venv/.build-ready ## what making images takes, and the command appliance in .venv/bin
+
+lab-tools: lab-packages .venv/.build-ready ## what `appliance lab` takes as well, to boot an image here
 
 image: build-packages .venv/.build-ready ## a flashable image in dist/ (PROFILE=gadget BOARD=zero CONFIG=my.yaml BASE=raspios.img.xz SHA256=… REFRESH=1 FORMAT=xz)
 	$(PYTHON) -m appliance build --profile $(PROFILE) --board $(BOARD) $(if $(CONFIG),--config $(CONFIG)) \
@@ -60,8 +63,11 @@ bench: test-packages .venv/.test-ready ## figures: building, booting, throughput
 build-packages:
 	@image/install-packages $(BUILD_HOST)
 
+lab-packages:
+	@image/install-packages $(BUILD_HOST) $(LAB_HOST)
+
 test-packages:
-	@image/install-packages $(BUILD_HOST) $(TEST_HOST)
+	@image/install-packages $(BUILD_HOST) $(LAB_HOST) $(TEST_HOST)
 
 .venv/.build-ready: $(BUILD_LOCK) pyproject.toml
 	python3 -m venv .venv

@@ -18,6 +18,7 @@ LIBRARY = f"usr/lib/{NAME}"
 OVERLAY = PROJECT / "overlays/builder"
 
 PROGRAMS = PROJECT / "image/host-packages.txt"
+OF_THE_LAB = PROJECT / "image/lab/host-packages.txt"
 ONLY_FOR_SOURCES = ("python3", "python3-venv")
 """Of these, what is there for the libraries of PyPI, or is asked for more exactly."""
 LIBRARIES = (
@@ -115,10 +116,15 @@ def build(folder: Path, *, epoch: int | None = None) -> Path:
 
 
 def _relations() -> dict[str, str]:
-    lines = PROGRAMS.read_text().splitlines()
-    programs = [line for line in lines if not line.startswith("#") and line not in ONLY_FOR_SOURCES]
+    programs = [package for package in listed(PROGRAMS) if package not in ONLY_FOR_SOURCES]
     of_another_version = f"{daemon.NAME} (<< {version()}), {daemon.NAME} (>> {version()})"
-    return {"Depends": ", ".join(sorted([*LIBRARIES, *programs])), "Breaks": of_another_version}
+    depends, suggests = ", ".join(sorted([*LIBRARIES, *programs])), ", ".join(listed(OF_THE_LAB))
+    return {"Depends": depends, "Suggests": suggests, "Breaks": of_another_version}
+
+
+def listed(packages: Path) -> list[str]:
+    """Those of a file for image/install-packages."""
+    return [line for line in packages.read_text().splitlines() if not line.startswith("#")]
 
 
 def _sources() -> dict[str, Path]:
@@ -131,7 +137,7 @@ def _sources() -> dict[str, Path]:
 def _below(folder: str) -> list[Path]:
     """The files and symbolic links of a folder, sorted, relative to the project."""
     found = [path for path in (PROJECT / folder).rglob("*") if path.is_symlink() or path.is_file()]
-    unwanted = (wheel.LOCK, PROGRAMS, PROJECT / "image/install-packages")
+    unwanted = (wheel.LOCK, PROGRAMS, OF_THE_LAB, PROJECT / "image/install-packages")
     kept = [path for path in found if path not in unwanted and "__pycache__" not in path.parts]
     return sorted(path.relative_to(PROJECT) for path in kept if OVERLAY not in path.parents)
 

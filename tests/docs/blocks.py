@@ -11,6 +11,7 @@ _FENCE = re.compile(
     r"(?:^\*\*`(?P<file>[^`\n]+)`\*\*[^\n]*\n\n)?^(?P<indent> *)```(?P<tag>[^\n]*)\n(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
+_COMMENT = re.compile(r"(^|\s)#.*")
 _HUNK = re.compile(r"^@@.*\n", re.MULTILINE)
 
 
@@ -26,8 +27,8 @@ class Block:
     @property
     def commands(self) -> list[str]:
         """One a line, without comments; a line that ends in a backslash goes on in the next."""
-        lines = self.text.replace("\\\n", " ").splitlines()
-        return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+        lines = (_COMMENT.sub("", line).strip() for line in self.text.replace("\\\n", " ").splitlines())
+        return [line for line in lines if line]
 
 
 def blocks(page: Path) -> Iterator[Block]:

@@ -17,6 +17,7 @@ from appliance.errors import ConfigError, InputError
 from appliance.model import Profile, Share
 from appliance.starting import starting_config
 from image.cli import lab
+from image.deb import builder
 from image.lab.guest import Answer, Guest
 from image.lab.services import PAGE
 from image.lab.session import gadget_scene, needs, places, progress
@@ -114,6 +115,13 @@ def test_what_is_missing_is_told_at_once() -> None:
     error = needs.missing(["nft", "ip", "dnsmasq"])
     assert error.message == "not installed: nft, ip, dnsmasq"
     assert error.hint == "sudo apt-get install dnsmasq-base iproute2 nftables"
+
+
+def test_what_make_lab_tools_installs_is_what_is_needed() -> None:
+    """Beside what makes images; util-linux is on every Debian."""
+    assert builder.listed(builder.OF_THE_LAB) == sorted(
+        {*needs.PROGRAMS.values()} - {*builder.listed(builder.PROGRAMS), "util-linux"}
+    )
 
 
 @pytest.fixture
