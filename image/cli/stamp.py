@@ -26,11 +26,11 @@ ONE_EACH = "an appliance.yaml for each device"
 
 EPILOG = f"""\
 examples:
-  appliance stamp dist/appliance-gateway-arm64.img --config a.yaml --config b.yaml -o cards
+  appliance stamp dist/appliance-gateway-arm64.img.zst --config a.yaml --config b.yaml -o cards
       an image each for the hostnames in a.yaml and b.yaml
   appliance stamp dist/appliance-gateway-arm64.img.zst --config devices/*.yaml -o cards
       one for every file in the folder
-  appliance stamp dist/appliance-gateway-arm64.img --config a.yaml -o cards --single
+  appliance stamp dist/appliance-gateway-arm64.img.zst --config a.yaml -o cards --single
       as one file, for Raspberry Pi Imager
 
 Without --single a device is a folder, DIR/NAME, with these files, of which it alone has the first:

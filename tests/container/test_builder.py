@@ -1,4 +1,4 @@
-"""The recipe of image/container, made into a container's image and used as the README says: without --privileged."""
+"""The recipe of image/container, made into a container's image, and used as docs/install.md says: not --privileged."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from appliance.model import Profile
-from appliance.starting import starting_config
 from image.cache.store import Store
 from image.cli.build import default_cache
 from image.deb import daemon
@@ -30,6 +28,7 @@ BUILDER = "appliance-builder-under-test"
 OPTIONS = ["--security-opt", "seccomp=./image/container/seccomp.json", "--security-opt", "apparmor=unconfined"]
 """Of `docker run`, in the sources' folder."""
 
+EXAMPLE = PROJECT / "tests/appliance/examples/gateway.yaml"
 SLOW = ("index", "native", "bootstrap")
 """The stages whose results are there already: a whole Debian."""
 CERTIFICATES = "etc/host-certificates.pem"
@@ -87,11 +86,13 @@ def test_what_the_options_leave_forbidden_is_forbidden(made: None) -> None:
 
 def test_an_image_is_built(made: None, gateway_image: Path, tmp_path: Path) -> None:
     """Packages are unpacked and configured by native and by emulated programs, on a Debian that is there already."""
-    recipe = Recipe(config=starting_config(Profile.GATEWAY, {}).encode(), output=tmp_path / "dist")
+    shutil.copy(EXAMPLE, tmp_path / "appliance.yaml")
+    recipe = Recipe(config=EXAMPLE.read_bytes(), output=tmp_path / "dist")
     kept.copied(Store(default_cache()), recipe, SLOW, tmp_path / "cache/appliance")
     volumes = ["--volume", f"{tmp_path}:/work", "--volume", f"{tmp_path}/cache:/cache"]
-    done = docker("run", "--rm", "--network=host", *OPTIONS, *volumes, BUILDER, "build")
-    assert done.returncode == 0, done.stderr[-4000:]
+    for words in (["check", "appliance.yaml"], ["build", "--config", "appliance.yaml"]):
+        done = docker("run", "--rm", "--network=host", *OPTIONS, *volumes, BUILDER, *words)
+        assert done.returncode == 0, done.stderr[-4000:]
     assert "\nbootstrap: unchanged\n" in done.stderr and re.search(r"^packages: \d", done.stderr, re.MULTILINE)
     assert recipe.package_list.read_text() == gateway_image.with_suffix(".packages.txt").read_text()
     run(["sha256sum", "--check", recipe.checksums.name], cwd=recipe.output)

@@ -60,7 +60,6 @@ COMPUTER: Mapping[str, Tried | Elsewhere] = {
     r"appliance check appliance.yaml": Tried(r"\g<0>", "fine: "),
     # The whole takes minutes: tests/image/test_build.py.
     r"appliance build --config appliance.yaml( --board zero)?": Tried(r"\g<0> --plan", "rootfs: would run"),
-    r"make image( PROFILE=gadget BOARD=zero)?": Tried(r"\g<0> --dry-run", "-m appliance build --profile g"),
     r"make (test|lint)": Tried(r"\g<0> --dry-run", "-m pytest"),
     r"make deb": Tried("make deb", "dist/appliance_0.1.0_all.deb"),
     # There may be a card in this machine, or none.
@@ -83,10 +82,10 @@ COMPUTER: Mapping[str, Tried | Elsewhere] = {
         "tests/container/test_builder.py::made",
         ('docker("build"', '"--file", "image/container/Containerfile"'),
     ),
-    r"docker run .*": Elsewhere(
+    r"alias appliance='docker run .*": Elsewhere(
         "a container",
         "tests/container/test_builder.py::test_an_image_is_built",
-        ('docker("run", "--rm"', "*OPTIONS, *volumes, BUILDER"),
+        ('docker("run", "--rm"', "*OPTIONS, *volumes, BUILDER", '"check", "appliance.yaml"', '"build", "--config"'),
     ),
     r"appliance lab dist/\S+ --config appliance.yaml": Elsewhere(
         "QEMU", "tests/vm/commanded.py::begun", ('("lab", packed.name, "--config", "appliance.yaml"',)
