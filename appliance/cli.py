@@ -100,18 +100,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
-    installed = [command for command in COMMANDS if _installed(command.module)]
+    known = [command for command in COMMANDS if installed(command.module)]
     called = next((word for word in argv if not word.startswith("-")), None)
-    if called is not None and called not in {command.name for command in installed}:
-        raise _unknown(called, installed)
-    parser = _parser(installed, configured={called})
+    if called is not None and called not in {command.name for command in known}:
+        raise _unknown(called, known)
+    parser = _parser(known, configured={called})
     if not argv:
         parser.print_help()
         return WRONG_INPUT
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
         raise _misused(f"appliance {arguments.command}", f"{unknown[0]} is not expected here")
-    module = next((command.module for command in installed if command.name == arguments.command), None)
+    module = next((command.module for command in known if command.name == arguments.command), None)
     return int(importlib.import_module(module).run(arguments)) if module is not None else WRONG_INPUT
 
 
@@ -160,7 +160,7 @@ def _without_commands() -> argparse.ArgumentParser:
     )
 
 
-def _installed(module: str) -> bool:
+def installed(module: str) -> bool:
     """Say whether a module can be found, importing nothing, not even the packages that it is in."""
     package, *rest = module.split(".")
     spec = importlib.util.find_spec(package)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from appliance.source import BadNode, ListNode, MapNode, Node, TextNode
 
 T = TypeVar("T")
 
+START = "`appliance init gateway -o FILE`"
 PLACEHOLDER = re.compile(r"<.*>")  # what `appliance init` writes where only the user knows
 
 
@@ -55,15 +56,21 @@ def content(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(SIZE_MAX_BYTES + 1)
+    except IsADirectoryError as error:
+        hint = f"give the file in it, such as {path / 'appliance.yaml'}"
+        raise InputError(f"{path}: {error.strerror}", hint=hint) from None
     except OSError as error:
-        raise InputError(
-            f"{path}: {error.strerror or error}", hint="`appliance init gateway -o FILE` writes a file to start from"
-        ) from None
+        raise InputError(f"{path}: {error.strerror or error}", hint=f"{START} writes a file to start from") from None
 
 
 def parse_text(data: bytes, file: str) -> Parsed:
     """Read a file's content; `file` is its name in messages. Raises ConfigError with all that is wrong in it."""
     tree = source.read(data, file)
+    if not any(map(_is_ours, tree.root.entries)):
+        mark = Mark(file, tree.root.mark.line, 1)
+        raise ConfigError(
+            [Problem(mark, "this is no appliance.yaml: no setting of one is in it", f"{START} writes one")]
+        )
     reader = _Reader(problems=tree.problems, warnings=tree.warnings, marks={"": Mark(file, 1, 1)})
     appliance = reader.section(Appliance, tree.root, "", Mark(file, 1, 1))
     for finding in checks.findings(appliance, reader.marks):
@@ -71,6 +78,17 @@ def parse_text(data: bytes, file: str) -> Parsed:
     if reader.problems:
         raise ConfigError(reader.problems)
     return Parsed(appliance, reader.marks, tuple(sorted(reader.warnings)))
+
+
+def _is_ours(entry: source.Entry) -> bool:
+    """Whether it is a setting, perhaps misspelt, or in the wrong section."""
+    first_column = [setting.name for setting in settings_of(Appliance)]
+    return entry.name in {name for name, _ in _places(Appliance)} or bool(_near(entry.name, first_column))
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    """The name that was meant, if that is plain to see."""
+    return next(iter(difflib.get_close_matches(name.lower().replace("-", "_"), known, 1)), "")
 
 
 def parse_section(model: type[T], name: str, data: bytes, file: str) -> T | None:
@@ -211,16 +229,16 @@ class _Reader:
 
     def _unknown(self, entry: source.Entry, path: str, known: Mapping[str, Setting]) -> str:
         """Report a name that does not exist; gives the one that was meant, if that is plain to see."""
-        near = difflib.get_close_matches(entry.name.lower().replace("-", "_"), known, 1)
+        near = _near(entry.name, known)
         elsewhere = [place for name, place in _places(Appliance) if name == entry.name]
         suggestion = ""
         if near:
-            suggestion = f', did you mean "{near[0]}"?'
+            suggestion = f', did you mean "{near}"?'
         elif elsewhere:
             suggestion = f", it belongs to {' or '.join(place or 'the first column' for place in elsewhere)}"
         where = f"{path}: " if path else ""
         self._wrong(entry.mark, f"{where}unknown setting {quoted(entry.name)}{suggestion}", ", ".join(known))
-        return near[0] if near else ""
+        return near
 
     def _wrong(self, mark: Mark, message: str, allowed: str) -> Any:
         self.problems.append(Problem(mark, message, allowed))

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
+from appliance.cli import installed
 from appliance.model import AnyTunnel, Appliance, Profile, TunnelForm
 from appliance.parse import Parsed, load
 from appliance.terminal import Colour, painted
+
+BUILD = "image.cli.build"
+"""The command that makes an image of it, which is on no Pi."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +31,8 @@ def run(arguments: argparse.Namespace) -> int:
     parsed = load(arguments.file)
     warn(parsed)
     print(f"{painted('fine', Colour.GREEN, sys.stdout)}: {summary(parsed.appliance)}")
+    if parsed.appliance.profile is not Profile.CUSTOM and installed(BUILD):
+        print(f"next: appliance build --config {shlex.quote(str(arguments.file))}")
     return 0
 
 

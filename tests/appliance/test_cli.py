@@ -6,13 +6,14 @@ import errno
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from appliance import cli
+from appliance import cli, validate
 from appliance.cli import main
 from tests.appliance.conftest import EXAMPLES
 
@@ -24,7 +25,8 @@ def test_check_says_what_the_box_would_be(capsys: Capture) -> None:
     assert main(["check", str(EXAMPLES / "gateway.yaml")]) == 0
     assert capsys.readouterr() == (
         "fine: ipv6gw, an IPv6 gateway, uplink eth0 (192.168.1.252/24), 2001:db8:123d:abc::/64 through a tunnel to "
-        "198.51.100.100, serving IPv6 and DHCP (192.168.1.10-192.168.1.210) on eth0, 1 service open to the outside\n",
+        "198.51.100.100, serving IPv6 and DHCP (192.168.1.10-192.168.1.210) on eth0, 1 service open to the outside\n"
+        f"next: appliance build --config {EXAMPLES / 'gateway.yaml'}\n",
         "",
     )
 
@@ -43,7 +45,21 @@ def test_check_says_what_the_box_would_be(capsys: Capture) -> None:
 )
 def test_check_of_the_other_profiles(example: str, expected: str, capsys: Capture) -> None:
     assert main(["check", str(EXAMPLES / f"{example}.yaml")]) == 0
-    assert capsys.readouterr().out == expected
+    assert capsys.readouterr().out.splitlines(keepends=True)[0] == expected
+
+
+def test_check_tells_how_to_go_on_where_an_image_can_be_made(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not on a Pi; and none is made for any machine."""
+    file = tmp_path / "my gadget.yaml"
+    shutil.copy(EXAMPLES / "gadget.yaml", file)
+    assert main(["check", str(file)]) == main(["check", str(EXAMPLES / "uplinks.yaml")]) == 0
+    told = capsys.readouterr().out
+    assert [line for line in told.splitlines() if "next" in line] == [f"next: appliance build --config '{file}'"]
+    monkeypatch.setattr(validate, "BUILD", "no_such_package.cli.build")
+    assert main(["check", str(file)]) == 0
+    assert "next" not in capsys.readouterr().out
 
 
 def test_check_prints_problems_where_editors_look_for_them(tmp_path: Path, capsys: Capture) -> None:

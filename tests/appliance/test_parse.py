@@ -154,5 +154,23 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file") as missing:
         load(tmp_path / "a.yaml")
     assert "appliance init" in missing.value.hint
-    with pytest.raises(InputError, match="Is a directory"):
+    with pytest.raises(InputError, match="Is a directory") as folder:
         load(tmp_path)
+    assert folder.value.hint == f"give the file in it, such as {tmp_path}/appliance.yaml"
+
+
+@pytest.mark.parametrize(
+    "text", ["root:*:20228:0:99999:7::\ndaemon:*:20228:0:99999:7::\n", "services: {web: {}}\n", "{}"]
+)
+def test_a_file_of_something_else_is_one_problem(text: str) -> None:
+    assert problems(text) == [
+        "a.yaml:1:1: this is no appliance.yaml: no setting of one is in it "
+        "(`appliance init gateway -o FILE` writes one)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("profil: gateway\n", 'did you mean "profile"?'), ("ssid: x\n", "it belongs to")]
+)
+def test_a_file_with_a_setting_that_somebody_meant_is_read(text: str, said: str) -> None:
+    assert any(said in one for one in problems(text))

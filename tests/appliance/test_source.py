@@ -169,7 +169,7 @@ def test_a_file_that_is_too_large() -> None:
 
 
 def test_a_bomb_of_aliases_does_not_go_off() -> None:
-    text = "a: &a [x]\n"
+    text = "profile: gateway\na: &a [x]\n"
     for name, earlier in zip("bcdefghij", "abcdefghi", strict=True):
         text += f"{name}: &{name} [{', '.join([f'*{earlier}'] * 9)}]\n"
     found = problems(text)
