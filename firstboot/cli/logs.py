@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+from appliance.errors import TemporaryError
 from firstboot.cli.denied import denied
 from firstboot.command import become
+from firstboot.command import run as run_program
 
 LINES = 100
 SERVICES = ("appliance*", "ufw.service")
@@ -29,11 +31,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print it. Whatever is not in the journal, or not for the caller to see, journalctl itself says."""
+    """Print it. Raises `TemporaryError` where there is nothing at all; what else is wrong, journalctl itself says."""
     if not arguments.denied:
+        require_entries()
         become(journal(arguments.lines, arguments.since, follow=arguments.follow))
     print("\n".join(denied(arguments.lines or LINES)) or "none, or not for you to see (sudo shows them)")
     return 0
+
+
+def require_entries() -> None:
+    """Raise `TemporaryError` where not a line of our own is there, as on any other machine, which may have ufw's."""
+    try:
+        found = run_program(["journalctl", "--quiet", "--lines=1", f"--unit={SERVICES[0]}"])
+    except TemporaryError:  # no service of these names has ever written anything, says its exit code
+        found = ""
+    if not found:
+        hint = "it is on the appliance itself: ssh pi@NAME.local; there, sudo shows what is not for everybody"
+        raise TemporaryError("nothing of the appliance is in the journal here, or not for you to see", hint=hint)
 
 
 def journal(lines: int | None, since: str, *, follow: bool) -> list[str]:

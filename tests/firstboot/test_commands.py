@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import pytest
 
 from appliance.cli import main
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, TemporaryError
 from firstboot.bus_names import error_name, error_of
 from firstboot.cli import denied, explain, firewall, logs, plan, status
 from tests.firstboot.test_answers import CUSTOM, GATEWAY, Asked
@@ -338,6 +338,10 @@ def test_all_parts_are_listed_where_that_is_asked_for(
     assert told == ("NOT UP YET\n" + "\nAll:\n" * lists if words != ["--json"] else '{"state": "waiting"}')
 
 
+OF_ITS_OWN = ("journalctl", "--quiet", "--lines=1", "--unit=appliance*")
+ALWAYS = ("journalctl", "--no-hostname", "--quiet", "--unit=appliance*", "--unit=ufw.service")
+
+
 @pytest.mark.parametrize(
     ("options", "shown"),
     [
@@ -355,10 +359,29 @@ def test_logs_are_the_journals(monkeypatch: pytest.MonkeyPatch, options: list[st
         raise SystemExit(0)
 
     monkeypatch.setattr(logs, "become", become)
+    monkeypatch.setattr(logs, "run_program", lambda argv: {OF_ITS_OWN: "a line\n"}[tuple(argv)])
     with pytest.raises(SystemExit):
         main(["logs", *options])
-    always = ["journalctl", "--no-hostname", "--quiet", "--unit=appliance*", "--unit=ufw.service"]
-    assert became == [[*always, *shown]]
+    assert became == [[*ALWAYS, *shown]]
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_logs_of_nothing_are_on_another_machine(
+    code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What journalctl says of services that have written nothing depends on whether others have."""
+
+    def journalctl(argv: list[str]) -> str:
+        if code:
+            raise TemporaryError(f"{argv[0]} failed with exit code {code}")
+        return ""
+
+    monkeypatch.setattr(logs, "run_program", journalctl)
+    monkeypatch.setattr(logs, "become", pytest.fail)
+    assert main(["logs", "--follow"]) == 1
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error == "error: nothing of the appliance is in the journal here, or not for you to see"
+    assert "ssh pi@NAME.local" in hint
 
 
 def test_what_was_denied_is_told_in_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,6 +82,8 @@ ON_THE_DEVICE: dict[str, Sequence[str]] = {
     "apply": ("apply",),
     "confirm": ("confirm",),
     "firewall explain": ("firewall", "explain"),
+    "logs": ("logs",),
+    "logs that come": ("logs", "--follow"),
     "firewall test": ("firewall", "test", "--from", "outside", "--to", "box", "--port", "tcp/22"),
 }
 NEEDED = {
@@ -169,7 +171,9 @@ def test_a_wrong_call(call: str, folder: Path) -> None:
 def test_there_is_no_daemon(call: str, folder: Path) -> None:
     done = called(folder, *ON_THE_DEVICE[call])
     must_be_told(done, FAILED)
-    assert "the daemon does not run" in done.stderr
+    told = "in the journal here" if call.startswith("logs") else "the daemon does not run"
+    assert told in done.stderr
+    assert "ssh pi@NAME.local" in done.stderr
 
 
 WITHOUT = """\
