@@ -9,7 +9,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -84,7 +83,7 @@ def run(
     """
     text = None if stdin is None else stdin.encode()
     if log is None:
-        with tempfile.TemporaryFile() as errors:
+        with os.fdopen(os.memfd_create("errors"), "w+b") as errors:  # that a disk is full is to be told, too
             child = start(argv, env=env, cwd=cwd, pipe_stdin=text is not None, stdout=subprocess.PIPE, stderr=errors)
             output = _finish(child, text)
             errors.seek(0)

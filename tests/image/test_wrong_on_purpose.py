@@ -229,6 +229,30 @@ def test_there_is_no_room_for_a_card(folder: Path) -> None:
     assert f"make room where {folder / 'small'} is" in done.stderr
 
 
+COPY = """
+from pathlib import Path
+from appliance.errors import InputError
+from image.flash.original import original
+from image.lab.session.flashed import flashed
+from image.lab.session.given import Given
+try:
+    flashed(Given(original(Path("large.img")), None), Path("small"), lambda _: None)
+except InputError as error:
+    print(error.message, error.hint, sep="\\n")
+"""
+
+
+def test_there_is_no_room_for_a_card_any_more(folder: Path) -> None:
+    """While it is copied."""
+    (folder / "small").mkdir()
+    (folder / "large.img").write_bytes(PARTITIONED + os.urandom(1 << 24))
+    small = f'mount -t tmpfs -o size=8m tmpfs small; TMPDIR=$PWD/small PYTHONPATH={PROJECT} exec "$@"'
+    argv = [*in_a_namespace(), "sh", "-c", small, "sh", sys.executable, "-c", COPY]
+    message, hint = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert message.startswith("the disk is full: ")
+    assert hint == f"make room where {folder / 'small'} is, or set TMPDIR to a folder that has it"
+
+
 def test_an_image_that_is_wrong_is_told_before_another_lab_that_runs(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as short, socket.socket(socket.AF_UNIX) as door:
         (Path(short) / "appliance-lab/lab").mkdir(parents=True)
