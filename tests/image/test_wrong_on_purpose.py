@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -19,8 +18,11 @@ from pathlib import Path
 
 import pytest
 
+from appliance.model import Profile
+from image.lab.session.examples import EXAMPLES
 from image.recipe import PROJECT
 from tests.image.flashing import content
+from tests.lab.images import partitioned
 
 pytestmark = pytest.mark.programs
 
@@ -72,6 +74,7 @@ CALLS: dict[str, Sequence[str]] = {
     "a time for nothing": ("lab", "image.img", "--timeout", "5"),
     "no lab runs": ("lab", "status"),
     "not a name for a lab": ("lab", "appliance-gateway-arm64.img", "--name", "My Lab"),
+    "an image of somebody else's": ("lab", "raspios.img"),
     "another profile": ("lab", "appliance-gadget-arm64.img", "--config", EXAMPLE),
 }
 ON_THE_DEVICE: dict[str, Sequence[str]] = {
@@ -94,20 +97,28 @@ NEEDED = {
 }
 ON_ANY_PI = ("systemctl", "journalctl")
 
-PARTITIONED = bytes(446) + struct.pack("<4xB3xII", 0x0C, 8192, 8192) + bytes(48) + b"\x55\xaa" + bytes(1 << 16)
-"""What begins as an image does, with a FAT32 partition, and ends where that would begin."""
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two that the lab would take, by what can be seen of them at once; and one without our file."""
+    folder = tmp_path_factory.mktemp("images")
+    partitioned(tmp_path_factory.mktemp("image"), {"config.txt": ""}).rename(folder / "raspios.img")
+    for profile in (Profile.GATEWAY, Profile.GADGET):
+        made = partitioned(tmp_path_factory.mktemp("image"), {"appliance.yaml": EXAMPLES[profile]})
+        made.rename(folder / f"appliance-{profile}-arm64.img")
+    return folder
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, images: Path) -> Path:
     """With a file of each sort."""
     (tmp_path / "binary").write_bytes(bytes(range(256)) * 40)
     (tmp_path / "empty").touch()
     (tmp_path / "folder").mkdir()
     (tmp_path / "mistaken.yaml").write_text("profile: gateway\nuplnk: {}\n")
     (tmp_path / "image.img").write_bytes(content(1 << 16))
-    for profile in ("gateway", "gadget"):
-        (tmp_path / f"appliance-{profile}-arm64.img").write_bytes(PARTITIONED)
+    for image in images.iterdir():
+        (tmp_path / image.name).hardlink_to(image)
     with (tmp_path / "disk.img").open("wb") as disk:
         disk.truncate(1 << 32)
     return tmp_path
@@ -229,14 +240,16 @@ def test_there_is_no_room_for_a_card(folder: Path) -> None:
     assert f"make room where {folder / 'small'} is" in done.stderr
 
 
-COPY = """
+COPY = f"""
 from pathlib import Path
+from appliance import parse
 from appliance.errors import InputError
 from image.flash.original import original
 from image.lab.session.flashed import flashed
 from image.lab.session.given import Given
 try:
-    flashed(Given(original(Path("large.img")), None), Path("small"), lambda _: None)
+    given = Given(original(Path("large.img")), parse.load(Path("{EXAMPLE}")).appliance, b"")
+    flashed(given, Path("small"), lambda _: None)
 except InputError as error:
     print(error.message, error.hint, sep="\\n")
 """
@@ -245,7 +258,7 @@ except InputError as error:
 def test_there_is_no_room_for_a_card_any_more(folder: Path) -> None:
     """While it is copied."""
     (folder / "small").mkdir()
-    (folder / "large.img").write_bytes(PARTITIONED + os.urandom(1 << 24))
+    (folder / "large.img").write_bytes(os.urandom(1 << 24))
     small = f'mount -t tmpfs -o size=8m tmpfs small; TMPDIR=$PWD/small PYTHONPATH={PROJECT} exec "$@"'
     argv = [*in_a_namespace(), "sh", "-c", small, "sh", sys.executable, "-c", COPY]
     message, hint = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=True).stdout.splitlines()

@@ -22,7 +22,7 @@ from image.lab.guest import Answer, Guest
 from image.lab.services import PAGE
 from image.lab.session import gadget_scene, needs, places, progress
 from image.lab.session.examples import EXAMPLES
-from image.lab.session.flashed import filled_in
+from image.lab.session.given import filled_in
 from image.lab.session.playing import MACHINES, machine_of
 from image.lab.session.scene import Seen
 from image.lab.session.terminal import until_mark
@@ -203,16 +203,16 @@ class TestConfigurations:
     def test_one_that_nobody_has_filled_in_is_replaced(self, profile: Profile) -> None:
         told: list[str] = []
         own = starting_config(profile, {}).encode()
-        assert filled_in(own, Path("x.img"), told.append) == EXAMPLES[profile].encode()
+        assert filled_in(own, told.append) == EXAMPLES[profile].encode()
         assert "not filled in" in told[0]
 
     def test_one_that_is_filled_in_stays(self) -> None:
         own = EXAMPLE.read_bytes()
-        assert filled_in(own, Path("x.img"), pytest.fail) == own
+        assert filled_in(own, pytest.fail) == own
 
     def test_a_mistake_in_it_is_told(self) -> None:
         with pytest.raises(ConfigError, match="hostnam"):
-            filled_in(b"profile: gateway\nhostnam: x\n", Path("x.img"), pytest.fail)
+            filled_in(b"profile: gateway\nhostnam: x\n", pytest.fail)
 
 
 BY_DHCP = """\

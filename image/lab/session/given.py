@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from appliance import parse
-from appliance.errors import InputError
-from image.flash.config import Config, boot_at
+from appliance.errors import ConfigError, InputError
+from appliance.model import Appliance, Profile
+from image.flash.config import Config, on_card
 from image.flash.original import Original, original
+from image.lab.session.examples import EXAMPLES
+from image.lab.session.session import Tell
+from image.stages.bootfs import CONFIG
+from image.stamp.stamp import profile_of
 
 ROOM_BYTES = 256 << 20
 """What the machine writes on its card, and the logs, with room to spare."""
@@ -18,34 +23,46 @@ ROOM_BYTES = 256 << 20
 
 @dataclass(frozen=True)
 class Given:
-    """An image that can be on a card, and the configuration that shall be there, if it is not the image's own."""
+    """An image, and the appliance.yaml that its card shall have: what it says, and as it is, which may hold secrets."""
 
     image: Original
-    config: Config | None
-
-    @property
-    def file(self) -> Path:
-        """The image's."""
-        return self.image.file
+    appliance: Appliance
+    content: bytes = field(repr=False)
 
 
-def look(image: Path, config: Path | None) -> Given:
-    """Look at both, and whether there is room. Raises ConfigError with what is wrong in the configuration, or
-    InputError.
+def look(image: Path, config: Path | None, tell: Tell) -> Given:
+    """Look at both, and whether there is room.
+
+    Raises ConfigError with what is wrong in the configuration, given or the image's own, or InputError.
     """
     read = config_of(config) if config is not None else None
     there = original(image)
-    boot_at(there.head())
-    if read is not None:
-        read.check_fits(there.profile, str(image))
+    content = on_card(there, read)
+    if content is None:
+        raise InputError(f"{image} has no {CONFIG}", hint="give an image that `appliance build` made")
+    if read is None:
+        content = filled_in(content, tell)
     check_room(there)
-    return Given(there, read)
+    return Given(there, parse.parse_text(content, CONFIG).appliance, content)
 
 
 def config_of(file: Path) -> Config:
     """A file that is right. Raises ConfigError with what is wrong in it, or InputError."""
     content = parse.content(file)
     return Config(str(file), str(parse.parse_text(content, str(file)).appliance.profile), content)
+
+
+def filled_in(own: bytes, tell: Tell) -> bytes:
+    """The image's own configuration, or where nobody has filled that in yet, the lab's for this profile."""
+    try:
+        parse.parse_text(own, CONFIG)
+    except ConfigError as error:
+        profile = profile_of(own, CONFIG)
+        if profile not in EXAMPLES or not all(" is not filled in yet" in each.message for each in error.problems):
+            raise
+        tell(f"{CONFIG} of the image is not filled in: the lab's own is put in its place (--config FILE: yours)")
+        return EXAMPLES[Profile(profile)].encode()
+    return own
 
 
 def check_room(image: Original) -> None:

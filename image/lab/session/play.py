@@ -53,11 +53,11 @@ def play(asked: Asked, tell: Tell, ready: Callable[[Scene], None]) -> None:
     Raises PermanentError if it is not as expected, and KeyboardInterrupt when a signal ends it.
     """
     needs.check()
-    given = look(asked.image, asked.config)
+    given = look(asked.image, asked.config, tell)
     with ended_by_signals(), places.claimed(asked.name) as folder, workplace(asked.logs) as (place, logs):
         flash = flashed(given, place, tell)
         machine = machine_of(asked.machine, is_32_bit=flash.is_32_bit)
-        with scene_around(flash.appliance, machine, logs, asked.cache) as scene:
+        with scene_around(given.appliance, machine, logs, asked.cache) as scene:
             session = Session(scene, timed(tell), machine.terminal_line)
             with answering(folder / places.CONTROL, partial(verbs.answered, session)), session.mended():
                 ready(scene)
