@@ -248,7 +248,9 @@ class TestPlan:
     def test_on_a_machine_that_is_not_an_image_the_profile_is_custom(self, tmp_path: Path) -> None:
         asked = Asked(tmp_path, CUSTOM, custom=True)
         assert {kind["kind"] for kind in asked.plan_for(CUSTOM)} <= {"reactions"}
-        with pytest.raises(ConfigError, match=r"appliance\.yaml:2:10: profile gateway takes a whole machine"):
+        with pytest.raises(
+            ConfigError, match=r"appliance\.yaml:2:10: profile gateway needs the package appliance-gateway"
+        ):
             asked.plan_for(GATEWAY)
 
     def test_a_bug_in_one_kind_hides_no_other(self, asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
