@@ -20,6 +20,7 @@ from firstboot.resources.links import Links
 from firstboot.resources.managed import ManagedInterfaces
 from firstboot.resources.names import Names
 from firstboot.resources.offer import Offer
+from firstboot.resources.other_managers import OtherManagers
 from firstboot.resources.overlap import Overlap
 from firstboot.resources.policy_sysctls import PolicySysctls
 from firstboot.resources.providers_tunnel import ProvidersTunnel
@@ -53,6 +54,7 @@ KINDS: tuple[Kind[Any], ...] = (
     Gadget(),
     Bridge(),
     Links(),
+    OtherManagers(),
     Uplink(),
     Tunnel(),
     TunnelSysctls(),

@@ -207,7 +207,7 @@ def _why(before: Checkpoint, now: Visits, applied_s: float) -> str:
     """Why it cuts somebody off; "" if it does not."""
     if refused := shut_out(before.ways, now):
         who = " and ".join(dict.fromkeys(f"{way.peer} over {way.link}" for way in refused))
-        return f"the firewall lets in no new ssh connection from {who}: is that in firewall.management.ssh_from?"
+        return f"the firewall lets in no new ssh connection from {who} (firewall.management.ssh_from says from where)"
     gone = lost(before.ways, before.leases, now, applied_s)
     return f"nobody reached this machine by {' and '.join(dict.fromkeys(map(str, gone)))} any more" if gone else ""
 

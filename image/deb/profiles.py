@@ -29,8 +29,10 @@ PAGE = "usr/share/appliance/page"
 MARKS = "usr/share/appliance/profiles"
 """Where a file says that a profile is possible."""
 
-OF_EVERY_BASE = ("network-manager",)
-"""What each base of an image has, and the daemon needs for these profiles."""
+OF_EVERY_BASE = ("ca-certificates", "iproute2", "kmod", "network-manager", "procps", "udev")
+"""What each base of an image has, and these profiles need: the broker's https, the kernel's modules, ufw's settings."""
+USEFUL = ("avahi-daemon", "wireless-regdb", "wpasupplicant")
+"""The same, for who has a name on the network, or a wireless uplink."""
 
 UNITS = ("appliance-dnsmasq-ipv4-only.service", "appliance-dnsmasq.service")
 """Those that an image enables; the daemon, or udev, starts the others."""
@@ -90,7 +92,8 @@ if [ "$1" = remove ]; then
     if [ -d /run/systemd/system ]; then
         deb-systemd-invoke stop appliance.service
     fi
-    python3 -I -c "import sys; sys.path.insert(0, '/{LIBRARY}'); from firstboot.leaving import main; main()"
+    python3 -I -c "import sys; sys.path.insert(0, '/{LIBRARY}'); from firstboot.leaving import main; main()" ||
+        echo "not all of what the appliance took over could be given back" >&2
     if [ -d /run/systemd/system ]; then
         deb-systemd-invoke stop {" ".join(UNITS)} appliance-lighttpd.service
     fi
@@ -141,7 +144,7 @@ def _relations(profile: str) -> Mapping[str, str]:
     others = sorted(f"{daemon.NAME}-{other}" for other in PROFILES if other != profile)
     return {
         "Depends": ", ".join([f"{daemon.NAME} (= {version()})", *needed]),
-        "Recommends": "avahi-daemon",
+        "Recommends": ", ".join(USEFUL),
         "Conflicts": ", ".join(others),
         "Replaces": ", ".join(others),
     }

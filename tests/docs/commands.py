@@ -40,7 +40,7 @@ COMPUTER: Mapping[str, Tried | Elsewhere] = {
     r"appliance build --config appliance.yaml( --board zero)?": Tried(r"\g<0> --plan", "rootfs: would run"),
     r"make image( PROFILE=gadget BOARD=zero)?": Tried(r"\g<0> --dry-run", "-m appliance build --profile g"),
     r"make (test|lint)": Tried(r"\g<0> --dry-run", "-m pytest"),
-    r"make deb": Tried("make deb", "dist/appliance_0.1.0_all.deb"),
+    r"make deb": Tried("make deb", "dist/appliance-gadget_0.1.0_all.deb"),
     # There may be a card in this machine, or none.
     r"appliance flash dist/\S+": Tried(r"\g<0>", "disk that can be taken out|to write to", (0, 2)),
     r"sudo \.venv/bin/appliance flash (\S+) /dev/sdX": Tried(
@@ -80,6 +80,8 @@ MACHINE: Mapping[str, Elsewhere] = {
         "the same", "tests/deb/test_deb.py", "doc/appliance/examples"
     ),
     r"appliance check .*": Elsewhere("pure", "tests/appliance/test_cli.py", '"check"'),
+    r"appliance init gateway( +#.*)?": Elsewhere("pure", "tests/appliance/test_init.py", '"init"'),
+    r"sudo appliance confirm( +#.*)?": Elsewhere("a booted Debian", "tests/deb/test_profiles.py", '"confirm"'),
     r"sudo cp .* /etc/appliance/appliance.yaml.*": Elsewhere("the same", "tests/deb/test_deb.py", "etc/appliance"),
 }
 

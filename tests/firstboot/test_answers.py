@@ -124,7 +124,20 @@ def test_one_of_several_uplinks_is_told_from_the_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("thing", "kinds"),
     [
-        ("eth0", {"withdrawal", "sysctls", "networkmanager", "links", "uplink", "addresses", "routes", "cable"}),
+        (
+            "eth0",
+            {
+                "withdrawal",
+                "sysctls",
+                "networkmanager",
+                "links",
+                "uplink",
+                "addresses",
+                "routes",
+                "cable",
+                "other-managers",
+            },
+        ),
         ("he-ipv6", {"networkmanager", "tunnel", "tunnel-sysctls", "addresses", "routes"}),
         ("192.168.1.252", {"tunnel", "addresses"}),
         ("192.168.1.252/24", {"addresses"}),

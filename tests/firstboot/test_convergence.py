@@ -46,7 +46,7 @@ EXAMPLES_EACH = 30
 ROUNDS = 4
 """At most: another one where chance had nothing for a kind to do."""
 
-SAID_ONLY = frozenset({"6rd", "uplink", "names", "reach", "overlap", "offer"})
+SAID_ONLY = frozenset({"6rd", "uplink", "other-managers", "names", "reach", "overlap", "offer"})
 """Kinds that do nothing: what they look at, only a person can put right."""
 
 
