@@ -26,7 +26,7 @@ image: build-packages .venv/.build-ready ## a flashable image in dist/ (PROFILE=
 	$(PYTHON) -m appliance build --profile $(PROFILE) --board $(BOARD) $(if $(CONFIG),--config $(CONFIG)) \
 		$(if $(BASE),--base $(BASE)) $(if $(SHA256),--sha256 $(SHA256)) $(if $(REFRESH),--refresh) $(if $(FORMAT),--format $(FORMAT))
 
-deb: build-packages .venv/.build-ready ## packages for any Debian 12 or 13, of the daemon and of the builder, in dist/
+deb: build-packages .venv/.build-ready ## packages for any Debian 12 or 13, of the daemon, its profiles and the builder, in dist/
 	$(PYTHON) -m appliance deb
 	$(PYTHON) -m appliance deb --builder
 

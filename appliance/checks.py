@@ -38,6 +38,9 @@ ONE_OF: Mapping[type, Sequence[Sequence[str]]] = {Tunnel: _TUNNELS, FallbackTunn
 SECTIONS = tuple(dict.fromkeys(name for names in TAKES.values() for name in names))
 
 
+NOBODY_CAN_LOG_IN = "there is no ssh key: nobody can log in"
+
+
 def findings(appliance: Appliance, given: Container[str]) -> list[Finding]:
     """Give all that is wrong or risky; `given` has the paths of the settings that are in the file."""
     found = list(until_unread(_profile(appliance, given)))
@@ -67,7 +70,7 @@ def _profile(appliance: Appliance, given: Container[str]) -> Iterator[Finding]:
 
 def _login(appliance: Appliance) -> Iterator[Finding]:
     if appliance.profile != Profile.CUSTOM and not appliance.ssh.authorized_keys:
-        yield Finding("ssh", "there is no ssh key: nobody can log in", "ssh.authorized_keys", warning=True)
+        yield Finding("ssh", NOBODY_CAN_LOG_IN, "ssh.authorized_keys", warning=True)
 
 
 CHECKS: tuple[Check, ...] = (

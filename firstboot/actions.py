@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from appliance.he import BrokerTunnel
 from appliance.model import Broker
-from firstboot.facts import MAIN_TABLE, Address, Carrier, Route
+from firstboot.facts import MAIN_TABLE, Address, Carrier, FormerFile, Route
 from firstboot.gadget.layout import Layout
 from firstboot.sources import EVERYTHING, FIREWALL, NETWORK, Source
 
@@ -286,6 +286,26 @@ class RemoveFile(Action):
 
 
 @dataclass(frozen=True)
+class PutBackFile(Action):
+    """Make a file of somebody else's what it was before the daemon wrote it for the first time."""
+
+    former: FormerFile = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"put {self.former.path} back as it was"
+
+
+@dataclass(frozen=True)
+class ForgetFormerFiles(Action):
+    """Nothing is to be put back any more."""
+
+    affects: ClassVar[Source] = Source.SURROUNDINGS
+
+    def __str__(self) -> str:
+        return "forget what the machine's files were"
+
+
+@dataclass(frozen=True)
 class SetHostname(Action):
     """Give the machine its name: in the kernel, in /etc/hostname and in /etc/hosts."""
 
@@ -329,6 +349,21 @@ class LoadRules(Action):
 
     def __str__(self) -> str:
         return _because(f"load the firewall's IPv{self.family} rules", self.drift)
+
+
+@dataclass(frozen=True)
+class OpenFirewall(Action):
+    """Remove ufw's rules and ours of one family (4 or 6); what no rule decides is accepted, as if there was no ufw."""
+
+    family: int
+
+    @property
+    def changes(self) -> Source:
+        """The other family's rules stay as they are."""
+        return FIREWALL[self.family]
+
+    def __str__(self) -> str:
+        return f"remove the firewall's IPv{self.family} rules"
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ class Answers:
 
     def _seen(self, appliance: Appliance, host: Host) -> Sequence[Seen]:
         machine: Machine = host.aside()
-        return [seen(appliance, kind, machine) for kind in self._kinds if appliance.profile in kind.profiles]
+        return [seen(appliance, kind, machine) for kind in self._kinds if kind.has_say(appliance, machine.facts())]
 
     def _explanation(self, thing: str, looks: Looks) -> Mapping[str, Any]:
         marks = looks.marks

@@ -18,7 +18,8 @@ from appliance.parse import Parsed, parse_text
 from firstboot import files
 from firstboot.facts import Facts
 from firstboot.management import Visits
-from firstboot.paths import CONFIG_NAME, GADGET_UNIT
+from firstboot.packaged import admitted
+from firstboot.paths import CONFIG_NAME, GADGET_UNIT, PROFILES
 from firstboot.readings import Readings
 from firstboot.reconcile import Outcome, State
 from firstboot.rendered.ssh import AUTHORIZED_KEYS
@@ -48,7 +49,8 @@ class Configurations:
 
     `last_good`: the copy of the last one that was kept; trials are remembered beside it. `installed_keys`: the file of
     the ssh keys that are in force. `gadget_unit`: a file that an image has that was made for a gadget. `custom`: the
-    machine was not made from an image, so that only this profile is for it, and nobody asked to be rescued.
+    machine was not made from an image, so that only this profile is for it and those that `profiles` has a file of,
+    and nobody asked to be rescued.
     """
 
     def __init__(
@@ -59,12 +61,13 @@ class Configurations:
         gadget_unit: Path = GADGET_UNIT,
         *,
         custom: bool = False,
+        profiles: Path = PROFILES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.file, self._last_good = fat / CONFIG_NAME, last_good
         self.trials = Trials(last_good.with_name(TRIAL_NAME), clock=clock)
         self._installed_keys, self._gadget_unit = installed_keys, gadget_unit
-        self._custom = custom
+        self._custom, self._profiles = custom, profiles
         self._readings = Readings()
         self._data: bytes | None = None
         self._current: Configuration | None = None
@@ -94,13 +97,10 @@ class Configurations:
         """Whether the card's file is as it was last found."""
         return self._readings.hold()
 
-    def checked(self, data: bytes) -> Parsed:
+    def checked(self, data: bytes, name: str = CONFIG_NAME) -> Parsed:
         """What a file says that is for this machine. Raises `ConfigError` with all that is wrong in it."""
-        parsed = parse_text(data, CONFIG_NAME)
-        if self._custom and parsed.appliance.profile is not Profile.CUSTOM:
-            message = f"profile {parsed.appliance.profile} takes a whole machine, one that was made from an image"
-            raise ConfigError([Problem(parsed.marks["profile"], message, "here: custom")])
-        return parsed
+        parsed = parse_text(data, name)
+        return admitted(parsed, self._profiles) if self._custom else parsed
 
     def _look(self) -> tuple[bytes, str]:
         """What the file says, or why that cannot be told."""
@@ -192,7 +192,7 @@ class Configurations:
         else:
             self._used = None
             try:
-                parsed = parse_text(_content(self._last_good), str(self._last_good))
+                parsed = self.checked(_content(self._last_good), str(self._last_good))
             except ApplianceError:
                 source = Source.NOTHING if self._custom else Source.RESCUE
                 return Configuration(self._rescue(data, facts), source, {}, problems, (), trouble)

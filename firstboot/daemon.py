@@ -30,7 +30,7 @@ from firstboot.neighbours import Neighbours
 from firstboot.netlink import Netlink
 from firstboot.notify import notify
 from firstboot.passes import Passed, Passes
-from firstboot.paths import SIX_RD, TUNNELS_CARRY, fat_partition
+from firstboot.paths import FORMER_FILES, SIX_RD, TUNNELS_CARRY, fat_partition
 from firstboot.privileges import listening, require
 from firstboot.sources import EVERYTHING, NOTHING, Source
 from firstboot.tunnels.asking import SixRdAsker
@@ -155,6 +155,7 @@ class Daemon:
                 on_broker=on_broker,
                 healths=lambda: tuple(prober.health for prober in probers),
                 six_rd=lambda: six_rd.told,
+                former_files=FORMER_FILES if self._passes.custom else None,
             )
             await self._work(loop, self._host, bus)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from pathlib import Path
 
 from appliance.addresses import Network
 from appliance.he import BrokerTunnel
@@ -122,6 +123,19 @@ class ChangedSetting:
 
 
 @dataclass(frozen=True)
+class FormerFile:
+    """What a file of somebody else's was before the daemon wrote it for the first time.
+
+    `content` None: there was none. `link`: what it led to, if it was a symbolic link.
+    """
+
+    path: Path
+    content: bytes | None = field(default=None, repr=False)
+    mode: int = 0o644
+    link: str = ""
+
+
+@dataclass(frozen=True)
 class Carrier:
     """An interface that carries a network, by its name and hardware address."""
 
@@ -167,6 +181,8 @@ class Facts:
     """
     changed_settings: tuple[ChangedSetting, ...] = field(default=(), repr=False)
     """The kernel settings that the daemon has changed and not put back, the last one last."""
+    former_files: tuple[FormerFile, ...] = field(default=(), repr=False)
+    """What is to be put back on a machine that is its owner's, once no profile is in force that takes it over."""
     hosts: Mapping[str, tuple[Gateway, ...]] = field(default_factory=dict)
     """By name: the addresses of the machines on the networks that are served, of those with a name by DHCP."""
     other_rules: Mapping[int, str] = field(default_factory=dict)

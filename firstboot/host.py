@@ -26,6 +26,7 @@ from firstboot.changed_settings import ChangedSettings
 from firstboot.command import Ended, begin
 from firstboot.connections import SSH_PORT, ssh_connections
 from firstboot.facts import Carrier, ChangedSetting, Facts, Gateway
+from firstboot.former_files import HOSTNAME, HOSTS, FormerFiles, put_back
 from firstboot.gadget import configfs, identity
 from firstboot.health.diagnosis import Health
 from firstboot.hosts import by_hardware, cards, hosts
@@ -38,7 +39,7 @@ from firstboot.managers.detection import present
 from firstboot.neighbours import Answers
 from firstboot.netlink import Netlink
 from firstboot.next_hops import next_hop
-from firstboot.paths import CARRYING, CHANGED_SETTINGS, DESCRIPTIONS, ETC, REACTIONS, RECORDS
+from firstboot.paths import CARRYING, CHANGED_SETTINGS, DESCRIPTIONS, REACTIONS, RECORDS
 from firstboot.policy.rules import FAMILIES
 from firstboot.reactions import Reactions
 from firstboot.readings import Readings
@@ -81,10 +82,14 @@ class Host:
         on_broker: Callable[[], object] = lambda: None,
         healths: Callable[[], tuple[Health, ...]] = tuple,
         six_rd: Callable[[], Told | None] = lambda: None,
+        former_files: Path | None = None,
     ) -> None:
-        """Called from any thread: `on_reaction` when a reaction has ended, `on_broker` when the broker has answered."""
+        """Called from any thread: `on_reaction` when a reaction has ended, `on_broker` when the broker has answered.
+
+        `former_files`: where is remembered what others' files were, on a machine that is its owner's.
+        """
         self._netlink, self._bus, self._wlan, self._neighbours = netlink, bus, wlan, neighbours
-        self._changed_settings = ChangedSettings(CHANGED_SETTINGS)
+        self._changed_settings, self._former_files = ChangedSettings(CHANGED_SETTINGS), FormerFiles(former_files)
         self.inquiries = tuple(Inquiry(*files, _ask_the_broker, on_broker) for files in DESCRIPTIONS)
         self._view = View(
             netlink.tables,
@@ -94,6 +99,7 @@ class Host:
             healths=healths,
             broker_tunnels=lambda: tuple(inquiry.said() for inquiry in self.inquiries),
             six_rd=six_rd,
+            former_files=self._former_files.all,
         )
         self._known_addresses = KnownAddresses()
         self._readings = Readings()
@@ -407,6 +413,7 @@ class Host:
 
     @_do.register
     def _(self, action: actions.WriteFile) -> None:
+        self._former_files.keep(action.path)
         if action.mode is None:
             files.amend(action.path, action.content)
         else:
@@ -417,17 +424,30 @@ class Host:
         action.path.unlink(missing_ok=True)
 
     @_do.register
+    def _(self, action: actions.PutBackFile) -> None:
+        put_back(action.former)
+
+    @_do.register
+    def _(self, action: actions.ForgetFormerFiles) -> None:
+        self._former_files.forget()
+
+    @_do.register
     def _(self, action: actions.SetHostname) -> None:
+        for path in (HOSTNAME, HOSTS):
+            self._former_files.keep(path)
         self._system.set_hostname(action.name)
-        path = ETC / "hosts"
-        hosts = files.read(path)
+        hosts = files.read(HOSTS)
         text = hosts.content.decode(errors="surrogateescape") if hosts else "127.0.0.1\tlocalhost\n"
         write = files.amend if hosts else files.replace
-        write(path, hosts_with(text, action.name).encode(errors="surrogateescape"))
+        write(HOSTS, hosts_with(text, action.name).encode(errors="surrogateescape"))
 
     @_do.register
     def _(self, action: actions.ShutFirewall) -> None:
         self._iptables.shut(action.family)
+
+    @_do.register
+    def _(self, action: actions.OpenFirewall) -> None:
+        self._iptables.open(action.family)
 
     @_do.register
     def _(self, action: actions.LoadRules) -> None:

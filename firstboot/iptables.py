@@ -22,6 +22,7 @@ from firstboot.rulesets import (
     intact_chains,
     known,
     mark_of,
+    opening,
     parse,
     removing,
     restoring,
@@ -73,6 +74,12 @@ class Iptables:
             run(_restore(family), stdin=CLOSING)
         else:
             self._nftables.shut(family)
+
+    def open(self, family: int) -> None:
+        """Remove ufw's chains and ours. Raises `TemporaryError` while ufw is at work."""
+        self._known.pop(family, None)
+        with self._ufw.taken():
+            run(_restore(family), stdin=opening(run([f"{_NAMES[family]}-save"])))
 
     def load(self, family: int, text: str, kernel: Ruleset) -> Ruleset:
         """Exchange the chains that `text` declares, each table in one step; `kernel`: the rules as they are.

@@ -166,6 +166,14 @@ class Kind(ABC, Generic[S]):
     profiles: ClassVar[Collection[Profile]] = frozenset(Profile) - {Profile.CUSTOM}
     """Those in which it has a say: on a machine that is not ours as a whole, only what is asked for is done."""
 
+    takes_leave: ClassVar[bool] = False
+    """It also has a say while a machine that is its owner's is given back: what is not wanted any more goes."""
+
+    def has_say(self, appliance: Appliance, facts: Facts) -> bool:
+        """Whether it is asked for this configuration at all."""
+        is_given_back = appliance.profile is Profile.CUSTOM and bool(facts.former_files)
+        return appliance.profile in self.profiles or (self.takes_leave and is_given_back)
+
     @abstractmethod
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[S]:
         """What shall be there. Pure. Raises an error while something is missing that the daemon cannot make."""

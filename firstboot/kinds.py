@@ -14,11 +14,13 @@ from firstboot.resources.files import Files
 from firstboot.resources.firewall import Firewall
 from firstboot.resources.former_settings import FormerSettings
 from firstboot.resources.gadget import Gadget
+from firstboot.resources.given_back import Forgotten, GivenBack
 from firstboot.resources.hostname import Hostname
 from firstboot.resources.links import Links
 from firstboot.resources.managed import ManagedInterfaces
 from firstboot.resources.names import Names
 from firstboot.resources.offer import Offer
+from firstboot.resources.other_managers import OtherManagers
 from firstboot.resources.overlap import Overlap
 from firstboot.resources.policy_sysctls import PolicySysctls
 from firstboot.resources.providers_tunnel import ProvidersTunnel
@@ -39,6 +41,7 @@ from firstboot.resources.uplink_sysctls import UplinkSysctls
 from firstboot.resources.wifi import WirelessUplink
 
 KINDS: tuple[Kind[Any], ...] = (
+    GivenBack(),  # so that nobody is cut off for longer
     Withdrawal(),  # a laptop without its Internet waits for nothing else
     Hostname(),
     Files(),
@@ -51,6 +54,7 @@ KINDS: tuple[Kind[Any], ...] = (
     Gadget(),
     Bridge(),
     Links(),
+    OtherManagers(),
     Uplink(),
     Tunnel(),
     TunnelSysctls(),
@@ -73,4 +77,5 @@ KINDS: tuple[Kind[Any], ...] = (
     Overlap(),
     Offer(),
     Cable(),  # once dnsmasq offers what the laptop is to ask for
+    Forgotten(),  # once all that is ours is gone
 )

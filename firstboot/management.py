@@ -50,12 +50,18 @@ def nowhere(own: Gateway, peer: Gateway, index: int) -> None:
     """Of a machine that has no routes."""
 
 
+def everybody(own: Gateway, peer: Gateway, interface: str) -> bool:
+    """Of a machine whose firewall nobody asks."""
+    return True
+
+
 @dataclass(frozen=True)
 class Visits:
     """Who is connected to this machine, and what they depend on.
 
     `leases`: the lines of dnsmasq's file of them. `offer`: the configuration that it has loaded. `input_rules`: the
-    firewall's for what comes in, as iptables-restore reads them. `next_hop`: the way that replies take now.
+    firewall's for what comes in, as iptables-restore reads them. `next_hop`: the way that replies take now. `admits`:
+    whether the peer could connect to our address by ssh anew, over an interface.
     """
 
     facts: Facts = field(default_factory=Facts)
@@ -64,6 +70,7 @@ class Visits:
     offer: str = ""
     input_rules: tuple[str, ...] = ()
     next_hop: Routing = nowhere
+    admits: Callable[[Gateway, Gateway, str], bool] = everybody
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,16 @@ def lost(before: Collection[Way], leases_before: Collection[str], now: Visits, a
     """The ways that do not stand and whose links nobody has used again since so many seconds ago."""
     used = set(_used_again(leases_before, now, applied_s))
     return [way for way in before if way.link not in used and not _stands(way, now)]
+
+
+def shut_out(before: Collection[Way], now: Visits) -> list[Way]:
+    """The ssh connections that go on, or not, and could not be made again: the firewall would refuse them."""
+    return [
+        way
+        for way in before
+        if way.service == SSH
+        and any(not now.admits(way.own, way.peer, interface) for interface in _interfaces_of(way.own, now.facts))
+    ]
 
 
 def _ways(visits: Visits) -> Iterator[Way]:

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from firstboot.history import History
 from firstboot.host import Host
 from firstboot.kind import Kind
 from firstboot.led import Led, pattern
+from firstboot.management import Visits
 from firstboot.neighbours import Neighbours
 from firstboot.page.teller import Teller
 from firstboot.paths import (
@@ -30,12 +32,15 @@ from firstboot.paths import (
     LEDS,
     LOGIN_MESSAGE,
     PART_LIST,
+    PROFILES,
     REPORT_NAME,
     RUN,
     STATUS,
     STATUS_TEXT,
     WWW,
 )
+from firstboot.policy.decision import admits_ssh
+from firstboot.policy.policy import policy_of
 from firstboot.reconcile import Outcome, Reconciler, Writer
 from firstboot.report import READ_THE_JOURNAL, Report
 from firstboot.resources.cable import offered
@@ -84,7 +89,8 @@ class Passes:
 
         A `custom` machine has no card to read a report from.
         """
-        self.configurations = Configurations(folder, LAST_GOOD, custom=custom)
+        self.custom = custom
+        self.configurations = Configurations(folder, LAST_GOOD, custom=custom, profiles=PROFILES)
         self._completions = Completions()
         self.report = Report(RUN / REPORT_NAME, advice=READ_THE_JOURNAL) if custom else Report(folder / REPORT_NAME)
         self._led = Led(LEDS, LED_BEFORE)
@@ -185,10 +191,21 @@ class Passes:
 
     def _judge(self, host: Host) -> bool:
         before = self.configurations.failure
-        judged = self.configurations.judge(tuple(self._history.last.values()), host.visits)
+        judged = self.configurations.judge(tuple(self._history.last.values()), lambda: self._visits(host))
         if self.configurations.failure not in ("", before):
             log.error("%s", self.configurations.failure)
         return judged
+
+    def _visits(self, host: Host) -> Visits:
+        """On a machine that is its owner's, who is connected must be able to come back."""
+        visits, appliance = host.visits(), self.in_force.appliance if self.in_force is not None else None
+        if not self.custom or appliance is None or appliance.profile is Profile.CUSTOM:
+            return visits
+        try:
+            policy = policy_of(appliance, visits.facts)
+        except ApplianceError:  # it is not known yet where the outside is, and no other firewall is loaded
+            return visits
+        return replace(visits, admits=partial(admits_ssh, policy))
 
     def _status(self, configuration: Configuration, outcomes: tuple[Outcome, ...], host: Host) -> status.Status:
         return replace(

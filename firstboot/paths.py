@@ -26,6 +26,7 @@ turned off.
 """
 DESCRIPTIONS = tuple((STATE / name, RUN / name) for name in ("tunnel.json", "tunnel-fallback.json"))
 """By the tunnels' ranks: what the broker has said that each is; the same twice, too."""
+FORMER_FILES = STATE / "former-files.json"
 REACTIONS = RUN / "reactions.json"
 TUNNELS_CARRY = (RUN / "tunnel-carries", RUN / "tunnel-fallback-carries")
 """By the tunnels' ranks: there while it does."""
@@ -36,7 +37,10 @@ LAST_GOOD = STATE / "last-good.yaml"
 LEDS = Path("/sys/class/leds")
 
 GADGET_UNIT = Path("/usr/lib/systemd/system/appliance-gadget.service")
-"""Only an image that was made for a gadget has it."""
+"""What was made for a gadget has it: an image, or the package."""
+
+PROFILES = Path("/usr/share/appliance/profiles")
+"""A file for each profile that a package makes possible on a machine that was not made from an image."""
 
 FAT_CANDIDATES = (Path("/boot/firmware"), Path("/boot"))
 """Where Raspberry Pi OS mounts its FAT partition: since bookworm, and before."""

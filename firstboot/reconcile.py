@@ -157,12 +157,12 @@ class Reconciler:
         did, self._changed = self._changed, NOTHING
         outcomes: dict[str, Outcome] = {}
         heard = self._news()
-        for kind in (kind for kind in self._kinds if appliance.profile in kind.profiles):
+        for kind in self._asked(appliance, machine):
             self._alive()
             if (news := self._news()) != heard:
                 heard = news
                 self._hurry(appliance, machine, outcomes)
-            missing = [name for name in kind.needs if outcomes[name].state is not State.OK]
+            missing = [name for name in kind.needs if name in outcomes and outcomes[name].state is not State.OK]
             if missing:
                 self._right.pop(kind.name, None)
                 outcomes[kind.name] = Outcome(kind.name, State.BLOCKED, error=f"needs {', '.join(missing)}")
@@ -171,6 +171,14 @@ class Reconciler:
             else:
                 outcomes[kind.name] = self._put_right(appliance, kind, machine)
         return tuple(outcomes.values())
+
+    def _asked(self, appliance: Appliance, machine: Machine) -> list[Kind[Any]]:
+        """The kinds that have a say."""
+        try:
+            facts = machine.facts()
+        except ApplianceError:
+            facts = Facts()  # whoever looks next says why
+        return [kind for kind in self._kinds if kind.has_say(appliance, facts)]
 
     def _is_still_right(self, kind: Kind[Any], machine: Executor, changed: Source) -> bool:
         right = self._right.get(kind.name)

@@ -94,6 +94,11 @@ class Ruleset:
         return self.dropping >= set(CLOSED)
 
     @property
+    def is_ours(self) -> bool:
+        """Whether any of our chains is reached, or the rules of a policy are there."""
+        return bool(self.version) or any(target.startswith("appliance-") for _, _, target in +self.jumps)
+
+    @property
     def has_our_policies(self) -> bool:
         """The same, and not on its way out."""
         return self.is_closed and OPEN not in self.dropping
@@ -253,6 +258,28 @@ def framework(family: int) -> str:
 
 CLOSING = "*filter\n:INPUT DROP\n:FORWARD DROP\n:OUTPUT ACCEPT\nCOMMIT\n"
 """What shuts the machine, whatever else may be wrong; of itself it cannot fail."""
+
+
+_GIVEN_BACK = re.compile("(ufw6?|appliance)-.*")
+"""The chains that go with the profile."""
+
+
+def opening(saved: str) -> str:
+    """What iptables-restore --noflush must read so that nothing is left of ufw and of us; `saved`: what iptables-save
+    says. What others have in the built-in chains stays; ufw makes its chains anew when it starts.
+    """
+    declared, rules = _tables(saved)
+    blocks = []
+    for table, lines in declared.items():
+        ours = [chain for line in lines if _GIVEN_BACK.fullmatch(chain := _chain_in(line))]
+        accepting = [f":{chain} ACCEPT" for each, chain in (*CLOSED, OPEN) if each == table]
+        leading = [line for line in rules.get(table, ()) if _chain_in(line) not in ours and line.split()[-1] in ours]
+        jumps = [line for line in leading if _chain_in(line) in BUILT_IN]
+        held = {line.split()[-1] for line in leading if line not in jumps}  # by somebody's own chain
+        blocks += [f"*{table}", *accepting, *(f":{chain} - [0:0]" for chain in ours)]
+        blocks += [*(f"-D{line[2:]}" for line in jumps), *(f"-X {chain}" for chain in ours if chain not in held)]
+        blocks.append("COMMIT")
+    return "".join(f"{line}\n" for line in blocks)
 
 
 def in_built_in(text: str) -> tuple[tuple[str, str], ...]:

@@ -20,7 +20,7 @@ from typing import Any
 
 from appliance.errors import ApplianceError
 from firstboot import files
-from firstboot.management import Visits, Way, lost, ways
+from firstboot.management import Visits, Way, lost, shut_out, ways
 from firstboot.reconcile import Outcome, State
 
 CONFIRM_S = 60.0
@@ -160,10 +160,12 @@ class Trials:
             return Verdict.KEEP, ""
         in_vain = [new for o in outcomes if o.in_vain or o.state is State.FAILED for new in _new(o, before.not_right)]
         waits = any(outcome.state is not State.OK for outcome in outcomes) and not is_late
-        gone = () if in_vain or waits else lost(before.ways, before.leases, visits(), now_s - self._applied_s)
-        if not (in_vain or waits or gone):
+        if waits:
+            return Verdict.WAIT, ""
+        why = "; ".join(in_vain) or _why(before, visits(), now_s - self._applied_s)
+        if not why:
             return Verdict.KEEP, ""
-        return (Verdict.TAKE_BACK, _why(in_vain, gone)) if is_late else (Verdict.WAIT, "")
+        return (Verdict.TAKE_BACK, why) if is_late else (Verdict.WAIT, "")
 
     def _start(self, trial: Trial, longest_s: float) -> None:
         """Written first: what cannot be remembered is not begun."""
@@ -201,10 +203,13 @@ def _new(outcome: Outcome, not_right: Collection[str]) -> Sequence[str]:
     return [f"{outcome.kind}: {outcome.error}"] if new and len(new) == len(wrongs) else new
 
 
-def _why(in_vain: Collection[str], gone: Collection[Way]) -> str:
-    if in_vain:
-        return "; ".join(in_vain)
-    return f"nobody reached this machine by {' and '.join(dict.fromkeys(map(str, gone)))} any more"
+def _why(before: Checkpoint, now: Visits, applied_s: float) -> str:
+    """Why it cuts somebody off; "" if it does not."""
+    if refused := shut_out(before.ways, now):
+        who = " and ".join(dict.fromkeys(f"{way.peer} over {way.link}" for way in refused))
+        return f"the firewall lets in no new ssh connection from {who} (firewall.management.ssh_from says from where)"
+    gone = lost(before.ways, before.leases, now, applied_s)
+    return f"nobody reached this machine by {' and '.join(dict.fromkeys(map(str, gone)))} any more" if gone else ""
 
 
 def _digest(content: bytes) -> str:

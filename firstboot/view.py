@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Protocol
 
 from appliance.he import BrokerTunnel
-from firstboot.facts import Address, Carrier, ChangedSetting, Facts, Gateway, Link, Route, Rule
+from firstboot.facts import Address, Carrier, ChangedSetting, Facts, FormerFile, Gateway, Link, Route, Rule
 from firstboot.health.diagnosis import Health
 from firstboot.lost_routes import LostRoutes
 from firstboot.sources import EVERYTHING, NETWORK, NOTHING, Source
@@ -63,10 +63,11 @@ class View:
         healths: Callable[[], tuple[Health, ...]] = tuple,
         broker_tunnels: Callable[[], tuple[BrokerTunnel | None, ...]] = tuple,
         six_rd: Callable[[], Told | None] = lambda: None,
+        former_files: Callable[[], tuple[FormerFile, ...]] = tuple,
     ) -> None:
         self._tables, self._surroundings, self._neighbours = tables, surroundings, neighbours
         self._changed_settings, self._healths = changed_settings, healths
-        self._broker_tunnels, self._six_rd = broker_tunnels, six_rd
+        self._broker_tunnels, self._six_rd, self._former_files = broker_tunnels, six_rd, former_files
         self._stale = EVERYTHING
         self._facts = Facts()
         self._lost = LostRoutes()
@@ -91,6 +92,7 @@ class View:
             facts = replace(facts, neighbours=neighbours)
         facts = _with(facts, changed_settings=self._changed_settings(), healths=self._healths())
         facts = _with(facts, broker_tunnels=self._broker_tunnels(), six_rd=self._six_rd())
+        facts = _with(facts, former_files=self._former_files())
         if Source.LINKS in stale:
             links = {link.name: link for link in self._tables.links()}
             if links != facts.links:

@@ -14,7 +14,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FOLDER",
         help="this machine was not made from an image: appliance.yaml is in FOLDER and may have the profile custom "
-        "alone, and without one that can be used nothing is done (else it is on the small partition)",
+        "and that of an installed package, and without one that can be used nothing is done (else it is on the small "
+        "partition)",
     )
 
 

@@ -102,6 +102,12 @@ def of_others(machine: Machine) -> Mapping[str, str]:
     return {str(path): state.content.decode(errors="surrogateescape") for path, state in states if state is not None}
 
 
+def stanzas(facts: Facts) -> Iterator[tuple[str, str, str]]:
+    """What others' files say about IPv4: (file, interface, method)."""
+    for path, content in facts.interfaces_files.items():
+        yield from ((path, stanza.interface, stanza.method) for stanza in _stanzas(content.splitlines()))
+
+
 def _theirs(facts: Facts) -> set[str]:
     return {name for content in facts.interfaces_files.values() for name in _told_of(content)}
 

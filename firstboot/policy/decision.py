@@ -10,6 +10,7 @@ from firstboot.policy.compiled import FORWARD, INPUT, OUTPUT, chains_of
 from firstboot.policy.rules import Action, Group, Policy, Rule, State, Traffic
 
 Address = IPv4Address | IPv6Address
+SSH_PORT = 22
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,12 @@ def decide(policy: Policy, packet: Packet) -> Decision:
     if direction_of(seen) == OUTPUT:
         return Decision(None, None, Action.ALLOW)
     return Decision(None, None, Action.DENY, meant)
+
+
+def admits_ssh(policy: Policy, own: Address, peer: Address, interface: str) -> bool:
+    """Whether a new connection by ssh comes in there. What nobody understands of the user's rules may let it."""
+    packet = Packet(peer, own, "tcp", arriving=interface, port=SSH_PORT)
+    return decide(policy, packet).action in (Action.ALLOW, Action.UNKNOWN)
 
 
 def direction_of(packet: Packet) -> str:

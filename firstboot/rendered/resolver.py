@@ -12,6 +12,7 @@ from firstboot.rendered.file import File, text
 from firstboot.topology import is_static
 
 OWNED: tuple[Path, ...] = ()
+MARK = "# Written by the appliance.\n"
 
 
 def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
@@ -21,4 +22,4 @@ def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
         return ()
     lines = [f"search {appliance.lan.domain}"] if appliance.lan else []
     lines += [f"nameserver {server}" for server in uplink.dns]
-    return (text(ETC / "resolv.conf", "# Written by the appliance.\n" + "\n".join(lines) + "\n"),)
+    return (text(ETC / "resolv.conf", MARK + "\n".join(lines) + "\n"),)

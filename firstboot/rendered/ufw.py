@@ -20,6 +20,7 @@ from firstboot.render import render
 from firstboot.rendered.file import File, kept, text
 from firstboot.topology import awaits_lease
 
+FOLDER = ETC / "ufw"
 OWNED: tuple[Path, ...] = ()
 _VERSION_DIGITS = 12
 
@@ -34,7 +35,7 @@ class Rules:
 
 
 def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
-    """The rules of both families, and the kernel settings, that ufw applies whenever it starts.
+    """The rules of both families, and the kernel settings, that ufw applies whenever it starts; and what it runs then.
 
     At boot nobody knows yet whether the laptop shares its Internet: the Pi serves it until then.
     """
@@ -44,22 +45,28 @@ def files(appliance: Appliance, facts: Facts) -> Sequence[File]:
         forward_ipv4=bool(paths(appliance, facts, 4)),
         forward_ipv6=bool(paths(appliance, facts, 6)),
     )
+    others = (text(FOLDER / "sysctl.conf", settings), after_init())
     if awaits_lease(appliance, facts):
-        return (*(kept(path_of(family)) for family in FAMILIES), text(ETC / "ufw" / "sysctl.conf", settings))
+        return (*(kept(path_of(family)) for family in FAMILIES), *others)
     policy = policy_of(appliance, facts)
     rules = [text(path_of(family), rules_of(policy, family).text, 0o640) for family in FAMILIES]
-    return (*rules, text(ETC / "ufw" / "sysctl.conf", settings))
+    return (*rules, *others)
+
+
+def after_init() -> File:
+    """What ufw runs whenever it starts or stops."""
+    return text(FOLDER / "after.init", render("ufw-after.init.j2"), 0o750)
 
 
 def path_of(family: int) -> Path:
     """The file that ufw loads before the user's rules."""
-    return ETC / "ufw" / ("before.rules" if family == 4 else "before6.rules")
+    return FOLDER / ("before.rules" if family == 4 else "before6.rules")
 
 
 def other_paths(family: int) -> Sequence[Path]:
     """The files that ufw loads after ours: its own, and what the user has made with `ufw allow`."""
     end = "" if family == 4 else "6"
-    return (ETC / "ufw" / f"after{end}.rules", ETC / "ufw" / f"user{end}.rules")
+    return (FOLDER / f"after{end}.rules", FOLDER / f"user{end}.rules")
 
 
 @lru_cache(maxsize=4 * len(FAMILIES))

@@ -38,6 +38,7 @@ class Addresses(Kind[Assigned]):
     name = "addresses"
     title = "IP addresses"
     setting = "lan"
+    takes_leave = True
     table = Source.ADDRESSES
     settles = True
 

@@ -56,6 +56,7 @@ class Bridge(Kind[CableLink]):
     name = "bridge"
     title = "the USB cable's bridge"
     setting = "gadget.interfaces"
+    takes_leave = True
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[CableLink]:
         """A bridge with the gadget's ports as far as they are there, or these themselves."""

@@ -43,6 +43,7 @@ class Dhcpcd(Kind[Asking]):
     title = "IPv6 from the provider"
     needs = ("firewall",)
     setting = "gadget.share"
+    takes_leave = True
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Asking]:
         """It runs with its present configuration, or not at all."""

@@ -39,6 +39,7 @@ class Gadget(Kind[UsbGadget]):
     name = "gadget"
     title = "the USB gadget"
     setting = "gadget"
+    takes_leave = True
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[UsbGadget]:
         """The functions of the configuration, with this Pi's addresses."""

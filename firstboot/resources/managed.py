@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from appliance.errors import TemporaryError
-from appliance.model import Appliance
+from appliance.model import Appliance, Uplink
 from firstboot.actions import Action, ActivateProfile, ReloadNetworkManager
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
+from firstboot.managers.ifupdown import stanzas
 from firstboot.plan import Change
 from firstboot.rendered.networkmanager import PROFILE_UUID, ours, profile_name
 from firstboot.topology import is_static
@@ -30,7 +31,10 @@ class Managed:
 
 
 class ManagedInterfaces(Kind[Managed]):
-    """The interfaces that NetworkManager shall and shall not look after."""
+    """The interfaces that NetworkManager shall and shall not look after.
+
+    It leaves alone what ifupdown has a stanza about, whose DHCP client does as well.
+    """
 
     name = "networkmanager"
     title = "what is left to NetworkManager"
@@ -46,7 +50,7 @@ class ManagedInterfaces(Kind[Managed]):
                 raise TemporaryError("NetworkManager does not run", hint="systemctl status NetworkManager says why")
             return ()
         wanted = [Managed(name, managed=False) for name in ours(appliance) if name in facts.links]
-        if uplink is not None and has_lease and uplink.interface in facts.links:
+        if uplink is not None and has_lease and uplink.interface in facts.links and not _is_ifupdowns(uplink, facts):
             known = uplink.wifi is None and facts.links[uplink.interface].carrier
             wanted.append(Managed(uplink.interface, True, profile_name(appliance) if known else None))
         return tuple(wanted)
@@ -68,3 +72,8 @@ class ManagedInterfaces(Kind[Managed]):
         if not want.managed or want.profile is None:
             return [ReloadNetworkManager()]
         return [ReloadNetworkManager(), ActivateProfile(PROFILE_UUID, want.interface)]
+
+
+def _is_ifupdowns(uplink: Uplink, facts: Facts) -> bool:
+    """A wire that somebody's stanza is about; of a radio it is said that it is in the way (`other-managers`)."""
+    return uplink.wifi is None and any(interface == uplink.interface for _, interface, _ in stanzas(facts))

@@ -52,6 +52,7 @@ class Routes(Kind[Reach]):
     name = "routes"
     title = "the ways to other networks"
     setting = "uplink"
+    takes_leave = True
     table = Source.ROUTES
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Reach]:

@@ -24,6 +24,7 @@ class StatusPage(Kind[File | Unit]):
     title = "the status page"
     needs = ("firewall",)
     setting = "status_page"
+    takes_leave = True
     writes_first = True
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[File | Unit]:

@@ -22,6 +22,7 @@ class Tunnel(Kind[Sit]):
     title = "the tunnel's interface"
     needs = ("firewall",)
     setting = "tunnel"
+    takes_leave = True
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Sit]:
         """Each tunnel, from the uplink's present address: behind NAT that is the private one."""

@@ -48,6 +48,7 @@ class Units(Kind[Unit]):
     title = "services"
     needs = ("files",)
     setting = "lan"
+    takes_leave = True
 
     def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Unit]:
         """dnsmasq where there is a network to serve, as it is served now; the one for domains that shall have no IPv6

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from image.cli.build import source_date_epoch
-from image.deb import builder, daemon
+from image.deb import builder, daemon, profiles
+from image.debian.packages import PROFILES
 from image.output import check_writable, full_disk_explained
 
 DESCRIPTION = """\
-Build a Debian package, for any Debian 12 or 13 on any processor: of the daemon, or of the builder.
+Build Debian packages, for any Debian 12 or 13 on any processor: of the daemon, or of the builder.
 
-The daemon's is for machines that are not made from an image: it does the profile custom (routing policies), and nothing
-before there is a configuration. The builder's has the commands that make images, without the sources.
+The daemon's are for machines that are not made from an image. One does the profile custom (routing policies); with one
+more beside it the profile gateway is possible, or gadget. Nothing is done before there is a configuration. The
+builder's has the commands that make images, without the sources.
 """
 
 EXAMPLES = """\
 examples:
-  appliance deb                        dist/appliance_VERSION_all.deb
+  appliance deb                        dist/appliance_VERSION_all.deb, and appliance-gateway, appliance-gadget
   sudo apt install ./appliance_*.deb   on the machine; then write /etc/appliance/appliance.yaml:
   /usr/share/doc/appliance/examples    has one to start from
+  sudo apt install ./appliance_*.deb ./appliance-gateway_*.deb     for the profile gateway
   appliance deb --builder              dist/appliance-builder_VERSION_all.deb
 """
 
@@ -39,7 +44,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Build it, and say where it is."""
     check_writable(arguments.output.absolute(), "--output")
-    build = builder.build if arguments.builder else daemon.build
+    builds: list[Callable[..., Path]] = [builder.build]
+    if not arguments.builder:
+        builds = [daemon.build, *(partial(profiles.build, profile) for profile in PROFILES)]
     with full_disk_explained(f"make room where {arguments.output.absolute()} and {tempfile.gettempdir()} are"):
-        print(build(arguments.output, epoch=source_date_epoch()))
+        for build in builds:
+            print(build(arguments.output, epoch=source_date_epoch()))
     return 0

@@ -1,11 +1,14 @@
-"""A Debian package of what runs on the device, for machines that were not made from an image (profile `custom`)."""
+"""A Debian package of what runs on the device, for machines that were not made from an image: profile `custom`.
+
+The other profiles need more of the machine, and have packages beside it (`profiles.py`).
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from image import documents
-from image.deb import archive
+from image.deb import archive, units
 from image.deb.archive import Package
 from image.recipe import PROJECT
 from image.stages import daemon
@@ -28,7 +31,7 @@ A daemon that reads /etc/appliance/appliance.yaml (profile custom) and puts back
 default routes of the tables that rules look up, the order of several uplinks, and settings of interfaces whenever they
 appear. It says what it would do and why, and undoes a configuration that cuts you off.
 
-Nothing is done before there is a configuration.
+Nothing is done before there is a configuration. The profiles gateway and gadget have packages of their own.
 """
 
 OVERLAY = PROJECT / "overlays/package"
@@ -37,9 +40,11 @@ OF_THE_IMAGE = (
     "usr/lib/systemd/system/appliance.service",
     "usr/share/dbus-1/system.d/org.appliance.Appliance1.conf",
 )
-"""What an image has as well; the rest of its overlay is about a machine that is the appliance's as a whole."""
+"""What an image has as well; more of its overlay is in the profiles' packages, and the rest is about a machine that is
+the appliance's as a whole.
+"""
 
-UNITS = "appliance.service appliance-config.path"
+UNITS = ("appliance.service", "appliance-config.path")
 
 MANAGERS_FILES = (
     "/etc/NetworkManager/system-connections/appliance-ranked-*.nmconnection",
@@ -55,50 +60,37 @@ _MARKED = rf"/{_MARK}/{{N;s/.*\n *metric [0-9]*$//;/^$/d;s/^[^\n]*\n//}}"
 
 _SCRIPTS = {
     "postinst": f"""\
-        if [ "$1" = configure ]; then
-            py3compile -p {NAME} /usr/lib/appliance
-            deb-systemd-helper unmask {UNITS} >/dev/null || true
-            for unit in {UNITS}; do
-                if deb-systemd-helper --quiet was-enabled $unit; then
-                    deb-systemd-helper enable $unit >/dev/null || true
-                else
-                    deb-systemd-helper update-state $unit >/dev/null || true
-                fi
-            done
-            if [ -d /run/systemd/system ]; then
-                systemctl --system daemon-reload
-                invoke-rc.d dbus reload || true
-                deb-systemd-invoke restart {UNITS}
-            fi
-        fi
-        """,
+if [ "$1" = configure ]; then
+    py3compile -p {NAME} /usr/lib/appliance
+{units.enabled(*UNITS)}
+    if [ -d /run/systemd/system ]; then
+        systemctl --system daemon-reload
+        invoke-rc.d dbus reload || true
+        deb-systemd-invoke restart {" ".join(UNITS)}
+    fi
+fi
+""",
     "prerm": f"""\
-        if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
-            deb-systemd-invoke stop {UNITS}
-        fi
-        py3clean -p {NAME}
-        """,
+if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
+    deb-systemd-invoke stop {" ".join(UNITS)}
+fi
+py3clean -p {NAME}
+""",
     "postrm": f"""\
-        if [ "$1" = remove ] && command -v deb-systemd-helper >/dev/null; then
-            deb-systemd-helper mask {UNITS} >/dev/null
+if [ "$1" = remove ]; then
+{units.removed(*UNITS)}
+fi
+if [ "$1" = purge ]; then
+{units.purged(*UNITS)}
+    rm -rf /var/lib/appliance
+    rm -f {" ".join(MANAGERS_FILES)}
+    for file in /etc/network/interfaces /etc/network/interfaces.d/*; do
+        if grep --quiet --no-messages "{_MARK}" "$file"; then
+            sed --in-place --follow-symlinks '{_MARKED}' "$file"
         fi
-        if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
-            systemctl --system daemon-reload
-        fi
-        if [ "$1" = purge ]; then
-            if command -v deb-systemd-helper >/dev/null; then
-                deb-systemd-helper purge {UNITS} >/dev/null
-                deb-systemd-helper unmask {UNITS} >/dev/null
-            fi
-            rm -rf /var/lib/appliance
-            rm -f {" ".join(MANAGERS_FILES)}
-            for file in /etc/network/interfaces /etc/network/interfaces.d/*; do
-                if grep --quiet --no-messages "{_MARK}" "$file"; then
-                    sed --in-place --follow-symlinks '{_MARKED}' "$file"
-                fi
-            done
-        fi
-        """,
+    done
+fi
+""",
 }
 """As debhelper's dh_installsystemd and dh_python3 make them (deb-systemd-helper(1p), py3compile(1))."""
 

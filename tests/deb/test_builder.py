@@ -13,7 +13,7 @@ import pytest
 from image import documents
 from image.deb import builder, daemon
 from image.manual.pages import PAGES
-from tests.debians import BUILDER, EPOCH, RELEASES, copied
+from tests.debians import BUILDER, EPOCH, GADGET, GATEWAY, RELEASES, copied
 
 pytestmark = pytest.mark.container
 
@@ -93,7 +93,7 @@ def test_the_same_sources_give_the_same_package(builder_package: Path, tmp_path:
     assert builder.build(tmp_path, epoch=EPOCH).read_bytes() == builder_package.read_bytes()
 
 
-@pytest.mark.parametrize("name", ["package", "builder_package"])
+@pytest.mark.parametrize("name", ["package", "gateway_package", "gadget_package", "builder_package"])
 def test_lintian_finds_nothing(name: str, request: pytest.FixtureRequest) -> None:
     """Neither errors nor warnings."""
     as_anybody = ["--allow-root"] if os.geteuid() == 0 else []
@@ -138,5 +138,6 @@ def test_an_ordinary_user_has_namespaces_and_runs_programs_of_a_pi(debian: Debia
 def test_it_goes_as_it_came(debian: Debian) -> None:
     debian.run(*APT, "purge", builder.NAME)
     left = debian.run("find", "/", "-xdev", "-name", "*appliance*", "-not", "-path", "/proc/*").split()
-    assert set(left) <= {"/appliance.deb", "/appliance.yaml", "/appliance.schema.json"}, left
+    kept = {"/appliance.deb", f"/{GATEWAY}", f"/{GADGET}", "/appliance.yaml", "/appliance.schema.json"}
+    assert set(left) <= kept, left
     assert debian.run("dpkg-divert", "--list", "*appliance*") == ""

@@ -61,7 +61,7 @@ COMPUTER: Mapping[str, Tried | Elsewhere] = {
     # The whole takes minutes: tests/image/test_build.py.
     r"appliance build --config appliance.yaml( --board zero)?": Tried(r"\g<0> --plan", "rootfs: would run"),
     r"make (test|lint)": Tried(r"\g<0> --dry-run", "-m pytest"),
-    r"make deb": Tried("make deb", "dist/appliance_0.1.0_all.deb"),
+    r"make deb": Tried("make deb", "dist/appliance-gadget_0.1.0_all.deb"),
     # There may be a card in this machine, or none.
     r"appliance flash dist/\S+": Tried(r"\g<0>", "disk that can be taken out|to write to", (0, 2)),
     r"sudo \.venv/bin/appliance flash (\S+) /dev/sdX": Tried(
@@ -159,7 +159,10 @@ HOME: Mapping[str, Elsewhere] = {
 }
 
 MACHINE: Mapping[str, Elsewhere] = {
-    r"sudo apt install \./appliance_.*": Elsewhere(
+    r"sudo apt install \./appliance_\S+ \./appliance-gateway_.*": Elsewhere(
+        "a Debian of its own", "tests/deb/test_profiles.py::install", ('*APT, "install"',)
+    ),
+    r"sudo apt install \./appliance_\S+": Elsewhere(
         "a Debian of its own", "tests/debians.py::debian_root", ("{_INSTALL} /appliance.deb",)
     ),
     r"cp /usr/share/doc/appliance/examples/.*": Elsewhere(
@@ -172,6 +175,14 @@ MACHINE: Mapping[str, Elsewhere] = {
         "the same",
         "tests/deb/test_deb.py::test_its_example_is_done_with_this_debians_libraries",
         ("etc/appliance/appliance.yaml",),
+    ),
+    r"appliance init gateway( +#.*)?": Elsewhere(
+        "pure", "tests/appliance/test_init.py::test_init_writes_the_file_and_its_schema", ('main(["init", "gateway"',)
+    ),
+    r"sudo appliance confirm( +#.*)?": Elsewhere(
+        "a booted Debian",
+        "tests/deb/test_profiles.py::test_the_gateway_serves_its_lan_and_is_closed_to_the_outside",
+        ('"appliance", "confirm"',),
     ),
 }
 

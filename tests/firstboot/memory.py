@@ -15,7 +15,20 @@ from firstboot import actions
 from firstboot.broker.answers import Answer, Word
 from firstboot.broker.description import Description, KnownDescription
 from firstboot.broker.memory import KnownRecord, Memory, digest
-from firstboot.facts import OURS, Address, Carrier, ChangedSetting, Facts, Gateway, Link, Route, Rule, route_key
+from firstboot.facts import (
+    OURS,
+    Address,
+    Carrier,
+    ChangedSetting,
+    Facts,
+    FormerFile,
+    Gateway,
+    Link,
+    Route,
+    Rule,
+    route_key,
+)
+from firstboot.former_files import HOSTNAME, HOSTS, TAKEN
 from firstboot.gadget.configfs import NETWORK, normal
 from firstboot.gadget.layout import Layout
 from firstboot.health.diagnosis import HEALTHY, Health
@@ -50,6 +63,8 @@ class MemoryMachine:
         self.files: dict[Path, FileState] = {}
         self.sysctls = {"net/ipv4/ip_forward": "0", "net/ipv6/conf/all/forwarding": "0"}
         self.changed_settings: dict[str, ChangedSetting] = {}
+        self.is_its_owners = False
+        self.former_files: dict[Path, FormerFile] = {}
         self.kernel_name = "raspberrypi"
         self.kernel_rules: dict[int, str] = {}
         self.legacy: dict[int, tuple[str, ...]] = {}
@@ -100,6 +115,7 @@ class MemoryMachine:
             carrying=dict(self.carrying),
             changed_settings=tuple(self.changed_settings.values()),
             lost_routes=dict(self.lost_routes),
+            former_files=tuple(self.former_files.values()),
             hosts=dict(self.hosts),
             other_rules={family: self._text(other_paths(family)) for family in FAMILIES},
         )
@@ -361,8 +377,33 @@ class MemoryMachine:
     @execute.register
     def _(self, action: actions.WriteFile) -> None:
         self.log.append(action)
+        self._keep(action.path)
         mode = action.mode if action.mode is not None else self.files[action.path].mode
         self.files[action.path] = FileState(action.content, mode)
+
+    def _keep(self, path: Path) -> None:
+        if self.is_its_owners and path in TAKEN and path not in self.former_files:
+            found = self.files.get(path)
+            self.former_files[path] = FormerFile(path, *((found.content, found.mode) if found is not None else ()))
+
+    @execute.register
+    def _(self, action: actions.PutBackFile) -> None:
+        self.log.append(action)
+        former = self.former_files[action.former.path]
+        if former.content is not None:
+            self.files[former.path] = FileState(former.content, former.mode)
+        else:
+            del self.files[former.path]
+
+    @execute.register
+    def _(self, action: actions.ForgetFormerFiles) -> None:
+        self.log.append(action)
+        self.former_files.clear()
+
+    @execute.register
+    def _(self, action: actions.OpenFirewall) -> None:
+        self.log.append(action)
+        self.kernel_rules[action.family] = ""
 
     @execute.register
     def _(self, action: actions.RemoveFile) -> None:
@@ -372,6 +413,8 @@ class MemoryMachine:
     @execute.register
     def _(self, action: actions.SetHostname) -> None:
         self.log.append(action)
+        for path in (HOSTNAME, HOSTS):
+            self._keep(path)
         self.kernel_name = action.name
         hosts = self.files.get(ETC / "hosts", FileState(b"127.0.0.1\tlocalhost\n", 0o644))
         text = hosts_with(hosts.content.decode(errors="surrogateescape"), action.name)
@@ -415,7 +458,7 @@ class MemoryMachine:
     @execute.register
     def _(self, action: actions.ReloadNetworkManager) -> None:
         self.log.append(action)
-        self.nm_config = self.files[NM_CONFIG].content.decode()
+        self.nm_config = self.files[NM_CONFIG].content.decode() if NM_CONFIG in self.files else ""
         self.air.read([self.files[path].content.decode() for path in self.glob(PROFILES / "*.nmconnection")])
 
     @execute.register

@@ -52,9 +52,12 @@ class Site:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, custom: MemoryHost | None = None) -> None:
         """`custom`: a machine that was not made from an image."""
-        for name in ("STATUS", "STATUS_TEXT", "PART_LIST", "LOGIN_MESSAGE", "LAST_GOOD", "LEDS", "LED_BEFORE", "WWW"):
+        names = ("STATUS", "STATUS_TEXT", "PART_LIST", "LOGIN_MESSAGE", "LAST_GOOD", "LEDS", "LED_BEFORE", "WWW")
+        for name in (*names, "PROFILES"):
             monkeypatch.setattr(passes, name, folder / name.lower() / "file")
         self.custom, self.host, self.now_s = custom is not None, custom or MemoryHost(), 1000.0
+        self.host.is_its_owners = self.custom
+        self.profiles = folder / "profiles" / "file"
         self.card = folder / "fat" / "appliance.yaml"
         self.card.parent.mkdir()
         self.kept, self.status_file = folder / "last_good" / "file", folder / "status" / "file"

@@ -124,7 +124,20 @@ def test_one_of_several_uplinks_is_told_from_the_others(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("thing", "kinds"),
     [
-        ("eth0", {"withdrawal", "sysctls", "networkmanager", "links", "uplink", "addresses", "routes", "cable"}),
+        (
+            "eth0",
+            {
+                "withdrawal",
+                "sysctls",
+                "networkmanager",
+                "links",
+                "uplink",
+                "addresses",
+                "routes",
+                "cable",
+                "other-managers",
+            },
+        ),
         ("he-ipv6", {"networkmanager", "tunnel", "tunnel-sysctls", "addresses", "routes"}),
         ("192.168.1.252", {"tunnel", "addresses"}),
         ("192.168.1.252/24", {"addresses"}),
@@ -248,7 +261,9 @@ class TestPlan:
     def test_on_a_machine_that_is_not_an_image_the_profile_is_custom(self, tmp_path: Path) -> None:
         asked = Asked(tmp_path, CUSTOM, custom=True)
         assert {kind["kind"] for kind in asked.plan_for(CUSTOM)} <= {"reactions"}
-        with pytest.raises(ConfigError, match=r"appliance\.yaml:2:10: profile gateway takes a whole machine"):
+        with pytest.raises(
+            ConfigError, match=r"appliance\.yaml:2:10: profile gateway needs the package appliance-gateway"
+        ):
             asked.plan_for(GATEWAY)
 
     def test_a_bug_in_one_kind_hides_no_other(self, asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,7 +106,7 @@ def test_what_only_the_daemon_knows_to_be_wrong_has_its_place_as_well(
 ) -> None:
     Shell(tmp_path, monkeypatch, CUSTOM)
     assert main(["plan", str(new)]) == 2
-    assert f"{new}:2:10: profile gateway takes a whole machine" in capsys.readouterr().err
+    assert f"{new}:2:10: profile gateway needs the package appliance-gateway" in capsys.readouterr().err
 
 
 def test_others_than_root_may_have_a_file_checked(shell: Shell, new: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from appliance.completion import completion
 from appliance.firewall import Firewall
 from appliance.he import BrokerTunnel
-from appliance.model import Appliance, Broker, Tunnel, TunnelForm
+from appliance.model import Appliance, Broker, Profile, Tunnel, TunnelForm
 from appliance.parse import load
 from firstboot.actions import ReactSoon
-from firstboot.facts import OURS, Address, Route
-from firstboot.kind import Reaction
+from firstboot.facts import OURS, Address, FormerFile, Route
+from firstboot.former_files import HOSTNAME, TAKEN
+from firstboot.kind import FileState, Reaction
 from firstboot.kinds import KINDS
 from firstboot.reconcile import Outcome, Reconciler, State
 from firstboot.tunnels.domain import Domain
@@ -45,7 +46,7 @@ EXAMPLES_EACH = 30
 ROUNDS = 4
 """At most: another one where chance had nothing for a kind to do."""
 
-SAID_ONLY = frozenset({"6rd", "uplink", "names", "reach", "overlap", "offer"})
+SAID_ONLY = frozenset({"6rd", "uplink", "other-managers", "names", "reach", "overlap", "offer"})
 """Kinds that do nothing: what they look at, only a person can put right."""
 
 
@@ -110,6 +111,15 @@ def told_of_six_rd(machine: MemoryMachine) -> MemoryMachine:
     return machine
 
 
+def taken_over(machine: MemoryMachine) -> MemoryMachine:
+    """Its owner's, in a profile's hands until now."""
+    machine.is_its_owners = True
+    for path in TAKEN:
+        machine.former_files[path] = FormerFile(path, b"theirs\n")
+    machine.files |= {path: FileState(b"theirs\n", 0o644) for path in (HOSTNAME, *TAKEN[:2])}
+    return machine
+
+
 def two_armed(appliance: Appliance) -> Appliance:
     """With a LAN of its own, so that IPv4 passes through as well."""
     assert appliance.lan is not None
@@ -160,6 +170,12 @@ SITES = {
         POLICIES,
         reacting(POLICIES),
         frozenset({"route-tables", "policy-sysctls", "former-settings", "reactions"}),
+        passes=2,
+    ),
+    "given back": Site(
+        Appliance(profile=Profile.CUSTOM),
+        machines().map(taken_over),
+        frozenset({"given-back", "forgotten", "tunnel", "addresses", "routes"}),
         passes=2,
     ),
     "uplinks": Site(example("uplinks"), managed(), frozenset({"uplinks", "uplink-sysctls"})),

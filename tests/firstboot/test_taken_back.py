@@ -15,7 +15,9 @@ from firstboot.kind import FileState
 from firstboot.management import Connection, Visits
 from firstboot.managers import ifupdown
 from firstboot.managers.detection import MANAGERS
+from firstboot.paths import ETC
 from firstboot.resources.cable import TOLD
+from firstboot.resources.given_back import UFW
 from firstboot.trial import CONFIRM_S, RESUMED_S
 from tests.firstboot.conftest import EXAMPLES
 from tests.firstboot.passing import MemoryHost, Site
@@ -194,6 +196,105 @@ class TestAMachineThatIsItsOwners:
         assert site.status()["refused"] == NO_SUCH_SETTING
         assert (self.tables(site), site.host.sysctl(RP_FILTER)) == ([7], "1")
         assert_is_as(before, site.host)
+
+
+REFUSED = "the firewall lets in no new ssh connection from {} over eth0 (firewall.management.ssh_from says from where)"
+FORMER = {
+    ETC / "ufw/before.rules": b"# ufw's own\n",
+    ETC / "ufw/before6.rules": b"# ufw's own\n",
+    ETC / "ufw/ufw.conf": b"ENABLED=no\nLOGLEVEL=low\n",
+    ETC / "default/ufw": b'IPV6=yes\nDEFAULT_INPUT_POLICY="DROP"\nDEFAULT_FORWARD_POLICY="DROP"\n',
+    ETC / "hostname": b"raspberrypi\n",
+    ETC / "hosts": b"127.0.0.1\tlocalhost\n127.0.1.1\traspberrypi\n",
+}
+
+
+def assert_is_given_back(before: MemoryHost, host: MemoryHost) -> None:
+    """What services read last is in /run, and goes with the power."""
+    before.kernel_rules = {4: "", 6: ""}
+    before.active_units |= {UFW}
+    host.files = {path: file for path, file in host.files.items() if not path.is_relative_to("/run")}
+    assert_is_as(before, host)
+    assert not host.former_files
+
+
+class TestAMachineThatAPackageTakesOver:
+    """`ssh.authorized_keys` is not done there."""
+
+    @pytest.fixture
+    def site(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+        made = Site(tmp_path, monkeypatch, custom=MemoryHost())
+        made.profiles.mkdir(parents=True)
+        (made.profiles / "gateway").touch()
+        host = made.host
+        host.links["eth0"] = Link("eth0", up=True, carrier=True)
+        host.addresses = [Address("eth0", OWN)]
+        host.routes = [Route(IPv4Network("0.0.0.0/0"), "eth0", IPv4Address("192.168.1.254"), 100)]
+        host.files = {path: FileState(content, 0o644) for path, content in FORMER.items()}
+        return made
+
+    def visited(self, site: Site, peer: str) -> None:
+        """Somebody is connected all the time, and heard."""
+        session = (Connection(OWN.ip, IPv4Address(peer), 0, 0.0),)
+        site.host.visited = lambda: Visits(site.host.facts(), connections=session)
+
+    def test_who_could_come_back_keeps_it(self, site: Site) -> None:
+        self.visited(site, str(PEER))
+        site.card.write_text(GATEWAY)
+        site.make()
+        assert site.kept.read_text() == GATEWAY
+        assert site.host.kernel_rules[4] and site.host.files[ETC / "ufw/ufw.conf"].content != b"ENABLED=no\n"
+
+    @pytest.mark.parametrize("restarts", range(3))
+    def test_who_could_not_has_it_taken_back(self, site: Site, restarts: int) -> None:
+        """The connection goes on, as the firewall knows it; the next one would not."""
+        self.visited(site, "203.0.113.9")
+        before = tried(site, GATEWAY)
+        for _ in range(restarts):
+            site.start()
+            site.make()
+        site.make(RESUMED_S)
+        assert site.status()["configuration"] == "empty configuration (nothing is done)"
+        assert site.status()["refused"] == (REFUSED.format("203.0.113.9") if restarts < 2 else WENT_DOWN)
+        site.make()
+        assert_is_given_back(before, site.host)
+
+    def test_what_goes_with_the_package_is_as_it_was(self, site: Site) -> None:
+        before = deepcopy(site.host)
+        site.card.write_text(GATEWAY)
+        site.make()
+        (site.profiles / "gateway").unlink()
+        site.start()
+        site.make()
+        assert "needs the package appliance-gateway" in site.status()["problems"][0]["message"]
+        assert_is_given_back(before, site.host)
+
+    @pytest.mark.parametrize(
+        ("before", "added", "after"),
+        [
+            ("127.0.0.1 localhost\n", "", "127.0.0.1 localhost\n"),
+            ("", "192.0.2.1 x\n", "127.0.1.1\traspberrypi\n192.0.2.1 x\n"),
+        ],
+        ids=["nobody else", "somebody else"],
+    )
+    def test_of_the_names_of_hosts_one_line_is_ours(self, site: Site, before: str, added: str, after: str) -> None:
+        hosts, files = ETC / "hosts", site.host.files
+        files[hosts] = FileState(before.encode(), 0o644)
+        site.card.write_text(GATEWAY)
+        site.make()
+        files[hosts] = FileState(files[hosts].content + added.encode(), 0o644)
+        site.card.write_text("profile: custom\nrouting: {}\n")
+        site.make()
+        assert sorted(files[hosts].content.decode().splitlines()) == sorted(after.splitlines())
+
+    def test_somebody_elses_resolver_stays(self, site: Site) -> None:
+        site.card.write_text(GATEWAY)
+        site.make()
+        theirs = FileState(b"nameserver 192.0.2.53\n", 0o644)
+        site.host.files[ETC / "resolv.conf"] = theirs
+        site.card.write_text("profile: custom\nrouting: {}\n")
+        site.make()
+        assert site.host.files[ETC / "resolv.conf"] == theirs
 
 
 class ManagedHost(MemoryHost, Managed):

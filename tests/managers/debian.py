@@ -60,8 +60,9 @@ class Debian:
     """A booted machine; `run` is a program in it."""
 
     def __init__(self, root: Path, log: Path, manager: str) -> None:
-        self.manager = manager
-        self._outside = Namespace()
+        self.root, self.manager = root, manager
+        self.outside = Namespace()
+        """Where the other ends of its cables are, by the same names."""
         self._log = log.open("ab")
         command = ["systemd-nspawn", "--boot", "--quiet", "--register=no", "--keep-unit", "--console=pipe"]
         self._process = subprocess.Popen(
@@ -79,18 +80,18 @@ class Debian:
         until(self._has_network, "the container has a network of its own", timeout_s=10, every_s=0.01)
         for name in NETWORKS.keys() - {LATE}:
             self.plug_in(name)
-        self._server = self._outside.call(self._serve)
+        self._server = self.outside.call(self._serve)
 
     def plug_in(self, name: str) -> None:
         """Give it a network adapter, with its cable in."""
         peer = ("peer", "name", name, "netns", str(self._first))
-        self._outside.program("ip", "link", "add", name, "type", "veth", *peer)
-        self._outside.program("ip", "address", "add", f"{NETWORKS[name]}.2/24", "dev", name)
+        self.outside.program("ip", "link", "add", name, "type", "veth", *peer)
+        self.outside.program("ip", "address", "add", f"{NETWORKS[name]}.2/24", "dev", name)
         self.cable(name, in_=True)
 
     def cable(self, name: str, *, in_: bool) -> None:
         """Put an adapter's cable in, or pull it out."""
-        self._outside.program("ip", "link", "set", name, "up" if in_ else "down")
+        self.outside.program("ip", "link", "set", name, "up" if in_ else "down")
 
     @property
     def _first(self) -> int:
@@ -168,5 +169,5 @@ class Debian:
             self._process.wait()
         self._server.kill()
         self._server.wait()
-        self._outside.__exit__()
+        self.outside.__exit__()
         self._log.close()
