@@ -11,37 +11,24 @@ import os
 import pty
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from appliance.model import Appliance
-from appliance.parse import load
 from firstboot.cli.status import coloured
-from firstboot.facts import Address, Route
-from firstboot.health.diagnosis import Health, diagnosis
-from firstboot.health.evidence import Evidence, Trace
-from firstboot.kinds import KINDS
-from firstboot.reconcile import Reconciler
-from firstboot.resources.cable import offered
-from firstboot.resources.wifi import joined_network
-from firstboot.status import Source, Status
+from firstboot.status import Status
 from firstboot.status_text import to_local_text, to_login_message
 from image.recipe import PROJECT
 from tests.appliance.test_init import STANZA
-from tests.docs import card
+from tests.docs import card, states
 from tests.docs.drawing import COLUMNS, PROMPT, svg
-from tests.firstboot.memory import MemoryMachine
-from tests.netns import test_status_page
+from tests.docs.states import EXAMPLES
+from tests.page.browser import View
+from tests.page.opened import open_page
 
 FOLDER = PROJECT / "docs/pictures"
-EXAMPLES = PROJECT / "tests/appliance/examples"
-ROUTER, PROVIDER = IPv4Address("192.168.1.254"), IPv4Address("203.0.113.1")
 
 Drawing = tuple[str, Callable[[Path], str]]
 """The window's title, and what gives its text; it may use a folder."""
@@ -111,53 +98,6 @@ def init_gadget(folder: Path) -> str:
     return typed(folder, "appliance init gadget", "grep -A 6 ^uplink appliance.yaml")
 
 
-def _status(appliance: Appliance, machine: MemoryMachine) -> Status:
-    """After passes of the daemon over a machine in memory: what the first one makes, somebody is plugged into."""
-    for _ in range(2):
-        outcomes = Reconciler(KINDS, sleep=lambda _: None).reconcile(appliance, machine)
-        machine.links = {name: replace(link, carrier=True) for name, link in machine.links.items()}
-    return Status(
-        appliance,
-        Source.FILE,
-        outcomes,
-        machine.facts(),
-        titles={kind.name: kind.title for kind in KINDS},
-        marks=load(EXAMPLES / f"{appliance.profile}.yaml").marks,
-        wifi=joined_network(appliance, machine),
-        cable=tuple(offered(appliance, machine)),
-    )
-
-
-def _gateway(health: Health | None = None) -> Status:
-    machine = MemoryMachine()
-    machine.health = health or machine.health
-    return _status(load(EXAMPLES / "gateway.yaml").appliance, machine)
-
-
-def _blocked() -> Health:
-    """Routers say where echoes end, and only the first one says it of the tunnel's packets."""
-    seen = Evidence(
-        address=IPv4Address("192.168.1.252"),
-        has_route=True,
-        server_address=IPv4Address("198.51.100.100"),
-        server=True,
-        far_end=False,
-        beyond=False,
-        trace=Trace({1: ROUTER, 2: PROVIDER}, {1: ROUTER}),
-    )
-    return Health(carries=False, diagnosis=diagnosis(seen))
-
-
-def _gadget() -> Status:
-    appliance, machine = load(EXAMPLES / "gadget.yaml").appliance, MemoryMachine("wlan0")
-    machine.device_controllers = ["3f980000.usb"]
-    machine.air.points = {"Home": "correct horse battery staple"}
-    machine.addresses = [Address("wlan0", IPv4Interface("192.168.1.57/24"))]
-    machine.routes = [Route(IPv4Network("0.0.0.0/0"), "wlan0", ROUTER)]
-    machine.neighbours = {("wlan0", ROUTER): True}
-    return _status(appliance, machine)
-
-
 def _told(status: Status) -> str:
     return f"{PROMPT}appliance status\n{coloured(to_local_text(status), TERMINAL)}"
 
@@ -169,12 +109,12 @@ def _greeted(status: Status) -> str:
 DRAWINGS: Mapping[str, Drawing] = {
     "init": ("a configuration, from the broker's page", init),
     "check": ("appliance check", check),
-    "login": ("logging in", lambda _: _greeted(_gateway())),
-    "status": ("appliance status", lambda _: _told(_gateway())),
-    "status-broken": ("appliance status: protocol 41 is blocked", lambda _: _told(_gateway(_blocked()))),
+    "login": ("logging in", lambda _: _greeted(states.gateway())),
+    "status": ("appliance status", lambda _: _told(states.gateway())),
+    "status-broken": ("appliance status: protocol 41 is blocked", lambda _: _told(states.gateway(states.blocked()))),
     "init-gadget": ("a configuration", init_gadget),
-    "login-gadget": ("logging in", lambda _: _greeted(_gadget())),
-    "status-gadget": ("appliance status", lambda _: _told(_gadget())),
+    "login-gadget": ("logging in", lambda _: _greeted(states.gadget())),
+    "status-gadget": ("appliance status", lambda _: _told(states.gadget())),
 }
 """Those whose text is the same each time."""
 
@@ -200,6 +140,12 @@ def flash(folder: Path) -> str:
     return f"{PROMPT}sudo .venv/bin/appliance flash {image} {card.DEVICE}\n{told}"
 
 
+PAGES = {
+    "status-page": lambda: states.gateway(states.blocked()),
+    "status-page-gadget": states.gadget,
+}
+BEGINNING = View(760, 560, "light")
+
 LONG = {
     "build": "the first image",
     "build-again": "another one, after a change of appliance.yaml",
@@ -224,13 +170,15 @@ def main(*words: str) -> None:
             texts = build_and_flash(Path(folder))
         for name, text in texts.items():
             (FOLDER / f"{name}.svg").write_text(svg(text, LONG[name]), encoding="utf-8")
-        _draw_page()
+        _draw_pages()
 
 
-def _draw_page() -> None:
-    """The status page as a browser shows it, beside a tunnel that is blocked."""
-    subprocess.run([sys.executable, "-m", "pytest", "-q", test_status_page.__file__, "-k", "breaks"], check=True)
-    shutil.copy(test_status_page.PICTURES / test_status_page.SHOWN, FOLDER)
+def _draw_pages() -> None:
+    """The status page as a browser shows the beginning of it."""
+    for name, status in PAGES.items():
+        with open_page(status()) as (browser, url):
+            browser.show(url, BEGINNING)
+            browser.picture(FOLDER / f"{name}.png", all_of_it=False)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from image.cache.store import Store
 from image.flash.ending import steps
 from image.recipe import PROJECT, Recipe
 from tests.docs.drawing import COLUMNS, PROMPT, svg, text_of
-from tests.docs.pictures import DRAWINGS, EXAMPLES, FOLDER, LONG, drawn
+from tests.docs.pictures import DRAWINGS, FOLDER, LONG, drawn
+from tests.docs.states import EXAMPLES
 
 PAGES = (PROJECT / "README.md", *(PROJECT / "docs").glob("*.md"))
 

@@ -46,8 +46,6 @@ VIEWS = [
     for scheme in ("light", "dark")
     for scripts in (True, False)
 ]
-SHOWN, BROKEN = "status-page.png", View(760, 560, "light", scripts=True, is_phone=False)
-"""The one that the documentation shows."""
 WHY_WITHDRAWN = """[...document.querySelectorAll(".changes tr")]
     .find(row => row.textContent.includes("withdraw the IPv6"))?.lastElementChild.textContent ?? ''"""
 SERIOUS = ("serious", "critical")
@@ -272,8 +270,6 @@ def test_what_breaks_is_seen_without_loading_the_page_anew(site: Site, browser: 
         for view in VIEWS[:2] + VIEWS[4:6]:
             browser.show(f"http://{LAN}/", view)
             browser.picture(PICTURES / f"broken-{view}.png")
-        browser.show(f"http://{LAN}/", BROKEN)
-        browser.picture(PICTURES / SHOWN, all_of_it=False)
         assert not [each for each in browser.violations() if each["impact"] in SERIOUS]
     browser.show(f"http://{LAN}/", VIEWS[0])
     within(2 * CARRIES_S, lambda: shown(browser, "h1") == WELL)
