@@ -64,6 +64,9 @@ DOWN_S = 5.0
 """For so long a carrier must be gone: Linux tells programs after up to a second (net/core/link_watch.c), and
 NetworkManager takes no notice of what is back within four."""
 
+CONSOLE = "serial-getty@ttyGS0.service"
+"""Where one logs in on the gadget's serial port (`60-appliance-gadget.rules`)."""
+
 AWAY_S = 1.0
 """A port that is empty for less than 100 ms may not be seen to be so (USB 2.0, 7.1.7.3), and hosts have hubs."""
 
@@ -336,11 +339,26 @@ class Host:
 
     @_do.register
     def _(self, action: actions.ShowGadget) -> None:
-        configfs.show(action.layout.folders, action.layout.files, action.layout.links)
+        layout = action.layout
+        if not configfs.is_made(layout.files, layout.links):
+            self._end_console()
+        configfs.show(layout.folders, layout.files, layout.links)
 
     @_do.register
     def _(self, action: actions.RemoveGadget) -> None:
+        self._end_console()
         configfs.remove()
+
+    def _end_console(self) -> None:
+        """Have nobody at the gadget's serial port before that is taken away; whoever is there again, udev says.
+
+        When it goes, the login there ends, and systemd opens it once more. If the kernel has forgotten the port by then
+        and its device is still there, Linux crashes (gs_close() in u_serial.c uses what gs_open() has not set), and as
+        that is in process 1, all of it.
+        """
+        if configfs.has_console():
+            self._system.unit_is_active(CONSOLE)  # so that systemd knows it
+            self._system.stop_unit(CONSOLE)
 
     @_do.register
     def _(self, action: actions.RemoveLink) -> None:

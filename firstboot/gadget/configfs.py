@@ -52,14 +52,24 @@ def interfaces() -> dict[str, str]:
     return {function: name for function, name in found if name and "%" not in name and "(" not in name}
 
 
+def is_made(files: dict[str, str], wanted: list[tuple[str, str]]) -> bool:
+    """Whether the gadget is there, and that one."""
+    same = {path: normal(value) for path, value in files.items()}
+    return content(list(files)) == same and links() == sorted(wanted)
+
+
+def has_console() -> bool:
+    """Whether one of its functions is a serial port, be it half-made."""
+    return any(name.startswith("acm.") for name in _entries(f"{ROOT}/functions"))
+
+
 def show(folders: list[str], files: dict[str, str], wanted: list[tuple[str, str]]) -> None:
     """Make the gadget where it is missing, half-made or another one, and bind it where it is not bound.
 
     The daemon and the early unit may come at the same time: the second finds it done. OSError if it cannot be.
     """
     with _Lock():
-        same = {path: normal(value) for path, value in files.items()}
-        if content(list(files)) != same or links() != sorted(wanted):
+        if not is_made(files, wanted):
             _build(folders, files, wanted)
         if not bound_to():
             _bind()
