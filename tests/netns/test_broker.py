@@ -156,7 +156,9 @@ def test_a_slow_broker_holds_up_nothing(living: Living, net: Line) -> None:
 def test_what_went_wrong_is_said(reply: Reply, state: str, said: str, living: Living, net: Line) -> None:
     net.desk.instead = [reply]
     net.lease("203.0.113.7", ROUTER)
-    assert soon(lambda: f"broker: {state}: {said}" in status_text(living), within_s=SOON_S), status_text(living)
+    words = f"broker (the address that the broker has): {said}"
+    assert soon(lambda: words in status_text(living), within_s=SOON_S), status_text(living)
+    assert outcome(living).state == state
     [line_] = [number for number, text in enumerate(config().splitlines(), 1) if "broker:" in text]
     assert f"(appliance.yaml line {line_})" in status_text(living)
     time.sleep(2 * MINUTE_S)
