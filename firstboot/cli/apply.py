@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         if time.monotonic() > deadline_s:
             raise TemporaryError(f"the daemon did not answer within {WAIT_S:.0f} s", hint="journalctl -u appliance")
         time.sleep(_LOOK_EVERY_S)
-    return status.run(arguments)
+    return status.tell(as_json=arguments.json)
 
 
 def _began_s() -> float:

@@ -36,9 +36,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the status."""
     require_daemon()
+    return tell(as_json=arguments.json, all_parts=arguments.all)
+
+
+def tell(*, as_json: bool, all_parts: bool = False) -> int:
+    """Print what the daemon has told, and give the exit code for it."""
     content, text = _read(STATUS), _read(STATUS_TEXT)
-    more = f"\n{_read(PART_LIST)}" if arguments.all else ""
-    sys.stdout.write(content if arguments.json else coloured(text + more, sys.stdout))
+    more = f"\n{_read(PART_LIST)}" if all_parts else ""
+    sys.stdout.write(content if as_json else coloured(text + more, sys.stdout))
     return 0 if json.loads(content)["state"] == "ready" else 1
 
 
