@@ -68,7 +68,7 @@ def test_the_users_command(commanded: Commanded) -> None:
     commanded.says("wait", "ready", "--timeout", str(REPAIRED_S))
     assert commanded.lab("plug", "uplink").returncode == InputError.exit_code
     commanded.says("fault", "proto41")
-    says_not_ready(commanded, "protocol 41")
+    says_not_ready(commanded, "protocol 41, which the tunnel is made of")
     assert commanded.lab("wait", "ready", "--timeout", "1").returncode == 1
     commanded.says("mend")
     commanded.says("wait", "ready", "--timeout", str(REPAIRED_S))
