@@ -7,11 +7,10 @@ import shlex
 import sys
 from pathlib import Path
 
-from appliance import parse
 from appliance.errors import InputError
 from image.events import Events, duration
 from image.flash import target
-from image.flash.config import Config, on_card
+from image.flash.config import Config, checked, on_card
 from image.flash.ending import steps
 from image.flash.flash import Door, flash
 from image.flash.medium import opened
@@ -81,11 +80,10 @@ def config_of(file: Path | None, events: Events) -> Config | None:
     """The configuration that was given. Raises ConfigError with all that is wrong with it, or InputError."""
     if file is None:
         return None
-    content = parse.content(file)
-    parsed = parse.parse_text(content, str(file))
-    for warning in parsed.warnings:
+    config, warnings = checked(file)
+    for warning in warnings:
         events.note(f"warning: {warning}")
-    return Config(str(file), str(parsed.appliance.profile), content)
+    return config
 
 
 def show_cards(image: Path, config: Path | None, events: Events) -> None:

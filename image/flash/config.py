@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
-from appliance.errors import InputError
+from appliance import parse
+from appliance.errors import InputError, Problem
 from image.disk.layout import SECTOR_BYTES
 from image.disk.partitions import FAT32_TYPES
 from image.flash.content import anywhere
@@ -45,6 +47,13 @@ class Config:
         `head` is the image's beginning. Raises InputError if the image has no place for it.
         """
         return File(volume(boot_at(head), read), CONFIG, read).replaced(self.content, now)
+
+
+def checked(file: Path) -> tuple[Config, Sequence[Problem]]:
+    """A file, and what is risky in it. Raises ConfigError with all that is wrong with it, or InputError."""
+    content = parse.content(file)
+    parsed = parse.parse_text(content, str(file))
+    return Config(str(file), str(parsed.appliance.profile), content), parsed.warnings
 
 
 def on_card(image: Original, config: Config | None) -> bytes | None:

@@ -17,18 +17,18 @@ def steps(content: bytes | None, *, is_disk: bool, table_read: bool) -> list[str
     `is_disk`: it is not a file in place of one; `table_read`: the kernel knows of the card's partitions.
     """
     if content is None:
-        return [*(_taken_out("now") if is_disk else []), "put it in the Pi, and turn that on"]
+        return [*([_taken_out("now")] if is_disk else []), "put it in the Pi, and turn that on"]
     try:
         hostname = parse.parse_text(content, CONFIG).appliance.hostname
     except ConfigError as error:
         again = " (put the card in again to see it)" if is_disk and not table_read else ""
-        return [_to_edit(error.problems, again), *(_taken_out("then") if is_disk else []), _started("HOSTNAME")]
-    taken_out = "".join(f"; {step}" for step in _taken_out("now")) if is_disk else ""
+        return [_to_edit(error.problems, again), *([_taken_out("then")] if is_disk else []), _started("HOSTNAME")]
+    taken_out = f"; {_taken_out('now')}" if is_disk else ""
     return [f"it has your {CONFIG}{taken_out}", _started(hostname)]
 
 
-def _taken_out(when: str) -> list[str]:
-    return [f"it may be taken out {when}; {EJECTED}"]
+def _taken_out(when: str) -> str:
+    return f"it may be taken out {when}; {EJECTED}"
 
 
 def _to_edit(problems: Sequence[Problem], again: str) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from appliance.errors import InputError
+from image.flash.content import AGAIN
 from image.flash.copying import Chunk
 
 SECTOR = 512
@@ -194,7 +195,7 @@ class File:
 
 
 def _damaged() -> InputError:
-    return InputError("the image's first partition is damaged", hint="build or download it again")
+    return InputError("the image's first partition is damaged", hint=AGAIN)
 
 
 def _part_of_name(entry: bytes) -> str:

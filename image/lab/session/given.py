@@ -10,7 +10,7 @@ from pathlib import Path
 from appliance import parse
 from appliance.errors import ConfigError, InputError
 from appliance.model import Appliance, Profile
-from image.flash.config import Config, on_card
+from image.flash.config import checked, on_card
 from image.flash.original import Original, original
 from image.lab.session.examples import EXAMPLES
 from image.lab.session.session import Tell
@@ -35,7 +35,7 @@ def look(image: Path, config: Path | None, tell: Tell) -> Given:
 
     Raises ConfigError with what is wrong in the configuration, given or the image's own, or InputError.
     """
-    read = config_of(config) if config is not None else None
+    read = checked(config)[0] if config is not None else None
     there = original(image)
     content = on_card(there, read)
     if content is None:
@@ -44,12 +44,6 @@ def look(image: Path, config: Path | None, tell: Tell) -> Given:
         content = filled_in(content, tell)
     check_room(there)
     return Given(there, parse.parse_text(content, CONFIG).appliance, content)
-
-
-def config_of(file: Path) -> Config:
-    """A file that is right. Raises ConfigError with what is wrong in it, or InputError."""
-    content = parse.content(file)
-    return Config(str(file), str(parse.parse_text(content, str(file)).appliance.profile), content)
 
 
 def filled_in(own: bytes, tell: Tell) -> bytes:
