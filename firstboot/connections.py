@@ -12,8 +12,7 @@ from typing import Any
 from firstboot import netlink  # noqa: F401 - it lets pyroute2's modules be imported without all of pyroute2
 from firstboot.facts import Gateway
 from firstboot.management import Connection
-
-SSH_PORT = 22
+from firstboot.policy.decision import SSH_PORT
 
 log = logging.getLogger("appliance")
 

@@ -24,7 +24,7 @@ from firstboot.broker.record import Record
 from firstboot.bus import Bus
 from firstboot.changed_settings import ChangedSettings
 from firstboot.command import Ended, begin
-from firstboot.connections import SSH_PORT, ssh_connections
+from firstboot.connections import ssh_connections
 from firstboot.facts import Carrier, ChangedSetting, Facts, Gateway
 from firstboot.former_files import HOSTNAME, HOSTS, FormerFiles, put_back
 from firstboot.gadget import configfs, identity
@@ -40,6 +40,7 @@ from firstboot.neighbours import Answers
 from firstboot.netlink import Netlink
 from firstboot.next_hops import next_hop
 from firstboot.paths import CARRYING, CHANGED_SETTINGS, DESCRIPTIONS, REACTIONS, RECORDS
+from firstboot.policy.decision import SSH_PORT
 from firstboot.policy.rules import FAMILIES
 from firstboot.reactions import Reactions
 from firstboot.readings import Readings

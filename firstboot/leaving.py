@@ -18,7 +18,7 @@ from firstboot.kinds import KINDS
 from firstboot.netlink import Netlink
 from firstboot.paths import FORMER_FILES
 from firstboot.reconcile import Outcome, Reconciler, State
-from firstboot.resources.files import RENDERED
+from firstboot.resources.files import OWNED
 
 SYSTEMD = Path("/run/systemd/system")
 PASSES = 3
@@ -40,7 +40,7 @@ def main() -> None:
 
 def _files_alone(former: FormerFiles) -> None:
     """In a root that is not booted: the kernel's network is another machine's."""
-    for path in (path for module in RENDERED for pattern in module.OWNED for path in pattern.parent.glob(pattern.name)):
+    for path in (path for pattern in OWNED for path in pattern.parent.glob(pattern.name)):
         path.unlink()
     for each in former.all():
         put_back(each)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 
 from appliance.model import Appliance
@@ -15,6 +16,8 @@ from firstboot.rendered.file import File
 
 RENDERED: tuple[ModuleType, ...] = (dhcpcd, dnsmasq, gadget, ipv4_only, networkmanager, resolver, ssh, ufw)
 """Every program that reads a file of ours."""
+OWNED: tuple[Path, ...] = tuple(pattern for module in RENDERED for pattern in module.OWNED)
+"""Patterns of the files that nobody but the daemon writes."""
 
 
 class Files(Kind[File]):
@@ -30,8 +33,7 @@ class Files(Kind[File]):
 
     def observe(self, machine: Machine, wanted: Sequence[File]) -> Sequence[File]:
         """The wanted files, and those that the daemon wrote before; one that may stay as it is may be missing."""
-        patterns = (pattern for module in RENDERED for pattern in module.OWNED)
-        paths = {file.path for file in wanted}.union(*(machine.glob(pattern) for pattern in patterns))
+        paths = {file.path for file in wanted}.union(*(machine.glob(pattern) for pattern in OWNED))
         states = {path: machine.read(path) for path in sorted(paths)}
         found = [File(path, state.content, state.mode) for path, state in states.items() if state is not None]
         return [*found, *(file for file in wanted if file.content is None and states[file.path] is None)]

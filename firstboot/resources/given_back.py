@@ -26,7 +26,7 @@ from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.policy.rules import FAMILIES
 from firstboot.rendered import resolver
-from firstboot.resources.files import RENDERED
+from firstboot.resources.files import OWNED
 from firstboot.resources.hostname import hosts_with
 
 UFW = "ufw.service"
@@ -64,8 +64,7 @@ class GivenBack(Kind[Taken]):
         """What is."""
         rules = tuple(family for family in FAMILIES if machine.rules(family).is_ours)
         files = tuple(each for each in machine.facts().former_files if not _is_as_before(each, machine))
-        patterns = (pattern for module in RENDERED for pattern in module.OWNED)
-        return (Taken(rules, files, tuple(path for pattern in patterns for path in machine.glob(pattern))),)
+        return (Taken(rules, files, tuple(path for pattern in OWNED for path in machine.glob(pattern))),)
 
     def actions(self, change: Change[Taken]) -> Sequence[Action]:
         """Open the firewall, put files back, and have those read them who are to: ufw may have been on before."""

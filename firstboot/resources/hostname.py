@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from appliance.model import Appliance
 from firstboot.actions import Action, SetHostname
 from firstboot.facts import Facts
+from firstboot.former_files import HOSTNAME, HOSTS
 from firstboot.kind import FileState, Kind, Machine
-from firstboot.paths import ETC
 from firstboot.plan import Change
 
 HOSTS_ADDRESS = "127.0.1.1"
@@ -43,7 +43,7 @@ class Hostname(Kind[Name]):
 
     def observe(self, machine: Machine, wanted: Sequence[Name]) -> Sequence[Name]:
         """The three names as they are."""
-        file, hosts = machine.read(ETC / "hostname"), machine.read(ETC / "hosts")
+        file, hosts = machine.read(HOSTNAME), machine.read(HOSTS)
         return (Name(machine.hostname(), _text(file).strip(), name_in_hosts(_text(hosts))),)
 
     def actions(self, change: Change[Name]) -> Sequence[Action]:

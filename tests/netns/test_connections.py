@@ -9,12 +9,13 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
-from firstboot.connections import SSH_PORT, ssh_connections
+from firstboot.connections import ssh_connections
 from firstboot.facts import Gateway
 from firstboot.host import Host
 from firstboot.management import NextHop, lost, ways
 from firstboot.netlink import Netlink
 from firstboot.next_hops import next_hop
+from firstboot.policy.decision import SSH_PORT
 from tests.netns.living import soon
 from tests.netns.namespace import Namespace
 
