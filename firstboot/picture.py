@@ -139,9 +139,18 @@ def _router(uplink: Uplink, appliance: Appliance, facts: Facts) -> Station:
     """The uplink's router, as far as it is known, and whether it is there."""
     ways = [way for family in (4, 6) if (way := way_out(appliance, facts, family)) is not None]
     gateways = [str(way.gateway) for way in ways if way.gateway is not None]
-    is_there = bool(ways) and facts.has_carrier(uplink.interface)
-    hop = _uplink_hop(appliance, facts) if is_there else Hop.BROKEN
+    hop = Hop.BROKEN
+    if facts.has_carrier(uplink.interface):
+        hop = _uplink_hop(appliance, facts) if ways else _hop_without_a_way(appliance, facts)
     return Station(ROUTER, gateways[0] if gateways else "", hop)
+
+
+def _hop_without_a_way(appliance: Appliance, facts: Facts) -> Hop:
+    """Of a wire over which nobody has told of a router: perhaps not yet, while a tunnel is asked for the first time."""
+    rank = _rank(appliance, facts)
+    is_asked = bool(appliance.tunnels) and appliance.tunnels[rank].server is not None
+    is_known = facts.health_of(rank).diagnosis.fault is not Fault.NOT_KNOWN
+    return Hop.UNKNOWN if is_asked and not is_known else Hop.BROKEN
 
 
 def _uplink_hop(appliance: Appliance, facts: Facts) -> Hop:

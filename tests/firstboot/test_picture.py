@@ -57,6 +57,16 @@ def test_it_is_broken_where_the_tunnels_health_says(gateway: Appliance, case: st
     assert [station.name for station in stations] == ["LAN", "ipv6gw", "router", "tunnel", "IPv6 Internet"]
 
 
+NO_UPLINK = diagnosis(Evidence(far_end=False, beyond=False))
+
+
+@pytest.mark.parametrize(("found", "hop"), [(NOT_KNOWN, UNKNOWN), (NO_UPLINK, BROKEN)], ids=["at first", "later"])
+def test_a_router_that_nobody_has_told_of_yet(gateway: Appliance, found: Diagnosis, hop: Hop) -> None:
+    """The first seconds of a boot are no fault; when nothing has come through the tunnel for some, they are."""
+    unanswered = replace(WELL, addresses=(), routes=(), healths=(Health(diagnosis=found),))
+    assert hops([*picture(gateway, unanswered, "ipv6gw")]) == [GOOD, hop, UNKNOWN, UNKNOWN]
+
+
 def test_without_a_cable_to_the_router_nobody_knows_what_is_beyond(gateway: Appliance) -> None:
     links = {**WELL.links, "eth0": Link("eth0", up=True)}
     [lan, pi, router, *beyond] = picture(gateway, replace(WELL, links=links), "ipv6gw")

@@ -245,7 +245,7 @@ def test_whoever_logs_in_is_told_the_state_in_five_lines() -> None:
     other = Outcome("routes", State.BLOCKED, error="waits for tunnel")
     told = to_login_message(replace(status(WAITING, other), facts=LOOKED)).splitlines()
     assert len(told) == 5
-    assert told[0] == "ipv6gw (gateway): BROKEN: eth0 has no IPv4 address yet"
+    assert told[0] == "ipv6gw (gateway): NOT UP YET: eth0 has no IPv4 address yet"
     assert told[3] == "  hint: is the cable in?"
     assert told[4].startswith("More: appliance status")
     well = to_login_message(replace(status(Outcome("tunnel", State.OK)), facts=LOOKED)).splitlines()
