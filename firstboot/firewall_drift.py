@@ -21,7 +21,7 @@ def told(
 
     "" where nothing is known to have been changed: they are loaded for the first time, or others are wanted now.
     """
-    found = list(_policies(kernel))
+    found = list(_policies(kernel)) if kernel.remembered or kernel.is_ours else []
     if kernel.remembered == mark:
         tables = _flushed(kernel, wanted)
         found += [f"the table {table} was flushed" for table in tables]
