@@ -65,6 +65,9 @@ PACKAGES = {
 LAST_LINES = 15
 """How many lines of a failed program's output are shown."""
 
+MOST_WORDS = 12
+"""How many words of its command are: packages are installed by the hundred."""
+
 
 def run(
     argv: Sequence[Word],
@@ -73,11 +76,13 @@ def run(
     cwd: Path | None = None,
     stdin: str | None = None,
     log: Path | None = None,
+    called: Sequence[Word] = (),
 ) -> str:
     """Run a program to its end and return what it printed on stdout.
 
     `env` is added to the environment, `stdin` is the text it reads (none: closed). With `log`, stdout
-    and stderr are appended to that file while it runs, and both are returned.
+    and stderr are appended to that file while it runs, and both are returned. `called`: the command as it is told if it
+    fails, where `argv` begins with how it is started.
 
     Raises InputError if the program is not installed, PermanentError if it fails.
     """
@@ -87,7 +92,7 @@ def run(
             child = start(argv, env=env, cwd=cwd, pipe_stdin=text is not None, stdout=subprocess.PIPE, stderr=errors)
             output = _finish(child, text)
             errors.seek(0)
-            _check(argv, child.returncode, output + errors.read())
+            _check(called or argv, child.returncode, output + errors.read())
             return output.decode(errors="replace")
     with log.open("ab+") as file:
         begin = file.tell()
@@ -95,7 +100,7 @@ def run(
         _finish(child, text)
         file.seek(begin)
         output = file.read()
-    _check(argv, child.returncode, output, log)
+    _check(called or argv, child.returncode, output, log)
     return output.decode(errors="replace")
 
 
@@ -196,5 +201,7 @@ def _check(argv: Sequence[Word], code: int, output: bytes, log: Path | None = No
         return
     how = f"was ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
     last = output.decode(errors="replace").strip().splitlines()[-LAST_LINES:]
-    message = "\n".join([f"{shlex.join(os.fspath(word) for word in argv)} {how}", *(f"  {line}" for line in last)])
+    more = f" … ({len(argv) - MOST_WORDS} more)" if len(argv) > MOST_WORDS else ""
+    command = shlex.join(os.fspath(word) for word in argv[:MOST_WORDS]) + more
+    message = "\n".join([f"{command} {how}", *(f"  {line}" for line in last)])
     raise PermanentError(message, hint=f"all of its output is in {log}" if log else "")

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from appliance.errors import InputError, PermanentError
-from image.debian import archives, sources
+from image.debian import archives, sources, unpacking
 from image.debian.archives import Progress
 from image.run import run
 
@@ -61,7 +62,8 @@ class Apt:
         return []
 
     def download(self, packages: Sequence[str]) -> list[Path]:
-        """Download what installing `packages` needs, and return the .deb files, dependencies included.
+        """Download what installing `packages` needs, and return the .deb files, dependencies included, as `unpacking`
+        orders them.
 
         Those that are there already are checked against the digests in the signed lists; apt itself looks at their
         size alone. Raises InputError for a package that does not exist or would need another one removed.
@@ -86,10 +88,22 @@ class Apt:
                 for one in lacking:
                     (self.archives / one.name).unlink(missing_ok=True)
                 archives.fetch(lacking, self.archives, environment, self.log, self.progress)
-        files = [self.archives / one.name for one in wanted]
+            names = [one.name for one in wanted]
+            files = [self.archives / name for name in unpacking.in_order(names, self._controls(names, environment))]
         for file in files:
             os.utime(file)  # when it was last used: `image.cache.retention` goes by that
         return files
+
+    def _controls(self, files: Sequence[str], environment: Mapping[str, str]) -> str:
+        """What the lists say of the packages in these files."""
+        if not files:
+            return ""
+        wanted = []
+        for file in files:
+            name, architecture = unpacking.identity(file)
+            version = unquote(file.split("_")[1])
+            wanted.append(f"{name}:{architecture}={version}")
+        return run(["apt-cache", "show", *wanted], env=environment)
 
     def _names(self, environment: Mapping[str, str]) -> list[str]:
         return run(["apt-cache", "pkgnames"], env=environment).split()

@@ -108,7 +108,7 @@ class ToolRoot:
                 stack.enter_context(bind(_accounts(root, accounts), self.tree / "etc" / accounts))
             variables = [f"{name}={value}" for name, value in environment.items()]
             command = ["dpkg", f"--root=/{IMAGE}", f"--log=/{IMAGE}/var/log/dpkg.log", *arguments]
-            run(["chroot", self.tree, "/usr/bin/env", "-i", *variables, *command], log=log)
+            run(["chroot", self.tree, "/usr/bin/env", "-i", *variables, *command], log=log, called=["dpkg", *arguments])
 
 
 def make(tree: Path, packages: Sequence[Path], machine: Machine, architecture: str) -> None:

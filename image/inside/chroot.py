@@ -53,7 +53,7 @@ class Chroot:
 
         Raises PermanentError if it fails.
         """
-        return run(chrooted(self.root, argv, self.environment), stdin=stdin, log=self.log)
+        return run(chrooted(self.root, argv, self.environment), stdin=stdin, log=self.log, called=argv)
 
 
 def chrooted(root: Path, argv: Sequence[str], environment: Mapping[str, str]) -> list[str]:

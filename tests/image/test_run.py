@@ -29,6 +29,11 @@ def test_a_failure_shows_the_command_and_its_last_lines() -> None:
     assert "No such file or directory" in caught.value.message
 
 
+def test_a_failure_of_a_long_command_shows_where_it_begins() -> None:
+    with pytest.raises(PermanentError, match=r"^dpkg --unpack 1 2 3 4 5 6 7 8 9 10 … \(190 more\) failed with exit"):
+        run(["env", "LC_ALL=C", "false"], called=["dpkg", "--unpack", *map(str, range(1, 201))])
+
+
 def test_a_log_is_appended_to_and_only_the_new_part_returned(tmp_path: Path) -> None:
     log = tmp_path / "log"
     run(["echo", "one"], log=log)
