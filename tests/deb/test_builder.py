@@ -14,6 +14,7 @@ from image import documents
 from image.deb import builder, daemon
 from image.manual.pages import PAGES
 from tests.debians import BUILDER, EPOCH, GADGET, GATEWAY, RELEASES, copied
+from tests.roots import within
 
 pytestmark = pytest.mark.container
 
@@ -52,26 +53,17 @@ def inside():
 namespaces.inside(inside)
 """
 
-NEW_ROOT = """\
-mount --bind "$1" "$1"; cd "$1"; shift
-mount -t proc proc proc; mount --rbind /dev dev; mount -t tmpfs tmpfs tmp
-pivot_root . mnt
-umount --lazy mnt
-exec "$@"
-"""
-
 
 class Debian:
-    """A root, and programs in it that see another process tree than ours: a user namespace wants no chroot(2)."""
+    """A root, and programs in it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def run(self, *argv: str) -> str:
-        apart = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", NEW_ROOT, "sh", str(self.root)]
         path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         given = {"PATH": path, "HOME": "/root", "LC_ALL": "C.UTF-8"}
-        done = subprocess.run([*apart, *argv], capture_output=True, text=True, check=False, env=given)
+        done = subprocess.run([*within(self.root), *argv], capture_output=True, text=True, check=False, env=given)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

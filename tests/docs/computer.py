@@ -12,10 +12,10 @@ from image.deb import wheel
 from image.deb.builder import FROM_PYPI
 from image.recipe import PROJECT
 from image.run import run
+from tests.roots import within
 
 USER, USER_ID = "me", 1000
-PACKAGES = "sudo,ca-certificates"
-ROOMS = 'root=$1; shift; for room in proc sys dev; do mount --rbind /$room "$root/$room"; done; exec "$@"'
+PACKAGES = "sudo,ca-certificates,mount"
 GIVEN = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels", "DEBIAN_FRONTEND": "noninteractive"}
 LONGEST_S = 900
 
@@ -29,9 +29,8 @@ class Computer:
     def type(self, command: str) -> subprocess.CompletedProcess[str]:
         """In a terminal in which the command `appliance` is known, once it is there."""
         known = f"cd ~/appliance; [ ! -e .venv/bin/activate ] || . .venv/bin/activate; {command}"
-        inside = ["chroot", str(self.root), "su", "--login", USER, "-w", ",".join(GIVEN), "-c", known]
         return subprocess.run(
-            ["unshare", "--mount", "sh", "-c", ROOMS, "sh", str(self.root), *inside],
+            [*within(self.root), "su", "--login", USER, "-w", ",".join(GIVEN), "-c", known],
             env={**os.environ, **GIVEN},
             capture_output=True,
             text=True,
