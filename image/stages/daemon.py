@@ -8,6 +8,7 @@ from pathlib import Path
 from image import documents
 from image.cache.code import code_of
 from image.cache.store import digest_of_files
+from image.debian import fstab
 from image.disk import layout
 from image.recipe import PROJECT
 from image.stage import Makes, Stage, Work
@@ -50,7 +51,10 @@ def _make(work: Work) -> None:
     with native.entered(work) as inside, inside.lent():
         # By content and never checked: the files' times are not real ones, and nobody edits them in place.
         inside.run("python3", "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", f"/{LIBRARY}")
-    if layout.of(work.results).boot_mount == "boot/firmware":
+    mount = layout.of(work.results).boot_mount
+    table = work.result / "etc/fstab"
+    table.write_text(fstab.private(table.read_text(), f"/{mount}"))
+    if mount == "boot/firmware":
         link = work.result / "boot/appliance.yaml"
         link.unlink(missing_ok=True)
         link.symlink_to("firmware/appliance.yaml")

@@ -23,6 +23,7 @@ from image.cache.keys import Keys
 from image.cache.store import Store, remove
 from image.cli.build import default_cache
 from image.config_txt import COMMENT, DEVICE
+from image.debian.fstab import PRIVATE
 from image.disk import ext4_files, fat, partitions
 from image.disk.layout import SECTOR_BYTES
 from image.inside import namespaces
@@ -200,8 +201,10 @@ def test_it_is_still_recognised_as_the_same(built: Built) -> None:
 
 def test_the_root_is_the_bases_and_what_is_ours(built: Built) -> None:
     with opened(built.base) as before, opened(built.image) as after:
-        for name in ("/etc/machine-id", "/etc/fstab", "/etc/rpi-issue", "/etc/os-release"):
+        for name in ("/etc/machine-id", "/etc/rpi-issue", "/etc/os-release"):
             assert after.text(name) == before.text(name), name
+        assert after.text("/etc/fstab").replace(f",{PRIVATE}", "", 1) == before.text("/etc/fstab")
+        assert PRIVATE in after.text("/etc/fstab")
         accounts, old_accounts = (set(root.text("/etc/shadow").splitlines()) for root in (after, before))
         assert old_accounts <= accounts
         assert all(account.split(":")[1].startswith("!") for account in accounts - old_accounts), "a package's, locked"

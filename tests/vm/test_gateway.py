@@ -58,6 +58,13 @@ def has_let_nobody_in(booted: Booted, name: str) -> None:
     assert on_the_pi.received(booted.guest, NIC) > 1000
 
 
+def test_the_configuration_is_for_those_who_may_become_root(gateway: Booted) -> None:
+    """It may hold secrets; whoever logs in may look at it."""
+    for name in ("appliance.yaml", "appliance-status.txt"):
+        assert gateway.guest.ask([*AS_NOBODY, "cat", f"/boot/firmware/{name}"]).code == 1
+    assert gateway.guest.run(*AS_PI, "cat", "/boot/appliance.yaml") == gateway.config
+
+
 def test_plan_and_explain(gateway: Booted) -> None:
     guest = gateway.guest
     assert guest.run("appliance", "plan") == NOTHING_DIFFERS
