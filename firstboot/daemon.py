@@ -23,12 +23,13 @@ from firstboot.events import DeviceEvents, Events, firewall_events, network_even
 from firstboot.file_events import FileEvents
 from firstboot.health.prober import begun
 from firstboot.history import History
-from firstboot.host import LEASES, Host
+from firstboot.host import Host
 from firstboot.kind import Kind
 from firstboot.kinds import KINDS
 from firstboot.neighbours import Neighbours
 from firstboot.netlink import Netlink
 from firstboot.notify import notify
+from firstboot.observed_host import LEASES
 from firstboot.passes import Passed, Passes
 from firstboot.paths import FORMER_FILES, SIX_RD, TUNNELS_CARRY, fat_partition
 from firstboot.privileges import listening, require
