@@ -10,6 +10,7 @@ from pathlib import Path
 
 from appliance import parse
 from appliance.errors import InputError, Problem
+from image.debian.packages import PROFILES
 from image.disk.layout import SECTOR_BYTES
 from image.disk.partitions import FAT32_TYPES
 from image.flash.content import anywhere
@@ -36,9 +37,12 @@ class Config:
     def check_fits(self, profile: str | None, image: str) -> None:
         """Raise InputError if an image is for another profile, whose packages are others; it may be unknown."""
         if profile and profile != self.profile:
+            can_be_built = self.profile in PROFILES
             raise InputError(
                 f"{self.file} is for the profile {self.profile}, and {image} was built for {profile}",
-                hint=f"take an image that was built with --profile {self.profile}",
+                hint=f"take an image that was built with --profile {self.profile}"
+                if can_be_built
+                else f"no image can be built yet for the profile {self.profile}",
             )
 
     def chunks(self, head: bytes, read: Read, now: datetime) -> Iterable[Chunk]:

@@ -199,6 +199,12 @@ def test_a_configuration_for_another_profile_writes_nothing(image: Path, disk: P
     assert disk.stat().st_blocks == 0
 
 
+def test_a_profile_that_no_image_is_for_is_told_so(image: Path, disk: Path) -> None:
+    done = appliance("flash", image, disk, "--config", EXAMPLES / "policies.yaml", "--force")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "hint: no image can be built yet for the profile custom"
+
+
 @pytest.mark.parametrize("packed", ["", ".zst"])
 def test_the_profile_is_the_images_own_whatever_it_is_called(
     packed: str, image: Path, disk: Path, tmp_path: Path
