@@ -156,7 +156,8 @@ class File:
             if entry[11] == LONG_NAME:
                 long = _part_of_name(entry) + long  # the last part comes first
                 continue
-            if long.partition("\0")[0].lower() == name.lower() and entry[0] != 0xE5 and not entry[11] & LABEL:
+            called = long.partition("\0")[0] or _short_name(entry)
+            if called.lower() == name.lower() and entry[0] != 0xE5 and not entry[11] & LABEL:
                 high, low = struct.unpack_from("<H4xH", entry, 20)
                 return Entry(at, high << 16 | low, struct.unpack_from("<I", entry, 28)[0])
             long = ""
@@ -201,3 +202,9 @@ def _damaged() -> InputError:
 def _part_of_name(entry: bytes) -> str:
     """The thirteen characters of a long name that an entry has; those behind its end are U+FFFF."""
     return (entry[1:11] + entry[14:26] + entry[28:32]).decode("utf-16-le", "replace")
+
+
+def _short_name(entry: bytes) -> str:
+    """The name of a file that has no long one, in capitals. (mtools writes one like config.txt so.)"""
+    name, extension = (part.decode("ascii", "replace").rstrip() for part in (entry[:8], entry[8:11]))
+    return f"{name}.{extension}" if extension else name

@@ -115,8 +115,12 @@ def _router(point: AccessPoint, resolver: IPv4Address) -> list[str]:
 
 
 def _secured(ssid: str, passphrase: str, security: str) -> Mapping[str, str]:
-    """hostapd would drop spaces at the end of a passphrase, so WPA2 gets the key that it stands for."""
-    key = pbkdf2_hmac("sha1", passphrase.encode(), ssid.encode(), 4096, 32).hex()
+    """hostapd would drop spaces at the end of a passphrase, so WPA2 gets the key that it stands for.
+
+    One of 64 characters is that key itself.
+    """
+    is_key = len(passphrase) == 64
+    key = passphrase if is_key else pbkdf2_hmac("sha1", passphrase.encode(), ssid.encode(), 4096, 32).hex()
     return {
         "wpa": "2",
         "wpa_key_mgmt": security,

@@ -92,7 +92,7 @@ class BootFiles:
 
 def boot_files(card: Card, folder: Path) -> BootFiles:
     """What config.txt and cmdline.txt on the card say to load."""
-    kernel, initrd = names_of_boot_files(card)
+    kernel, initrd = names_of_boot_files(card.read("config.txt"))
     return BootFiles(
         kernel=card.take(kernel, folder),
         initrd=card.take(initrd, folder),
@@ -100,9 +100,9 @@ def boot_files(card: Card, folder: Path) -> BootFiles:
     )
 
 
-def names_of_boot_files(card: Card) -> tuple[str, str]:
-    """The kernel's name, and that of its initrd."""
-    settings = firmware_settings(card.read("config.txt"))
+def names_of_boot_files(config: str) -> tuple[str, str]:
+    """The kernel's name, and that of its initrd, by the text of a config.txt."""
+    settings = firmware_settings(config)
     return settings.get("kernel", "kernel8.img"), settings.get("initramfs", "initramfs8")
 
 

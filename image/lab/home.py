@@ -11,7 +11,7 @@ The router lets everything in: whatever may come from outside gets to the Pi, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, IPv6Network
@@ -56,6 +56,20 @@ NEIGHBOUR_IPV6 = IPv6Interface((PREFIX[0x30], 64))
 LINK_ROUTER, LINK_INTERNET = IPv6Interface("2001:db8:fffe::2/64"), IPv6Interface("2001:db8:fffe::1/64")
 RESOLVER = IPv4Address("198.51.100.53")
 """The provider's DNS server; the router passes questions on to it."""
+
+NO_DNS = "type filter hook input priority 0; meta l4proto { tcp, udp } th dport 53 drop;"
+NO_IPV6 = (
+    "type filter hook output priority 0; icmpv6 type nd-router-advert drop;",
+    "type filter hook forward priority 0; meta nfproto ipv6 drop;",
+)
+"""Chains of nftables for a home router that lacks something."""
+ABOUT = {
+    "router": "the home router is dead; the Pi's carrier stays",
+    "provider": "the home router has no Internet, and answers as before",
+    "dns": "nobody answers DNS",
+    "ipv6": "the home router neither advertises nor routes IPv6",
+}
+"""What may be wrong with a home, by what `appliance lab fault` calls it."""
 
 
 @dataclass(frozen=True)
@@ -128,25 +142,22 @@ class Home:
     @contextmanager
     def dns_gone(self) -> Iterator[None]:
         """Nobody answers DNS while the block runs."""
-        with self._filtered("dns", "type filter hook input priority 0; meta l4proto { tcp, udp } th dport 53 drop;"):
+        with self._filtered("dns", NO_DNS):
             yield
 
     @contextmanager
     def no_ipv6(self) -> Iterator[None]:
         """The router neither advertises nor routes IPv6 while the block runs. Who has heard of it believes on."""
-        adverts = "type filter hook output priority 0; icmpv6 type nd-router-advert drop;"
-        routed = "type filter hook forward priority 0; meta nfproto ipv6 drop;"
-        with self._filtered("adverts", adverts), self._filtered("routes", routed):
+        with self._filtered("ipv6", *NO_IPV6):
             yield
 
     @contextmanager
-    def _filtered(self, name: str, rules: str) -> Iterator[None]:
-        table = f"table inet without_{name} {{\nchain faulty {{ {rules} }}\n}}\n"
-        self.world.run(ROUTER, ["nft", "-f", "-"], stdin=table)
+    def _filtered(self, name: str, *chains: str) -> Iterator[None]:
+        self.world.run(ROUTER, ["nft", "-f", "-"], stdin=without(name, chains))
         try:
             yield
         finally:
-            self.world.run(ROUTER, ["nft", "delete", "table", "inet", f"without_{name}"])
+            self.world.run(ROUTER, ["nft", "-f", "-"], stdin=with_again(name))
 
     @contextmanager
     def _down(self, host: str, interface: str) -> Iterator[None]:
@@ -155,6 +166,16 @@ class Home:
             yield
         finally:
             ip(self.world, host, "link", "set", interface, "up")
+
+
+def without(name: str, chains: Sequence[str]) -> str:
+    """What nft reads so that a router drops what these chains say."""
+    return "\n".join([f"table inet without_{name} {{", *(f"chain c{n} {{ {c} }}" for n, c in enumerate(chains)), "}\n"])
+
+
+def with_again(name: str) -> str:
+    """And so that it does not any more."""
+    return f"delete table inet without_{name}\n"
 
 
 @contextmanager

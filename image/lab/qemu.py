@@ -60,7 +60,7 @@ def booted(
     Raises PermanentError with the end of the console's text if the machine ends or its kernel panics.
     """
     console = lab.world.log(log)
-    with tempfile.TemporaryDirectory(prefix="lab-") as folder:
+    with tempfile.TemporaryDirectory(prefix="lab-", dir=card.path.parent) as folder:
         path = Path(folder) / "line"
         argv = [*command(card, machine, console, Path(folder), parameters), *nics(machine, lab.cards)]
         argv += machine.second_drive(second_drive) if second_drive else []

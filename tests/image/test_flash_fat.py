@@ -88,6 +88,18 @@ def test_again_and_again_with_clusters_of_one_sector_and_a_folder_of_several(tmp
         run(["fsck.fat", "-n", disk.file])
 
 
+def test_a_file_that_has_no_long_name_is_found(tmp_path: Path) -> None:
+    """mtools gives none to config.txt, for which the old form does."""
+    disk, source = Partition(tmp_path), tmp_path / "config.txt"
+    source.write_bytes(b"kernel=x\n")
+    fat.add(disk.file, [source], epoch=1_700_000_000)
+    assert b"CONFIG  TXT" in disk.file.read_bytes()
+    assert File(volume(0, disk.read), "config.txt", disk.read).content() == b"kernel=x\n"
+    for name in ("bootfs", "config"):  # the label, and half of a name
+        with pytest.raises(InputError, match=f"has no {name} on"):
+            File(volume(0, disk.read), name, disk.read)
+
+
 def test_a_partition_without_the_file_is_refused(tmp_path: Path) -> None:
     disk = Partition(tmp_path)
     disk.put(b"x")

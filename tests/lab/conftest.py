@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,3 +33,14 @@ def faked(lab: Lab) -> Iterator[Lab]:
     """The lab with a gateway that is not a Pi."""
     with fake_gateway(lab):
         yield lab
+
+
+@pytest.fixture
+def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where the lab's sockets and temporary files are; a socket's path is short."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, variable in (("run", "XDG_RUNTIME_DIR"), ("tmp", "TMPDIR")):
+            Path(folder, name).mkdir()
+            monkeypatch.setenv(variable, str(Path(folder, name)))
+        monkeypatch.setattr(tempfile, "tempdir", None)  # it is looked up once
+        yield Path(folder)

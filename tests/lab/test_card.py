@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from appliance.errors import InputError
+from image.flash.original import original
 from image.lab.card import boot_files, firmware_settings, insert
+from image.lab.session import given
 from image.run import run
 from tests.lab.images import partitioned
 
@@ -50,6 +52,12 @@ def test_missing_kernel(image: Path, tmp_path: Path) -> None:
     card.put("config.txt", "kernel=other\n")
     with pytest.raises(InputError, match="no other on its FAT partition"):
         boot_files(card, tmp_path)
+
+
+@pytest.mark.parametrize(("magic", "is_32_bit"), [("\x18\x28\x6f\x01", True), ("ARMd", False)])
+def test_what_a_kernel_is_for_is_seen_before_anything_is_copied(magic: str, is_32_bit: bool, tmp_path: Path) -> None:
+    files = {"config.txt": "kernel=vmlinuz-6.12\n", "vmlinuz-6.12": "x" * 36 + magic + "x" * 5000}
+    assert given.is_32_bit(original(partitioned(tmp_path, files))) is is_32_bit
 
 
 def test_no_fat_partition(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ No QEMU: the whole lab is laid around a program that plays the machine (`played_
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -43,17 +42,6 @@ class Ended:
 
 
 Lab = Callable[..., Ended]
-
-
-@pytest.fixture
-def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where the lab's sockets and temporary files are; a socket's path is short."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name, variable in (("run", "XDG_RUNTIME_DIR"), ("tmp", "TMPDIR")):
-            Path(folder, name).mkdir()
-            monkeypatch.setenv(variable, str(Path(folder, name)))
-        monkeypatch.setattr(tempfile, "tempdir", None)  # it is looked up once
-        yield Path(folder)
 
 
 @pytest.fixture
@@ -153,11 +141,10 @@ def ended_at(scratch: Path, lacking: str) -> Iterator[None]:
     """While the block runs, somebody in another terminal ends the lab once this is what is lacking: how soon that is,
     the computer says.
     """
-    folder = scratch / "run/appliance-lab" / places.DEFAULT
-    door = folder / places.CONTROL
+    door = scratch / "run/appliance-lab" / places.DEFAULT / places.CONTROL
 
     def end() -> None:
-        until(lambda: places.is_running(folder), "the door is open", timeout_s=LONGEST_S)
+        until(door.exists, "the door is open", timeout_s=LONGEST_S)
         until(lambda: lacking in ask(door, Request("wait", ("ready", "0"))).output, lacking, timeout_s=LONGEST_S)
         ask(door, Request("end"))
 

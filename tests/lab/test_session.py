@@ -19,14 +19,18 @@ from appliance.starting import starting_config
 from image.cli import lab
 from image.deb import builder
 from image.lab.guest import Answer, Guest
+from image.lab.home import Home
 from image.lab.services import PAGE
-from image.lab.session import gadget_scene, needs, places, progress
+from image.lab.session import gadget_scene, needs, places, progress, verbs
+from image.lab.session.door import Request
 from image.lab.session.examples import EXAMPLES
 from image.lab.session.given import filled_in
 from image.lab.session.playing import MACHINES, machine_of
-from image.lab.session.scene import Seen
+from image.lab.session.scene import Scene, Seen
+from image.lab.session.session import Session
 from image.lab.session.terminal import until_mark
 from image.lab.site import NAMED_IPV4, site_of
+from image.lab.world import World
 from tests.lab.conftest import EXAMPLE
 
 CONSOLE = """\
@@ -134,23 +138,44 @@ class TestPlaces:
     def test_a_name_is_taken_while_its_lab_runs(self, runtime: Path) -> None:
         with pytest.raises(InputError, match="no lab is running"):
             places.found(None)
-        with places.claimed("one") as folder, socket.socket(socket.AF_UNIX) as door:
-            door.bind(str(folder / places.CONTROL))
-            door.listen()
+        with places.claimed("one", pytest.fail) as folder:
+            (folder / places.CONTROL).touch()
             assert places.found(None) == places.found("one") == runtime / "one"
-            with pytest.raises(InputError, match="a lab called one is running"), places.claimed("one"):
+            with pytest.raises(InputError, match="a lab called one is running"), places.claimed("one", pytest.fail):
                 pass
             with pytest.raises(InputError, match="no lab called two"):
                 places.found("two")
         assert not (runtime / "one").exists()
 
-    def test_what_a_killed_one_has_left_is_in_nobodys_way(self, runtime: Path) -> None:
-        with socket.socket(socket.AF_UNIX) as door:
-            (runtime / "one").mkdir(parents=True)
-            runtime.chmod(0o700)
-            door.bind(str(runtime / "one" / places.CONTROL))
-        with places.claimed("one") as folder:
-            assert not list(folder.iterdir())
+    def test_one_that_starts_has_its_name_and_cannot_be_asked_yet(self, runtime: Path) -> None:
+        with places.claimed("one", pytest.fail) as folder:
+            with pytest.raises(InputError, match="a lab called one is running"), places.claimed("one", pytest.fail):
+                pass
+            with places.claimed("two", pytest.fail), pytest.raises(InputError, match="several labs are running"):
+                places.found(None)
+            with pytest.raises(InputError, match="cannot be asked yet: it starts"):
+                places.found(None)
+            assert folder.exists()
+
+    def test_what_a_killed_one_has_left_is_removed_and_told(self, runtime: Path, tmp_path: Path) -> None:
+        """Its large files as well, wherever the next one has its own."""
+        place = tmp_path / "large"
+        (place / "logs").mkdir(parents=True)
+        for name in ("one", "two"):
+            (runtime / name).mkdir(parents=True, mode=0o700)
+        runtime.chmod(0o700)
+        (runtime / "one" / places.FILES).symlink_to(place)
+        told: list[str] = []
+        with places.claimed("three", told.append):
+            assert [folder.name for folder in runtime.iterdir()] == ["three"]
+        assert told == [f"removed what the lab called one, which was killed, had left in {place}"]
+        assert not place.exists()
+
+    def test_where_its_large_files_are_is_known_before_they_are_there(self, runtime: Path) -> None:
+        with places.claimed("one", pytest.fail) as folder, places.files(folder) as place:
+            assert (folder / places.FILES).readlink() == place
+            assert place.stat().st_mode & 0o777 == 0o700
+        assert not place.exists()
 
     def test_others_may_not_have_made_the_folder(self, runtime: Path) -> None:
         runtime.mkdir(mode=0o755)
@@ -159,7 +184,7 @@ class TestPlaces:
 
     @pytest.mark.parametrize("name", ["", "../x", "A", "x" * 32])
     def test_a_name_that_is_none(self, name: str, runtime: Path) -> None:
-        with pytest.raises(InputError, match="no name for a lab"), places.claimed(name):
+        with pytest.raises(InputError, match="no name for a lab"), places.claimed(name, pytest.fail):
             pass
 
 
@@ -255,6 +280,71 @@ def test_who_gives_out_addresses_on_a_lan_with_one_arm() -> None:
 def test_what_the_lab_cannot_play(config: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         site_of(parse.parse_text(config.encode(), "x").appliance)
+
+
+GADGET = EXAMPLES[Profile.GADGET]
+WIRELESS = GADGET.replace(
+    "interface: eth0", "interface: wlan0\n  wifi: {ssid: Home, passphrase: correct horse, country: NO}"
+)
+OFFLINE = GADGET.replace("uplink:\n  interface: eth0\n", "").replace("share: route", "share: local")
+
+
+def scene_of(config: str) -> Scene:
+    """A gadget's with a laptop, in a home that is not there."""
+    appliance = parse.parse_text(config.encode(), "x").appliance
+    return gadget_scene.with_laptop(Home(World(0, Path())), appliance, Path("tools"))
+
+
+@pytest.mark.parametrize(
+    ("config", "places_", "cables", "faults"),
+    [
+        (
+            GADGET,
+            ["laptop", "neighbour", "router", "internet", "wires"],
+            ["usb", "uplink"],
+            ["router", "provider", "dns", "ipv6"],
+        ),
+        (WIRELESS, ["laptop", "house", "internet"], ["usb", "uplink"], ["provider", "dns", "ipv6", "passphrase"]),
+        (OFFLINE, ["laptop"], ["usb"], []),
+    ],
+)
+def test_what_is_around_a_gadget(config: str, places_: list[str], cables: list[str], faults: list[str]) -> None:
+    scene = scene_of(config)
+    assert [*scene.computers, *scene.hosts] == places_
+    assert [*scene.cables] == cables
+    assert [*scene.faults] == faults
+    session = Session(scene, pytest.fail)
+    listed = verbs.answered(session, Request("fault")).output
+    assert listed if faults else listed == "there is nothing to break in this lab but its cables: usb\n"
+
+
+def test_the_air_of_a_pi_that_boots_cannot_be_broken() -> None:
+    scene = scene_of(WIRELESS)
+    for name, fault in scene.faults.items():
+        with pytest.raises(InputError, match="no access point yet"), fault.broken():
+            pytest.fail(name)
+
+
+@pytest.mark.parametrize(
+    ("config", "has_radio", "said"),
+    [
+        (GADGET.replace("eth0", "eth1"), True, "has eth0, and wlan0 with wifi, and not eth1"),
+        (WIRELESS.replace("wlan0", "wlan1"), True, "and not wlan1"),
+        (WIRELESS, False, "this machine has no radio"),
+    ],
+)
+def test_what_uplink_the_lab_cannot_play(config: str, has_radio: bool, said: str) -> None:
+    uplink = parse.parse_text(config.encode(), "x").appliance.uplink
+    assert uplink is not None
+    with pytest.raises(InputError, match=said):
+        gadget_scene.check(uplink, has_radio=has_radio)
+
+
+@pytest.mark.parametrize("config", [GADGET, WIRELESS])
+def test_what_uplink_it_can(config: str) -> None:
+    uplink = parse.parse_text(config.encode(), "x").appliance.uplink
+    assert uplink is not None
+    gadget_scene.check(uplink, has_radio=True)
 
 
 ADDRESS = json.dumps([{"addr_info": [{"local": "10.55.0.2", "prefixlen": 28}]}])

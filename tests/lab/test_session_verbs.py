@@ -81,7 +81,7 @@ def session(
     made.guest = Machine()
     thread = threading.Thread(target=looked_at, args=[made])
     answer = partial(verbs.answered, made)
-    with places.claimed("fake") as folder, answering(folder / places.CONTROL, answer), made.mended():
+    with places.claimed("fake", told.append) as folder, answering(folder / places.CONTROL, answer), made.mended():
         thread.start()
         yield made
         made.ending.set()

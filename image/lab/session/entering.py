@@ -23,16 +23,18 @@ exec "$@"
 
 
 ROUTERS_NAMES = """\
-router=$(ip -4 route show default | sed -n 's/.* via \\([0-9.]*\\).*/\\1/p' | head -n 1)
-[ -z "$router" ] || echo "nameserver $router" >/etc/resolv.conf
+server=$1
+shift
+[ -n "$server" ] || server=$(ip -4 route show default | sed -n 's/.* via \\([0-9.]*\\).*/\\1/p' | head -n 1)
+[ -z "$server" ] || echo "nameserver $server" >/etc/resolv.conf
 exec "$@"
 """
 """A computer inside the guest has no hooks of DHCP (see begin-laptop): it asks its router, as it was told to."""
 
 
-def with_names(command: Sequence[str]) -> list[str]:
-    """A command of a computer inside the guest, where names are asked of who gave it its address."""
-    return ["sh", "-c", ROUTERS_NAMES, "lab", *command]
+def with_names(resolver: str, command: Sequence[str]) -> list[str]:
+    """A command of a computer inside the guest; without a resolver, names are asked of who gave it its address."""
+    return ["sh", "-c", ROUTERS_NAMES, "lab", resolver, *command]
 
 
 def host(world: World, name: str, resolver: str, command: Sequence[str]) -> list[str]:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 from ipaddress import IPv4Interface
 from pathlib import Path
 
 from appliance.errors import InputError, PermanentError
-from appliance.model import Appliance, Share, Wifi
-from image.lab import access_point, computer, home, internet, laptop
+from appliance.model import Appliance, Share, Uplink
+from image.lab import access_point, home, laptop
 from image.lab import site as places
-from image.lab.access_point import AccessPoint
 from image.lab.cables import NIC, WIRES
-from image.lab.computer import Computer
 from image.lab.guest import Guest
 from image.lab.home import Home, home_lab
-from image.lab.internet import Internet
 from image.lab.laptop import CABLE, Laptop
 from image.lab.services import PAGE
-from image.lab.session.scene import Breakage, Host, Scene, Seen
+from image.lab.session.air import INTERFACE, RADIOS, Air
+from image.lab.session.scene import Breakage, Host, Inside, Scene, Seen
 from image.lab.topology import INTERNET, ROUTER
 
-HOUSE, RADIOS = "house", 2
 LEASE_S = 20.0
 NO_LAPTOP = ("modules-load=usbip-vudc",)
 """A USB device controller at whose other end is nobody."""
@@ -32,42 +30,67 @@ NO_LAPTOP = ("modules-load=usbip-vudc",)
 @contextmanager
 def gadget_scene(appliance: Appliance, logs: Path, tools: Path | None) -> Iterator[Scene]:
     """It is there while the block runs. Without the tools drive there is no laptop, and no radio."""
-    wifi = appliance.uplink.wifi if appliance.uplink is not None else None
-    if appliance.uplink is None or (wifi is None and appliance.uplink.interface != NIC):
-        raise InputError(f"the lab's Pi has {NIC} and wlan0", hint="set uplink.interface to one of them")
-    if wifi is not None and tools is None:
-        raise InputError("this machine has no radio", hint=f"set uplink: {{interface: {NIC}}}")
+    uplink = appliance.uplink
+    if uplink is not None:
+        check(uplink, has_radio=tools is not None)
     with home_lab(logs) as lab:
-        yield with_laptop(lab, appliance, tools, wifi) if tools is not None else alone(lab)
+        yield with_laptop(lab, appliance, tools) if tools is not None else alone(lab)
+
+
+def check(uplink: Uplink, *, has_radio: bool) -> None:
+    """Raise InputError if the lab's Pi does not have this interface."""
+    if uplink.interface != (NIC if uplink.wifi is None else INTERFACE):
+        raise InputError(
+            f"the lab's Pi has {NIC}, and {INTERFACE} with wifi, and not {uplink.interface}",
+            hint="set uplink.interface to one of them",
+        )
+    if uplink.wifi is not None and not has_radio:
+        raise InputError(
+            "the uplink is by Wi-Fi, and this machine has no radio: only virt does, which 64-bit images run on",
+            hint=f"set uplink: {{interface: {NIC}}}",
+        )
 
 
 def alone(lab: Home) -> Scene:
     """A gadget with nobody at its USB port."""
-    return Scene(
-        lab, hosts(), faults(lab), {"uplink": lambda guest: guest.unplugged(0)}, _nothing, parameters=NO_LAPTOP
-    )
+    return Scene(lab, hosts(), faults(lab), {"uplink": pulled}, _nothing, parameters=NO_LAPTOP)
 
 
-def with_laptop(lab: Home, appliance: Appliance, tools: Path, wifi: Wifi | None) -> Scene:
-    """A gadget with a laptop, and for a wireless uplink with an access point in its air."""
-    parameters = [*laptop.kernel_parameters(), *(access_point.kernel_parameters(RADIOS) if wifi else [])]
-    beyond: Mapping[str, Callable[[Guest], Computer]] = {
-        HOUSE: partial(Computer, name=HOUSE),
-        INTERNET: partial(Computer, name=INTERNET),
-    }
+def with_laptop(lab: Home, appliance: Appliance, tools: Path) -> Scene:
+    """A gadget with a laptop, and around its uplink, if it has one, a home, or an access point in its air."""
     share = appliance.gadget.share if appliance.gadget is not None else Share.ROUTE
-    wired = {"uplink": lambda guest: guest.unplugged(0)}
-    return Scene(
+    scene = Scene(
         lab,
-        hosts={} if wifi else hosts(),
-        faults={} if wifi else faults(lab),
-        cables={"usb": unplugged, **({} if wifi else wired)},
+        hosts={},
+        faults={},
+        cables={"usb": unplugged},
         look=partial(look, share=share),
-        computers={laptop.NAME: Laptop, **(beyond if wifi else {})},
-        prepare=partial(put_on_the_air, wifi) if wifi else lambda _: None,
-        parameters=parameters,
+        computers={laptop.NAME: Inside("the laptop at the USB port", Laptop)},
+        parameters=laptop.kernel_parameters(),
         second_drive=tools,
     )
+    if appliance.uplink is None:
+        return scene
+    if appliance.uplink.wifi is None:
+        return replace(scene, hosts=hosts(), faults=faults(lab), cables={**scene.cables, "uplink": pulled})
+    return in_the_air(scene, Air(appliance.uplink.wifi))
+
+
+def in_the_air(scene: Scene, air: Air) -> Scene:
+    """The same, with an access point."""
+    return replace(
+        scene,
+        faults=air.faults,
+        cables={**scene.cables, "uplink": air.off},
+        computers={**scene.computers, **air.computers},
+        prepare=air.begin,
+        parameters=[*scene.parameters, *access_point.kernel_parameters(RADIOS)],
+    )
+
+
+def pulled(guest: Guest) -> AbstractContextManager[None]:
+    """The cable of its uplink is pulled while the block runs."""
+    return guest.unplugged(0)
 
 
 def hosts() -> Mapping[str, Host]:
@@ -82,12 +105,8 @@ def hosts() -> Mapping[str, Host]:
 
 def faults(lab: Home) -> Mapping[str, Breakage]:
     """What may be wrong with a home."""
-    return {
-        "router": Breakage("the home router is dead; the Pi's carrier stays", lab.router_dead),
-        "provider": Breakage("the home router has no Internet, and answers as before", lab.provider_gone),
-        "dns": Breakage("nobody answers DNS", lab.dns_gone),
-        "ipv6": Breakage("the home router neither advertises nor routes IPv6", lab.no_ipv6),
-    }
+    broken = {"router": lab.router_dead, "provider": lab.provider_gone, "dns": lab.dns_gone, "ipv6": lab.no_ipv6}
+    return {name: Breakage(home.ABOUT[name], each) for name, each in broken.items()}
 
 
 @contextmanager
@@ -98,19 +117,6 @@ def unplugged(guest: Guest) -> Iterator[None]:
         yield
     finally:
         Laptop(guest).plug()
-
-
-def put_on_the_air(wifi: Wifi, guest: Guest) -> None:
-    """An access point with the configuration's first network, and the Internet behind it, all inside the guest."""
-    programs, beyond = computer.tools(guest), internet.begun(guest)
-    house = _house(programs, beyond)
-    house.announce(wifi.ssid, wifi.passphrase, hidden=wifi.hidden, country=wifi.country)
-
-
-def _house(programs: computer.Tools, beyond: Internet) -> AccessPoint:
-    house = access_point.begun(programs, HOUSE, 1, home.ROUTER_IPV4, home.ROUTER_IPV6, resolver=home.RESOLVER)
-    beyond.connect(house)
-    return house
 
 
 def look(guest: Guest, *, share: Share) -> Sequence[Seen]:

@@ -10,8 +10,11 @@ from pathlib import Path
 from appliance import parse
 from appliance.errors import ConfigError, InputError
 from appliance.model import Appliance, Profile
-from image.flash.config import checked, on_card
+from image.flash.config import boot_at, checked, on_card
+from image.flash.content import anywhere
+from image.flash.fat_file import File, volume
 from image.flash.original import Original, original
+from image.lab.card import names_of_boot_files
 from image.lab.session.examples import EXAMPLES
 from image.lab.session.session import Tell
 from image.stages.bootfs import CONFIG
@@ -20,12 +23,19 @@ from image.stamp.stamp import profile_of
 ROOM_BYTES = 256 << 20
 """What the machine writes on its card, and the logs, with room to spare."""
 
+ZIMAGE = b"\x18\x28\x6f\x01"
+"""What a 32-bit kernel has at byte 36 (Linux, Documentation/arch/arm/booting.rst)."""
+
 
 @dataclass(frozen=True)
 class Given:
-    """An image, and the appliance.yaml that its card shall have: what it says, and as it is, which may hold secrets."""
+    """An image, what its kernel is for, and the appliance.yaml that its card shall have.
+
+    Of that, what it says, and as it is, which may hold secrets.
+    """
 
     image: Original
+    is_32_bit: bool
     appliance: Appliance
     content: bytes = field(repr=False)
 
@@ -43,7 +53,15 @@ def look(image: Path, config: Path | None, tell: Tell) -> Given:
     if read is None:
         content = filled_in(content, tell)
     check_room(there)
-    return Given(there, parse.parse_text(content, CONFIG).appliance, content)
+    return Given(there, is_32_bit(there), parse.parse_text(content, CONFIG).appliance, content)
+
+
+def is_32_bit(image: Original) -> bool:
+    """Whether the kernel of an image is for a processor of 32 bits. InputError if there is none."""
+    with anywhere(image.file, image.packed) as read:
+        boot = volume(boot_at(image.head()), read)
+        kernel, _ = names_of_boot_files(File(boot, "config.txt", read).content().decode(errors="replace"))
+        return File(boot, kernel, read).content()[36:40] == ZIMAGE
 
 
 def filled_in(own: bytes, tell: Tell) -> bytes:

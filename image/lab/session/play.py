@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import signal
 import tempfile
 import time
@@ -54,14 +53,19 @@ def play(asked: Asked, tell: Tell, ready: Callable[[Scene], None]) -> None:
     """
     needs.check()
     given = look(asked.image, asked.config, tell)
-    with ended_by_signals(), places.claimed(asked.name) as folder, workplace(asked.logs) as (place, logs):
-        flash = flashed(given, place, tell)
-        machine = machine_of(asked.machine, is_32_bit=flash.is_32_bit)
-        with scene_around(given.appliance, machine, logs, asked.cache) as scene:
-            session = Session(scene, timed(tell), machine.terminal_line)
-            with answering(folder / places.CONTROL, partial(verbs.answered, session)), session.mended():
-                ready(scene)
-                powered(session, flash.card, machine, folder / places.TERMINAL, asked)
+    machine = machine_of(asked.machine, is_32_bit=given.is_32_bit)
+    with (
+        ended_by_signals(),
+        places.claimed(asked.name, tell) as folder,
+        places.files(folder) as place,
+        kept_logs(asked.logs, place) as logs,
+        scene_around(given.appliance, machine, logs, asked.cache) as scene,
+    ):
+        session = Session(scene, tell, machine.terminal_line)
+        with answering(folder / places.CONTROL, partial(verbs.answered, session)), session.mended():
+            card = flashed(given, place, tell)
+            ready(scene)
+            powered(session, card, machine, folder / places.TERMINAL, asked)
 
 
 def powered(session: Session, card: Card, machine: Machine, terminal: Path, asked: Asked) -> None:
@@ -82,6 +86,7 @@ def powered(session: Session, card: Card, machine: Machine, terminal: Path, aske
         terminal=terminal if machine.terminal else None,
         seen=session.hear,
     )
+    session.tell = timed(session.tell)
     session.tell(f"power: on; QEMU plays {machine.name}")
     try:
         with power as guest:
@@ -116,26 +121,23 @@ def timed(tell: Tell) -> Tell:
 
 
 @contextmanager
-def workplace(logs: Path | None) -> Iterator[tuple[Path, Path]]:
-    """A folder for the card, and one for the logs, while the block runs.
+def kept_logs(asked: Path | None, place: Path) -> Iterator[Path]:
+    """The folder for the logs while the block runs: the one that is asked for, or one in the lab's own `place`.
 
-    Where something goes wrong, the logs stay, and the error says where. Those in a folder that was asked for always do.
+    Where something goes wrong, the latter is moved to where it stays, and the error says where.
     """
-    place = Path(tempfile.mkdtemp(prefix="appliance-lab-"))
-    kept = logs.absolute() if logs is not None else place / "logs"  # in a world, relative paths are others
+    kept = asked.absolute() if asked is not None else place / "logs"  # in a world, relative paths are others
     try:
-        yield place, kept
+        yield kept
     except (ApplianceError, TimeoutError) as error:
         if not (kept / f"{CONSOLE}.log").exists():
             raise
-        if logs is None:
+        if asked is None:
             kept = kept.rename(Path(tempfile.mkdtemp(prefix="appliance-lab-logs-")) / "logs")
         message = error.message if isinstance(error, ApplianceError) else str(error)
         raise PermanentError(
             message, hint=f"the console is in {kept / f'{CONSOLE}.log'}, other logs beside it"
         ) from error
-    finally:
-        shutil.rmtree(place)
 
 
 @contextmanager

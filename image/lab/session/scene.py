@@ -30,6 +30,18 @@ class Host:
 
 
 @dataclass(frozen=True)
+class Inside:
+    """A computer that is played inside the guest: what it is, how it is had, and whom it asks for names.
+
+    Where nobody is named, its router, as it was told to.
+    """
+
+    about: str
+    computer: Callable[[Guest], Computer]
+    resolver: str = ""
+
+
+@dataclass(frozen=True)
 class Breakage:
     """Something to break: what it is, and what has it broken while a block runs."""
 
@@ -43,14 +55,14 @@ Pull = Callable[[Guest], AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class Scene:
-    """All of it. `computers` are those that are played inside the guest."""
+    """All of it. `hosts` and `computers` are by their names."""
 
     lab: Lab
     hosts: Mapping[str, Host]
     faults: Mapping[str, Breakage]
     cables: Mapping[str, Pull]
     look: Callable[[Guest], Sequence[Seen]]
-    computers: Mapping[str, Callable[[Guest], Computer]] = field(default_factory=dict)
+    computers: Mapping[str, Inside] = field(default_factory=dict)
     prepare: Callable[[Guest], None] = lambda _: None
     """What has to be done in the guest once it can be spoken to."""
     parameters: Sequence[str] = ()

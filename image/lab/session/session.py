@@ -128,8 +128,13 @@ class Session:
     def _is_well(self) -> bool:
         return bool(self.seen) and all(each.is_right for each in self.seen)
 
+    @property
+    def reached(self) -> str:
+        """How far a machine is that cannot be spoken to yet."""
+        return f"it boots: {self._reached[-1]}" if self._reached else "it has no power yet"
+
     def lacking(self, expected: str) -> list[str]:
         """What keeps it from being as expected, by the last look; empty if it is."""
         if self.guest is None:
-            return [f"it boots: {self._reached[-1]}" if self._reached else "it has no power yet"]
+            return [self.reached]
         return progress.lacking(expected, self.status, self.seen)

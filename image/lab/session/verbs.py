@@ -21,7 +21,6 @@ Named = TypeVar("Named")
 
 PI = "pi"
 COMMAND_S = 600.0
-BOOTING = InputError("the Pi does not answer yet: it boots", hint="appliance lab wait ready")
 
 
 def answered(session: Session, request: Request) -> Reply:
@@ -40,8 +39,10 @@ def status(session: Session, _: Sequence[str]) -> Reply:
 def fault(session: Session, words: Sequence[str]) -> Reply:
     """Have a fault; without a name, tell which there are."""
     faults = session.scene.faults
+    if not words and not faults:
+        return Reply(f"there is nothing to break in this lab but its cables: {', '.join(session.scene.cables)}\n")
     if not words:
-        return Reply("".join(f"{_mark(session, name)} {name:<9} {each.about}\n" for name, each in faults.items()))
+        return Reply("".join(f"{_mark(session, name)} {name:<11} {each.about}\n" for name, each in faults.items()))
     session.break_(words[0], known(faults, words[0], "fault").broken())
     return Reply(f"{words[0]}: {faults[words[0]].about}\n")
 
@@ -115,18 +116,18 @@ def terminal(session: Session, words: Sequence[str]) -> Reply:
 
 def all_places(scene: Scene) -> Mapping[str, str]:
     """All that one can have a shell on, and what each is."""
-    played = dict.fromkeys(scene.computers, "a computer of its own, played inside the guest")
-    return {PI: "the Pi: log in", **played, **{name: host.about for name, host in scene.hosts.items()}}
+    inside = {name: each.about for name, each in scene.computers.items()}
+    return {PI: "the Pi: log in", **inside, **{name: each.about for name, each in scene.hosts.items()}}
 
 
 def _inside(session: Session, place: str) -> Callable[[Sequence[str]], list[str]]:
     """How a command becomes one of a place inside the guest."""
     if place == PI:
         return list
-    computers = session.scene.computers
     known(all_places(session.scene), place, "place")
-    computer = computers[place](running(session))
-    return lambda command: computer.entering(entering.with_names(command))
+    inside = session.scene.computers[place]
+    computer = inside.computer(running(session))
+    return lambda command: computer.entering(entering.with_names(inside.resolver, command))
 
 
 def in_guest(session: Session, words: Sequence[str]) -> Reply:
@@ -143,7 +144,7 @@ def in_guest(session: Session, words: Sequence[str]) -> Reply:
 def running(session: Session) -> Guest:
     """The machine. InputError if it cannot be spoken to yet."""
     if session.guest is None:
-        raise BOOTING
+        raise InputError(f"the Pi cannot be asked yet: {session.reached}", hint="appliance lab wait ready")
     return session.guest
 
 
