@@ -25,8 +25,12 @@ class Internet(Computer):
 
     def connect(self, point: AccessPoint) -> None:
         """Lay a cable to an access point, with routes both ways."""
-        here, there = (LINKS_IPV4[4 * point.radio + end] for end in (1, 2))
-        prefix = LINKS_IPV6[point.radio << 64]
+        self.lay_cable(point, point.radio, point.ipv4.network, point.ipv6.network)
+
+    def lay_cable(self, point: Computer, number: int, *networks: IPv4Network | IPv6Network) -> None:
+        """Lay the cable of that number to a computer: its way out, and the way to these networks."""
+        here, there = (LINKS_IPV4[4 * number + end] for end in (1, 2))
+        prefix = LINKS_IPV6[number << 64]
         here6, there6 = prefix + 1, prefix + 2
         self.lay(
             f"link add {point.name} type veth peer name {NAME} netns {point.name}",
@@ -41,7 +45,7 @@ class Internet(Computer):
             f"route add 0.0.0.0/0 via {here}",
             f"route add ::/0 via {here6}",
         )
-        self.lay(f"route add {point.ipv4.network} via {there}", f"route add {point.ipv6.network} via {there6}")
+        self.lay(*(f"route add {each} via {there if each.version == 4 else there6}" for each in networks))
 
 
 def begun(guest: Guest) -> Internet:

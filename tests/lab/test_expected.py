@@ -16,9 +16,12 @@ from typing import Any
 import pytest
 
 from appliance import cli
+from appliance.errors import InputError
+from appliance.model import Profile
 from image.lab.machine import VIRT
 from image.lab.session import places
 from image.lab.session.door import Request, ask
+from image.lab.session.examples import EXAMPLES
 from image.lab.session.playing import MACHINES
 from image.lab.waiting import until
 from tests.lab import played_machine
@@ -49,10 +52,16 @@ def lab(scratch: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFix
     """The command, for a machine that shows this on its console, and whose daemon tells this status."""
     monkeypatch.setitem(MACHINES, VIRT.name, replace(VIRT, program=played_machine.__file__))
 
-    def called(*words: str, console: str = LINUX, status: dict[str, Any] | None = None, ends: bool = False) -> Ended:
+    def called(
+        *words: str,
+        console: str = LINUX,
+        status: dict[str, Any] | None = None,
+        ends: bool = False,
+        config: str = CONFIG,
+    ) -> Ended:
         kernel = json.dumps({"console": console, "status": status, "ends": ends}).ljust(64)
         files = {"kernel8.img": kernel, "initramfs8": "", "config.txt": "", "cmdline.txt": "\n"}
-        image = partitioned(scratch, {**files, "appliance.yaml": CONFIG})
+        image = partitioned(scratch, {**files, "appliance.yaml": config})
         code = cli.main(["lab", str(image), "--headless", *words])
         return Ended(code, *capfd.readouterr())
 
@@ -76,6 +85,22 @@ def test_it_is_as_expected(lab: Lab, scratch: Path) -> None:
     assert "  tunnel: waiting: no answer\n" in done.out
     assert done.out.splitlines()[-1] == "it is waiting"
     assert "another terminal" not in done.out
+    assert not left(scratch)
+
+
+def test_what_a_board_has_not_is_told_before_anything_is_copied(lab: Lab, scratch: Path) -> None:
+    done = lab("--expect", "waiting", status=says("waiting"), config=EXAMPLES[Profile.GADGET])
+    assert (done.code, done.err) == (0, "")
+    lacks, card, *_ = done.out.splitlines()
+    assert lacks.endswith("there is no laptop (there is one with virt, which 64-bit images run on)")
+    assert card.startswith("card: a copy of ")
+    assert not left(scratch)
+
+
+def test_an_uplink_that_the_machine_has_not_is_told_before_anything_is_copied(lab: Lab, scratch: Path) -> None:
+    done = lab(config=EXAMPLES[Profile.GADGET].replace("interface: eth0", "interface: eth7"))
+    assert (done.code, done.out) == (InputError.exit_code, "")
+    assert "the lab's Pi has eth0, and wlan0 with wifi, and not eth7" in done.err
     assert not left(scratch)
 
 

@@ -21,7 +21,7 @@ from image.deb import builder
 from image.lab.guest import Answer, Guest
 from image.lab.home import Home
 from image.lab.services import PAGE
-from image.lab.session import gadget_scene, needs, places, progress, verbs
+from image.lab.session import gadget_scene, needs, places, progress, sharing, verbs
 from image.lab.session.door import Request
 from image.lab.session.examples import EXAMPLES
 from image.lab.session.given import filled_in
@@ -318,6 +318,12 @@ def test_what_is_around_a_gadget(config: str, places_: list[str], cables: list[s
     assert listed if faults else listed == "there is nothing to break in this lab but its cables: usb\n"
 
 
+@pytest.mark.parametrize(("share", "shares"), [("host", True), ("local", False)])
+def test_the_laptop_shares_with_a_pi_that_wants_it(share: str, shares: bool) -> None:
+    scene = scene_of(OFFLINE.replace("share: local", f"share: {share}"))
+    assert (scene.look == sharing.look) is shares
+
+
 def test_the_air_of_a_pi_that_boots_cannot_be_broken() -> None:
     scene = scene_of(WIRELESS)
     for name, fault in scene.faults.items():
@@ -375,7 +381,6 @@ class Played(Guest):
         (Share.ROUTE, True, ["cable", "10.55.0.2/28", "reached"]),
         (Share.ROUTE, False, ["none", "none", "not reached"]),
         (Share.LOCAL, True, ["cable", "10.55.0.2/28"]),
-        (Share.HOST, True, ["cable"]),
     ],
 )
 def test_what_a_laptop_sees(share: Share, has_adapter: bool, seen: list[str]) -> None:

@@ -151,7 +151,7 @@ def test_the_pi_is_asked(session: Session, capsys: pytest.CaptureFixture[str]) -
     assert lab("shell", "pi", "--", "false") == 1
     session.guest = None
     assert lab("shell", "pi", "--", "false") == InputError.exit_code
-    assert "it boots" in capsys.readouterr().err
+    assert "it has no power yet" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -165,6 +165,17 @@ def test_the_pi_is_asked(session: Session, capsys: pytest.CaptureFixture[str]) -
 def test_what_there_is_not(words: list[str], said: str, session: Session, capsys: pytest.CaptureFixture[str]) -> None:
     assert lab(*words) == InputError.exit_code
     assert said in capsys.readouterr().err
+
+
+def test_a_shell_on_a_machine_without_a_terminal_is_refused(
+    session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is connected: a board's model has none, and one that boots has none yet."""
+    assert lab("shell", "pi") == InputError.exit_code
+    assert "hint: appliance lab shell pi -- COMMAND" in capsys.readouterr().err
+    session.guest = None
+    assert lab("shell", "pi") == InputError.exit_code
+    assert "it has no power yet" in capsys.readouterr().err
 
 
 def test_the_places_are_listed(session: Session, capsys: pytest.CaptureFixture[str]) -> None:

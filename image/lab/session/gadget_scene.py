@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -18,6 +18,7 @@ from image.lab.guest import Guest
 from image.lab.home import Home, home_lab
 from image.lab.laptop import CABLE, Laptop
 from image.lab.services import PAGE
+from image.lab.session import sharing
 from image.lab.session.air import INTERFACE, RADIOS, Air
 from image.lab.session.scene import Breakage, Host, Inside, Scene, Seen
 from image.lab.topology import INTERNET, ROUTER
@@ -25,6 +26,7 @@ from image.lab.topology import INTERNET, ROUTER
 LEASE_S = 20.0
 NO_LAPTOP = ("modules-load=usbip-vudc",)
 """A USB device controller at whose other end is nobody."""
+NOBODY = "a board's USB port is not played: there is no laptop (there is one with virt, which 64-bit images run on)"
 
 
 @contextmanager
@@ -53,7 +55,7 @@ def check(uplink: Uplink, *, has_radio: bool) -> None:
 
 def alone(lab: Home) -> Scene:
     """A gadget with nobody at its USB port."""
-    return Scene(lab, hosts(), faults(lab), {"uplink": pulled}, _nothing, parameters=NO_LAPTOP)
+    return Scene(lab, hosts(), faults(lab), {"uplink": pulled}, _nothing, parameters=NO_LAPTOP, lacks=NOBODY)
 
 
 def with_laptop(lab: Home, appliance: Appliance, tools: Path) -> Scene:
@@ -64,16 +66,26 @@ def with_laptop(lab: Home, appliance: Appliance, tools: Path) -> Scene:
         hosts={},
         faults={},
         cables={"usb": unplugged},
-        look=partial(look, share=share),
+        look=sharing.look if share is Share.HOST else partial(look, share=share),
         computers={laptop.NAME: Inside("the laptop at the USB port", Laptop)},
         parameters=laptop.kernel_parameters(),
         second_drive=tools,
     )
-    if appliance.uplink is None:
-        return scene
-    if appliance.uplink.wifi is None:
-        return replace(scene, hosts=hosts(), faults=faults(lab), cables={**scene.cables, "uplink": pulled})
-    return in_the_air(scene, Air(appliance.uplink.wifi))
+    scene = around(scene, lab, appliance.uplink) if appliance.uplink is not None else scene
+    return replace(scene, prepare=partial(both, scene.prepare, sharing.begin)) if share is Share.HOST else scene
+
+
+def around(scene: Scene, lab: Home, uplink: Uplink) -> Scene:
+    """The same, with what is around an uplink."""
+    if uplink.wifi is not None:
+        return in_the_air(scene, Air(uplink.wifi))
+    return replace(scene, hosts=hosts(), faults=faults(lab), cables={**scene.cables, "uplink": pulled})
+
+
+def both(first: Callable[[Guest], None], second: Callable[[Guest], None], guest: Guest) -> None:
+    """Do the one in a guest, and then the other."""
+    first(guest)
+    second(guest)
 
 
 def in_the_air(scene: Scene, air: Air) -> Scene:
@@ -124,8 +136,6 @@ def look(guest: Guest, *, share: Share) -> Sequence[Seen]:
     host = Laptop(guest)
     has_adapter = host.has_adapter()
     seen = [Seen("laptop, network adapter", has_adapter, CABLE if has_adapter else "none")]
-    if share is Share.HOST:  # it is the laptop that would give the Pi something
-        return seen
     lease = _lease(host) if has_adapter else None
     seen.append(Seen("laptop, lease", lease is not None, str(lease) if lease else "none"))
     if share is not Share.LOCAL:

@@ -63,6 +63,8 @@ def play(asked: Asked, tell: Tell, ready: Callable[[Scene], None]) -> None:
     ):
         session = Session(scene, tell, machine.terminal_line)
         with answering(folder / places.CONTROL, partial(verbs.answered, session)), session.mended():
+            if scene.lacks:
+                tell(scene.lacks)
             card = flashed(given, place, tell)
             ready(scene)
             powered(session, card, machine, folder / places.TERMINAL, asked)

@@ -68,3 +68,5 @@ class Scene:
     parameters: Sequence[str] = ()
     """For the kernel."""
     second_drive: Path | None = None
+    lacks: str = ""
+    """What of it cannot be played, which is told at once."""

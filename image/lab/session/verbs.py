@@ -93,6 +93,7 @@ def shell(session: Session, words: Sequence[str]) -> Reply:
         return Reply(argv=tuple(entering.host(scene.lab.world, place, scene.hosts[place].resolver, command)))
     entered = _inside(session, place)
     if not command:
+        check_terminal(session, place)
         return Reply(terminal=True)
     answer = running(session).ask(entered(command), timeout_s=COMMAND_S)
     return Reply(answer.output, answer.code if answer.code is not None else 1)
@@ -102,8 +103,7 @@ def terminal(session: Session, words: Sequence[str]) -> Reply:
     """A shell on the machine's terminal: the place, rows and columns of the asker's, and its TERM."""
     place, rows, columns, term = words
     entered, guest = _inside(session, place), running(session)
-    if not session.terminal_line:
-        raise InputError("this machine has no terminal to spare", hint=f"appliance lab shell {place} -- COMMAND")
+    check_terminal(session, place)
     if guest.ask(["systemctl", "is-active", "--quiet", entering.UNIT]).code == 0:
         hint = f"appliance lab shell {PI} -- systemctl stop {entering.UNIT}"
         raise InputError("the machine's terminal is in use", hint=hint)
@@ -112,6 +112,13 @@ def terminal(session: Session, words: Sequence[str]) -> Reply:
     guest.ask(["systemctl", "stop", f"serial-getty@{Path(session.terminal_line).name}.service"])  # systemd's own
     guest.run(*entering.on_terminal(session.terminal_line, term), "sh", "-c", script)
     return Reply(mark=mark)
+
+
+def check_terminal(session: Session, place: str) -> None:
+    """Raise InputError if the machine has none for us, or cannot be spoken to yet."""
+    running(session)
+    if not session.terminal_line:
+        raise InputError("this machine has no terminal to spare", hint=f"appliance lab shell {place} -- COMMAND")
 
 
 def all_places(scene: Scene) -> Mapping[str, str]:
