@@ -31,7 +31,7 @@ from firstboot.resources.reactions import Reactions
 from firstboot.resources.route_tables import RouteTables
 from firstboot.resources.routes import Routes
 from firstboot.resources.status_page import StatusPage
-from firstboot.resources.sysctls import Sysctls, TunnelSysctls
+from firstboot.resources.sysctls import CableSysctls, Sysctls, TunnelSysctls
 from firstboot.resources.tunnel import Tunnel
 from firstboot.resources.tunnel_information import TunnelInformation
 from firstboot.resources.ufw_settings import UfwSettings
@@ -53,6 +53,7 @@ KINDS: tuple[Kind[Any], ...] = (
     WirelessUplink(),
     Gadget(),
     Bridge(),
+    CableSysctls(),
     Links(),
     OtherManagers(),
     Uplink(),

@@ -11,10 +11,10 @@ from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change
 from firstboot.resources.policy_sysctls import PolicySysctls
-from firstboot.resources.sysctls import Sysctls, TunnelSysctls, normal
+from firstboot.resources.sysctls import CableSysctls, Sysctls, TunnelSysctls, normal
 from firstboot.resources.uplink_sysctls import UplinkSysctls
 
-_WANTING = (Sysctls(), TunnelSysctls(), PolicySysctls(), UplinkSysctls())
+_WANTING = (Sysctls(), TunnelSysctls(), CableSysctls(), PolicySysctls(), UplinkSysctls())
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,23 @@ class TunnelSysctls(Sysctls):
         return tuple(each for tunnel in appliance.known_tunnels for each in _of_interface(tunnel.interface, facts))
 
 
+class CableSysctls(Sysctls):
+    """Those of the networks on the USB cable, before these are up, and hear of routers: dnsmasq here is one as well."""
+
+    name = "cable-sysctls"
+    title = "the cable's kernel settings"
+    setting = "gadget"
+
+    def desired(self, appliance: Appliance, facts: Facts) -> Sequence[Setting]:
+        """Where the laptop is not our router, nobody is; for it, we are one if we share."""
+        found: list[Setting] = []
+        for segment in segments(appliance, facts):
+            mode = mode_on(segment, appliance, facts)
+            if segment.interface in facts.links and mode is not Mode.HOST:
+                found += _of_interface(segment.interface, facts, is_router=mode is Mode.ROUTE)
+        return tuple(found)
+
+
 def _desired(appliance: Appliance, facts: Facts) -> Iterator[Setting]:
     if paths(appliance, facts, 6):
         yield Setting("net/ipv6/conf/all/forwarding", "1")
@@ -88,10 +105,6 @@ def _desired(appliance: Appliance, facts: Facts) -> Iterator[Setting]:
     for network in subnets(appliance, facts):
         if appliance.tunnel is not None and network.interface in facts.links:  # even before it is known which
             yield from _of_interface(network.interface, facts)
-    for segment in segments(appliance, facts):
-        mode = mode_on(segment, appliance, facts)
-        if segment.interface in facts.links and mode is not Mode.HOST:
-            yield from _of_interface(segment.interface, facts, is_router=mode is Mode.ROUTE)
 
 
 def _of_interface(interface: str, facts: Facts, *, is_router: bool = True) -> Iterator[Setting]:

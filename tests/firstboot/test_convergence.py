@@ -159,12 +159,15 @@ SITES = {
     "gadget": Site(
         example("gadget"),
         machines() | with_a_laptop(),
-        IN_IMAGES | {"radio", "wifi", "gadget", "bridge", "dhcpcd", "withdrawal"},
+        IN_IMAGES | {"radio", "wifi", "gadget", "bridge", "cable-sysctls", "dhcpcd", "withdrawal"},
         passes=4,
     ),
     "gadget with a firewall": Site(example("gadget"), machines(), IN_IMAGES, passes=4, firewalls=firewalls()),
     "gadget-offline": Site(
-        example("gadget-offline"), machines(), IN_IMAGES | {"gadget", "bridge", "addresses", "cable"}, passes=3
+        example("gadget-offline"),
+        machines(),
+        IN_IMAGES - {"sysctls"} | {"gadget", "bridge", "cable-sysctls", "addresses", "cable"},
+        passes=3,
     ),
     "policies": Site(
         POLICIES,

@@ -12,11 +12,21 @@ import pytest
 
 from appliance.model import Appliance, Function, Gadget, Interfaces, Profile, Share
 from appliance.parse import load
-from firstboot.actions import AddBridge, RemoveGadget, RemoveLink, SetMaster, ShowGadget, WriteFile
+from firstboot.actions import (
+    AddBridge,
+    RemoveGadget,
+    RemoveLink,
+    RestartUnit,
+    SetMaster,
+    SetSysctl,
+    ShowGadget,
+    WriteFile,
+)
 from firstboot.facts import OURS, Link
 from firstboot.gadget import compiled
 from firstboot.gadget.configfs import normal
 from firstboot.kind import Kind
+from firstboot.kinds import KINDS as ALL_KINDS
 from firstboot.reconcile import Outcome, Reconciler, State
 from firstboot.rendered.gadget import COMPILED
 from firstboot.resources import bridge, files, gadget
@@ -58,6 +68,16 @@ def test_the_laptop_sees_the_gadget_and_the_pi_is_on_the_bridge(wanted: Applianc
     assert link.mac == "02:00:b1:b2:c3:d4"  # the serial number's halves, one over the other
     assert {name: machine.links[name].master for name in ("usb0", "usb1")} == {"usb0": "br-usb", "usb1": "br-usb"}
     assert machine.sysctls["net/ipv6/conf/usb0/addr_gen_mode"] == "1", "no link-local address of the kernel's making"
+
+
+def test_no_router_is_heard_on_the_cable_before_there_may_be_one(machine: MemoryMachine) -> None:
+    """dnsmasq announces a prefix there, and Linux would take an address out of it for the Pi itself."""
+    offline = load(EXAMPLE.with_name("gadget-offline.yaml")).appliance
+    Reconciler(ALL_KINDS, sleep=lambda _: None).reconcile(offline, machine)
+    deaf = SetSysctl("net/ipv6/conf/br-usb/accept_ra", "0")
+    names = [(type(action), getattr(action, "name", "")) for action in machine.log]
+    assert names.index((SetSysctl, deaf.name)) < names.index((RestartUnit, "appliance-dnsmasq.service"))
+    assert machine.sysctls[deaf.name] == deaf.value
 
 
 def test_it_is_never_shown_again_without_need(wanted: Appliance, machine: MemoryMachine) -> None:
