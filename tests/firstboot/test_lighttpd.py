@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from ipaddress import IPv4Interface, IPv6Interface
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,7 @@ from firstboot.resources.status_page import LIGHTTPD, StatusPage
 from firstboot.resources.units import Unit
 from tests.firstboot.memory import MemoryMachine
 from tests.firstboot.test_page import CONFIG as SEVERAL
+from tests.page.opened import STATIC
 
 ONE_ARMED = """\
 profile: gateway
@@ -134,6 +136,16 @@ def answered(config: str, found: Facts, host: str) -> bool:
 )
 def test_it_answers_to_the_pis_own_names(host: str, expected: bool) -> None:
     assert answered(SEVERAL, TWO_ARMS, host) is expected
+
+
+def test_what_is_said_under_another_name_loads_nothing() -> None:
+    """It could not: that is asked for under the other name, too."""
+    [file] = lighttpd.files(appliance(SEVERAL), TWO_ARMS)
+    assert file.content is not None
+    [prefix] = re.findall(r'^  server.errorfile-prefix = "(.*)"$', file.content.decode(), re.MULTILINE)
+    assert prefix.startswith(f"{lighttpd.STATIC}/")
+    page = (STATIC / f"{Path(prefix).name}403.html").read_text()
+    assert re.findall(r"src=|href=|url\(|http-equiv|<style|<script", page) == []
 
 
 def test_on_the_cable_it_has_the_name_that_dnsmasq_gives_it() -> None:

@@ -184,6 +184,17 @@ def test_a_name_that_is_not_the_pis_is_refused(site: Site, host: str, expected: 
     assert site.ask("-H", f"Host: {host}") == expected
 
 
+def test_who_asks_for_another_name_is_told_which_to_take_and_nothing_of_this_pi(site: Site) -> None:
+    """A page whose name was made to lead here reads the answer as well, and has its own name in the question."""
+    for path in ("/", "/status.json", "/page/page.js", "/nothing"):
+        told = site.client.program("curl", "-s", "-H", "Host: rebound.example", f"http://{LAN}{path}")
+        assert "<h1>Not by this name</h1>" in told
+        assert "http://HOSTNAME.local/" in told
+        for word in (NAME.partition(".")[0], LAN, LAN6, "rebound", str(PI)):
+            assert word not in told
+    assert "<h1>Not by this name</h1>" not in site.client.program("curl", "-s", f"http://{LAN}/page/")
+
+
 def test_dnsmasq_has_the_name(site: Site) -> None:
     assert site.client.program("dig", "+short", f"@{LAN}", NAME).split() == [LAN]
     assert site.client.program("dig", "+short", f"@{LAN}", NAME, "AAAA").split() == [LAN6]
