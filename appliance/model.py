@@ -372,7 +372,7 @@ class Appliance:
     )
     uplink: Uplink | None = section(Uplink, "the way to the Internet")
     uplinks: tuple[RankedUplink, ...] = sections(RankedUplink, "several uplinks, preferred in order (custom)")
-    tunnel: Tunnel | None = section(Tunnel, "the 6in4 tunnel (gateway)")
+    tunnel: Tunnel | None = section(Tunnel, "the tunnel for IPv6: a broker's or the provider's")
     lan: Lan | None = section(Lan, "the network that is served (gateway)")
     gadget: Gadget | None = section(Gadget, "the network on the USB cable (gadget)")
     firewall: Firewall = section(Firewall, "what may pass from where to where", default=Firewall())
