@@ -7,12 +7,13 @@ import os
 import sys
 from collections import UserDict
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from appliance.errors import InputError, PermanentError
 from image.cli.build import default_cache
-from image.lab.session import places, terminal
+from image.lab.session import page, places, terminal
 from image.lab.session.door import Reply, Request, ask
 from image.lab.session.scene import Scene
 from image.run import search_path
@@ -37,6 +38,7 @@ examples:
   appliance lab status                  in another terminal: what the Pi says
   appliance lab shell client            a shell on the LAN; pi, router, internet, and of a gadget laptop as well
   appliance lab shell client -- curl -6 http://www.example.net/
+  appliance lab page                    the status page, for a browser on this computer
   appliance lab unplug uplink           pull the Pi's cable; `appliance lab plug uplink` puts it back
   appliance lab fault --list            what else can be broken
   appliance lab fault proto41           break it, watch what the Pi does about it, and
@@ -109,6 +111,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     shell.add_argument(
         "words", nargs="*", default=[], metavar="COMMAND", help="a command, after --; on the Pi and a laptop as root"
     )
+    shown = _verb(verbs, "page", "show the Pi's status page to a browser on this computer, until Ctrl-C")
+    shown.add_argument("--port", type=int, default=0, metavar="N", help="at 127.0.0.1 (default: any that is free)")
     for verb, about in (("unplug", "pull a cable of the Pi"), ("plug", "put it back")):
         cable = _verb(verbs, verb, about)
         cable.add_argument("words", nargs=1, metavar="CABLE", help="uplink; of a gateway also lan, of a gadget usb")
@@ -150,6 +154,8 @@ def run(arguments: argparse.Namespace) -> int:
     folder = places.found(arguments.name)
     if arguments.verb == "shell":
         return _shell(folder, arguments.place, arguments.words)
+    if arguments.verb == "page":
+        return _page(folder, arguments.port)
     words = arguments.words if "words" in arguments else []
     given = [words] if isinstance(words, str) else list(words or ())
     if arguments.verb == "wait":
@@ -191,8 +197,8 @@ def hints(name: str, scene: Scene) -> str:
     """What can be done in another terminal."""
     program = sys.argv[0] if Path(sys.argv[0]).name == "appliance" else "appliance"
     of = "" if name == places.DEFAULT else f" --name {name}"
-    host, cable = next(iter([*scene.computers, *scene.hosts])), next(iter(scene.cables))
-    verbs = ("status", "shell pi", f"shell {host}", f"unplug {cable}", "fault --list", "mend", "end")
+    host, cable = scene.nearest, next(iter(scene.cables))
+    verbs = ("status", "page", "shell pi", f"shell {host}", f"unplug {cable}", "fault --list", "mend", "end")
     return "\n".join(["in another terminal:", *(f"  {program} lab {verb}{of}" for verb in verbs), "Ctrl-C ends it."])
 
 
@@ -211,6 +217,25 @@ def _shell(folder: Path, place: str | None, command: Sequence[str]) -> int:
         print("(`exit` or Ctrl-D leaves it)")
         if not terminal.connect(line, opened.mark.encode()):
             raise InputError("the machine's end of the terminal is gone")
+    return 0
+
+
+def _page(folder: Path, port: int) -> int:
+    """Until somebody ends it, or the lab. That the Pi cannot be asked is told before anything is shown."""
+
+    def fetch(path: str) -> page.Fetched:
+        reply = ask(folder / places.CONTROL, Request("page", (f"http://{where.output}{path}",)))
+        if reply.failed:
+            raise PermanentError(reply.output)
+        return page.fetched(reply.output)
+
+    where = ask(folder / places.CONTROL, Request("page"))
+    if where.failed:
+        return _told(where)
+    with page.Handing(port, fetch) as server, suppress(KeyboardInterrupt):
+        _say(f"http://{server.hosts[0]}/ shows it here; Ctrl-C ends that.")
+        while (folder / places.CONTROL).exists():
+            server.handle_request()
     return 0
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from socket import socket
+from socket import create_server, socket
 
 import pytest
 
@@ -28,6 +31,7 @@ from image.lab.session import places, verbs
 from image.lab.session.door import Request, answering
 from image.lab.session.gadget_scene import alone
 from image.lab.session.gateway_scene import scene_of
+from image.lab.session.page import LISTENING
 from image.lab.session.play import watch
 from image.lab.session.session import STATUS, EndedError, Session
 from image.lab.site import NAMED_IPV4, SERVER_NAME
@@ -42,6 +46,8 @@ READY = {"state": "ready", "kinds": [{"kind": "tunnel", "state": "ok", "error": 
 class Machine(Guest):
     """The machine is not there: it knows a few answers."""
 
+    listening = ""
+
     def __init__(self) -> None:
         super().__init__(socket(), lambda: None, Path())
         self.line.close()
@@ -51,6 +57,7 @@ class Machine(Guest):
             ("cat", STATUS): Answer(0, json.dumps(READY)),
             ("appliance", "status"): Answer(0, "UP: everything\n"),
             ("false",): Answer(1, ""),
+            LISTENING: Answer(0, self.listening),
         }[tuple(argv)]
 
 
@@ -178,6 +185,76 @@ def test_a_shell_on_a_machine_without_a_terminal_is_refused(
     assert "it has no power yet" in capsys.readouterr().err
 
 
+def served(lab: Lab, folder: Path) -> AbstractContextManager[object]:
+    """A page at the gateway's address."""
+    argv = [sys.executable, "-m", "http.server", "--bind", str(lab.site.pi_lan.ip), "--directory", str(folder), "80"]
+    return lab.world.running(PI, argv, log="fake-page")
+
+
+@contextmanager
+def handed_on(*words: str) -> Iterator[str]:
+    """`appliance lab page` in another terminal, which tells where it is: until Ctrl-C, which is no failure."""
+    argv = [sys.executable, "-u", "-m", "appliance", "lab", "page", *words]
+    with subprocess.Popen(argv, cwd=SOURCES, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        try:
+            yield child.stdout.readline().split()[0]
+        finally:
+            child.send_signal(signal.SIGINT)
+        assert child.wait(30) == 0
+
+
+def answer(url: str, host: str = "") -> tuple[int, str, str]:
+    """The status code, the Content-Type and the content."""
+    asked = urllib.request.Request(url, headers={"Host": host} if host else {})
+    try:
+        with urllib.request.urlopen(asked, timeout=30) as found:
+            return found.status, found.headers["Content-Type"], found.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers["Content-Type"], error.read().decode()
+
+
+def test_the_status_page_is_handed_to_a_browser_of_this_computer(session: Session, faked: Lab, tmp_path: Path) -> None:
+    shown = "<h1>Everything works</h1>\n<p>…</p>\n"
+    (tmp_path / "index.html").write_text(shown)
+    (tmp_path / "page.css").write_text("p { }")
+    assert isinstance(session.guest, Machine)
+    session.guest.listening = f"""\
+LISTEN 0 1024 [2001:db8:123d:abc::1]:80 [::]:*
+LISTEN 0 1024 {faked.site.pi_lan.ip}:80 0.0.0.0:*
+"""
+    with handed_on() as url:
+        with served(faked, tmp_path):
+            until(lambda: answer(url) == (200, "text/html", shown), "it is shown", timeout_s=30)
+            assert answer(f"{url}page.css") == (200, "text/css", "p { }")
+            assert answer(f"{url}nothing")[0] == 404
+            assert answer(f"{url}a%20b")[0] == 403
+            assert answer(url, "rebound.example")[0] == 403
+        assert answer(url)[0] == 502
+
+
+def test_a_page_that_cannot_be_shown(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lab("page") == InputError.exit_code
+    assert "the Pi shows no page now" in capsys.readouterr().err
+    assert isinstance(session.guest, Machine)
+    session.guest.listening = "LISTEN 0 1024 192.168.1.252:80 0.0.0.0:*\n"
+    with create_server(("127.0.0.1", 0)) as other:
+        assert lab("page", "--port", str(other.getsockname()[1])) == InputError.exit_code
+    assert "--port OTHER" in capsys.readouterr().err
+    assert lab("page", "--port", "70000") == InputError.exit_code
+
+
+def test_the_page_ends_with_the_lab(session: Session) -> None:
+    """Whoever has begun it finds its prompt again."""
+    assert isinstance(session.guest, Machine)
+    session.guest.listening = "LISTEN 0 1024 192.168.1.252:80 0.0.0.0:*\n"
+    argv = [sys.executable, "-u", "-m", "appliance", "lab", "page"]
+    with subprocess.Popen(argv, cwd=SOURCES, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None and child.stdout.readline().startswith("http://127.0.0.1:")
+        (places.found(None) / places.CONTROL).unlink()
+        assert child.wait(30) == 0
+
+
 def test_the_places_are_listed(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
     assert lab("shell") == 0
     listed = capsys.readouterr().out.splitlines()
@@ -221,5 +298,5 @@ def fetched(home: Home) -> str:
 
 def test_what_to_type_is_told(faked: Lab, appliance: Appliance) -> None:
     told = hints("one", scene_of(faked, appliance))
-    for verb in ("status", "shell pi", "shell client", "unplug uplink", "fault --list", "mend", "end"):
+    for verb in ("status", "page", "shell pi", "shell client", "unplug uplink", "fault --list", "mend", "end"):
         assert f"appliance lab {verb} --name one\n" in told

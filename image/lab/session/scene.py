@@ -70,3 +70,8 @@ class Scene:
     second_drive: Path | None = None
     lacks: str = ""
     """What of it cannot be played, which is told at once."""
+
+    @property
+    def nearest(self) -> str:
+        """The place that the Pi serves, if it serves one: a laptop's, or the first host's."""
+        return next(iter([*self.computers, *self.hosts]))

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from appliance.errors import InputError
 from image.lab.guest import Guest
-from image.lab.session import entering
+from image.lab.session import entering, page
 from image.lab.session.door import Reply, Request
 from image.lab.session.scene import Scene
 from image.lab.session.session import Session
@@ -121,6 +121,16 @@ def check_terminal(session: Session, place: str) -> None:
         raise InputError("this machine has no terminal to spare", hint=f"appliance lab shell {place} -- COMMAND")
 
 
+def page_of(session: Session, words: Sequence[str]) -> Reply:
+    """A file of the status page, by its address, as the nearest to the Pi gets it; without one, where the page is."""
+    if not words:
+        return Reply(page.address(running(session).run(*page.LISTENING)))
+    place, command = session.scene.nearest, page.fetching(words[0])
+    if place in session.scene.hosts:
+        return Reply(session.scene.lab.world.run(place, command))
+    return Reply(session.scene.computers[place].computer(running(session)).run(*command))
+
+
 def all_places(scene: Scene) -> Mapping[str, str]:
     """All that one can have a shell on, and what each is."""
     inside = {name: each.about for name, each in scene.computers.items()}
@@ -173,6 +183,7 @@ VERBS: Mapping[str, Callable[[Session, Sequence[str]], Reply]] = {
     "fault": fault,
     "guest": in_guest,
     "mend": mend,
+    "page": page_of,
     "plug": plug,
     "shell": shell,
     "status": status,
