@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from appliance import cli
+from image import build
 from image.boards import BOARDS
 from image.debian.packages import PROFILES
 from image.recipe import PROJECT, Recipe
@@ -52,6 +53,17 @@ def test_a_build_takes_no_longer_in_its_picture_than_is_told() -> None:
         told = MINUTES.search((PROJECT / "docs" / page).read_text(encoding="utf-8"))
         assert told is not None
         assert int(told[1]) <= round(minutes) <= int(told[2])
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial-gateway.md", "docs/tutorial-gadget.md"])
+def test_whoever_begins_is_told_what_room_a_build_takes(page: str) -> None:
+    assert f" {build.ROOM_GB} GB of room on its disk" in " ".join((PROJECT / page).read_text(encoding="utf-8").split())
+
+
+def test_the_room_that_a_build_takes_is_the_same_everywhere() -> None:
+    told = (PROJECT / "docs/images.md").read_text(encoding="utf-8")
+    assert f"The first image takes about {build.ROOM_GB} GB of disk" in told
+    assert f"the first on Raspberry Pi OS about {build.ROOM_ON_A_BASE_GB} GB" in told
 
 
 def test_the_command_for_powershell_is_that_for_other_shells() -> None:
