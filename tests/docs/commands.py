@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from image.recipe import PROJECT
+from tests.docs.reached import reached
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,9 @@ class Tried:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """It takes minutes, or another machine. `test`: FILE::FUNCTION of what does it, in which all `words` stand."""
+    """It takes minutes, or another machine. `test`: FILE::FUNCTION of what does it, in which all `words` stand: a test,
+    or what one uses.
+    """
 
     where: str
     test: str
@@ -37,6 +40,12 @@ class Elsewhere:
         file, _, name = self.test.partition("::")
         source = functions(PROJECT / file).get(name, "")
         return [words for words in self.words if words not in source]
+
+    @property
+    def is_run(self) -> bool:
+        """Whether that is a test which nobody has marked to be skipped, or used by one."""
+        file, _, name = self.test.partition("::")
+        return (file, name) in reached(PROJECT)
 
 
 @cache
@@ -121,6 +130,9 @@ LAB: Mapping[str, Elsewhere] = {
     r"appliance lab (status|mend)": in_an_image("test_tunnel_health.py::test_the_users_command", r'says("\1")'),
     r"appliance lab (\w+) (uplink|proto41)": in_an_image(
         "test_tunnel_health.py::test_the_users_command", r'says("\1", "\2")'
+    ),
+    r"appliance lab page": Elsewhere(
+        "network namespaces", "tests/lab/test_session_verbs.py::handed_on", ('"appliance", "lab", "page"',)
     ),
     r"appliance lab end": in_an_image("test_tunnel_health.py::test_it_is_ended_and_leaves_nothing", 'says("end")'),
 }

@@ -95,6 +95,7 @@ def test_it_is_known_how_it_is_tried(one: Said) -> None:
     assert found is not None, f"{one.page}:{one.line}: nobody knows how to try `{one.command}`"
     if isinstance(found, Elsewhere):
         assert not found.lacking, f"{found.test} tries it no more: {found.lacking} is not in there"
+        assert found.is_run, f"{found.test} is no test, nor used by one that is not skipped"
 
 
 def test_what_is_tried_elsewhere_is_told(figure: Figure) -> None:

@@ -12,7 +12,7 @@ from image.recipe import PROJECT
 from tests.docs.blocks import blocks
 from tests.docs.sentences import HOLE, Sentence, joined, letters, sentences
 
-SOURCES = ("image/lab", "firstboot", "appliance")
+SOURCES = ("image/lab", "image/cli", "firstboot", "appliance")
 SECONDS = re.compile(r" *\d+\.\d s  ")
 ADDRESS = re.compile(r"(by )?[0-9a-f.:]+(/\d+)?")
 SHOWN = [

@@ -9,7 +9,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -23,6 +23,7 @@ from appliance.errors import InputError, PermanentError
 from appliance.model import Appliance
 from image.cli.lab import hints
 from image.lab.cables import WIRES, ip
+from image.lab.computer import Computer
 from image.lab.gateway import Lab
 from image.lab.guest import Answer, Guest
 from image.lab.home import Home, home_lab
@@ -33,6 +34,7 @@ from image.lab.session.gadget_scene import alone
 from image.lab.session.gateway_scene import scene_of
 from image.lab.session.page import LISTENING
 from image.lab.session.play import watch
+from image.lab.session.scene import Inside
 from image.lab.session.session import STATUS, EndedError, Session
 from image.lab.site import NAMED_IPV4, SERVER_NAME
 from image.lab.waiting import until
@@ -40,6 +42,7 @@ from image.lab.world import SOURCES
 from tests.lab.fake_gateway import PI
 
 pytestmark = pytest.mark.netns
+LAPTOP = "laptop"
 READY = {"state": "ready", "kinds": [{"kind": "tunnel", "state": "ok", "error": ""}]}
 
 
@@ -47,12 +50,17 @@ class Machine(Guest):
     """The machine is not there: it knows a few answers."""
 
     listening = ""
+    fetched: Mapping[str, str] = {}
+    """By its address, what curl prints of it on a computer that is played inside."""
 
     def __init__(self) -> None:
         super().__init__(socket(), lambda: None, Path())
         self.line.close()
 
     def ask(self, argv: Sequence[str], *, stdin: str | None = None, timeout_s: float = 60) -> Answer:
+        if argv[-1] in self.fetched:
+            assert "curl" in argv and f"--net=/run/netns/{LAPTOP}" in argv
+            return Answer(0, self.fetched[argv[-1]])
         return {
             ("cat", STATUS): Answer(0, json.dumps(READY)),
             ("appliance", "status"): Answer(0, "UP: everything\n"),
@@ -231,6 +239,15 @@ LISTEN 0 1024 {faked.site.pi_lan.ip}:80 0.0.0.0:*
             assert answer(f"{url}a%20b")[0] == 403
             assert answer(url, "rebound.example")[0] == 403
         assert answer(url)[0] == 502
+
+
+def test_of_a_gadget_it_is_what_the_laptop_gets(session: Session) -> None:
+    session.scene = replace(session.scene, computers={LAPTOP: Inside("a laptop", partial(Computer, name=LAPTOP))})
+    assert isinstance(session.guest, Machine)
+    session.guest.listening = "LISTEN 0 1024 10.55.0.1:80 0.0.0.0:*\n"
+    session.guest.fetched = {"http://10.55.0.1/metrics": "up 1\n\n200 text/plain"}
+    with handed_on() as url:
+        assert answer(f"{url}metrics") == (200, "text/plain", "up 1\n")
 
 
 def test_a_page_that_cannot_be_shown(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
