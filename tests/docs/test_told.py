@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 from itertools import product
 from pathlib import Path
 
 import pytest
 
-from appliance import cli
 from image import build
 from image.boards import BOARDS
 from image.debian.packages import PROFILES
@@ -20,7 +18,6 @@ PAGES = (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md")))
 FOR_THOSE_WHO_CHANGE_IT = ("architecture.md", "extending.md")
 HELP = sorted((PROJECT / "image/cli").glob("*.py"))
 IMAGE = re.compile(r"appliance-(?:[a-z]+|PROFILE)-[a-z0-9]+\.img(?:\.[a-z]+)?")
-BUILD = re.compile(r"`(appliance build [^`]*)`")
 STAGE = re.compile(r"\b\w+: ([\d.]+) s\b")
 MINUTES = re.compile(r"Make the image \((\d+) to (\d+) minutes, the first time\)")
 
@@ -37,13 +34,6 @@ def test_images_are_called_as_a_build_calls_them(file: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_there_is_one_way_to_make_an_image(page: Path) -> None:
     assert page.name in FOR_THOSE_WHO_CHANGE_IT or "make image" not in page.read_text(encoding="utf-8")
-
-
-def test_options_that_are_told_of_are_there() -> None:
-    told = [command for page in PAGES for command in BUILD.findall(page.read_text(encoding="utf-8"))]
-    assert len(told) > 5
-    for command in told:
-        assert cli.parser_of(("image",)).parse_args(shlex.split(command)[1:]).command == "build"
 
 
 def test_a_build_takes_no_longer_in_its_picture_than_is_told() -> None:
