@@ -12,11 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from image.phrases import PHRASES
+
 REDRAW_S = 0.2
 UNKNOWN_STEP_BYTES = 1 << 28
 """How often progress is told in lines where nobody knows how much it will be."""
 LONG_S = 100
 """From here on, minutes are told."""
+DONE_COLUMN, PLANNED_COLUMN = 22, 38
+"""Where it ends what is told of a stage; what that makes stands behind it."""
 
 
 @dataclass
@@ -35,15 +39,15 @@ class Events:
             self._tell({"event": "start", "stage": stage}, "")
         elif self._is_drawn:
             self._drawn_at = 0.0
-            self._draw(f"{stage} …")
+            self._draw(f"{': '.join(filter(None, (stage, PHRASES.get(stage))))} …")
 
     def planned(self, stage: str, seconds: float | None) -> None:
         """A stage would run; `seconds`: how long it took the last time."""
-        event = {"event": "planned", "stage": stage}
-        if seconds is None:
-            self._tell(event, f"{stage}: would run")
-        else:
-            self._tell({**event, "seconds": seconds}, f"{stage}: would run, about {duration(seconds)}")
+        event: dict[str, str | float] = {"event": "planned", "stage": stage}
+        text = f"{stage}: would run"
+        if seconds is not None:
+            event, text = {**event, "seconds": seconds}, f"{text}, about {duration(seconds)}"
+        self._tell(event, _explained(stage, text, PLANNED_COLUMN))
 
     def estimate(self, known: Mapping[str, float], unknown: Sequence[str]) -> None:
         """How long all together would take, by the seconds of each stage; of some that may be unknown."""
@@ -65,7 +69,8 @@ class Events:
 
     def finished(self, stage: str, seconds: float) -> None:
         """A stage is done."""
-        self._tell({"event": "done", "stage": stage, "seconds": round(seconds, 3)}, f"{stage}: {duration(seconds)}")
+        text = _explained(stage, f"{stage}: {duration(seconds)}", DONE_COLUMN)
+        self._tell({"event": "done", "stage": stage, "seconds": round(seconds, 3)}, text)
 
     def failed(self, stage: str) -> None:
         """A stage broke off: for people; programs are not told of its end."""
@@ -152,6 +157,10 @@ class Events:
         self.clear()
         self.stream.write((json.dumps(event) if self.as_json else text) + "\n")
         self.stream.flush()
+
+
+def _explained(stage: str, text: str, column: int) -> str:
+    return f"{text:<{column}}  {PHRASES[stage]}" if stage in PHRASES else text
 
 
 def _mounted(points: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from image.build import summary
 from image.cli.build import configure, default_cache, recipe_of
 from image.events import Events, duration
 from image.flash.meter import Meter
+from image.phrases import PHRASES
 from image.stages import fetch
 
 SHA256 = "0" * 64
@@ -265,14 +266,15 @@ def test_a_stage_has_one_line_when_it_ends(monkeypatch: pytest.MonkeyPatch) -> N
     events.started("packages")
     events.finished("packages", 373.4)
     events.result("a.img: 3 MB", image="a.img", size_bytes=3_000_000)
-    assert stream.getvalue() == "packages: 6 min 13 s\na.img: 3 MB\n"
+    assert stream.getvalue() == f"packages: 6 min 13 s    {PHRASES['packages']}\na.img: 3 MB\n"
     monkeypatch.setattr(stream, "isatty", lambda: True)
     for stage in ("daemon", "overlay"):
         stream.seek(0)
         events.started(stage)
-        assert stream.getvalue().startswith(f"\r\x1b[K  {stage} …"), "shown at once, whatever was shown just before"
+        shown = f"\r\x1b[K  {stage}: {PHRASES[stage]} …"
+        assert stream.getvalue().startswith(shown), "shown at once, whatever was shown just before"
         events.finished(stage, 1.23)
-        assert stream.getvalue().startswith(f"\r\x1b[K  {stage} …\r\x1b[K{stage}: 1.2 s\n")
+        assert stream.getvalue().startswith(f"{shown}\r\x1b[K{stage}: 1.2 s  ")
 
 
 def test_a_stage_that_fails_leaves_no_open_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,6 +182,11 @@ def test_a_result_that_lost_something_is_made_again_and_only_that(recipe: Callab
     assert stale(changed, store) == ["bootstrap", "rootfs", *EDITED]
 
 
+def briefly(line: str) -> str:
+    """Without what the stage makes."""
+    return line.partition("  ")[0]
+
+
 def test_a_plan_says_how_long_it_will_take(recipe: Callable[..., Recipe], store: Store) -> None:
     store.durations.note("arm64", {"boot": 150.0})
     store.durations.note("armv6", {"assemble": 1.0})
@@ -189,7 +194,7 @@ def test_a_plan_says_how_long_it_will_take(recipe: Callable[..., Recipe], store:
     told = io.StringIO()
     plan.show(recipe(config=b"hostname: other\n"), store, Events(told))
     lines = told.getvalue().splitlines()
-    assert {"rootfs: unchanged", "boot: would run, about 2 min 30 s", "assemble: would run"} <= set(lines)
+    assert {"rootfs: unchanged", "boot: would run, about 2 min 30 s", "assemble: would run"} <= set(map(briefly, lines))
     assert lines[-1] == "all: about 2 min 30 s, and assemble, manifest, never timed here"
     plan.show(recipe(), store, Events(told := io.StringIO()))
     assert told.getvalue().splitlines()[-1] == "nothing would be done"
@@ -224,7 +229,8 @@ def test_a_seal_that_is_not_whole_is_replaced(broken: bytes, store: Store) -> No
 def test_a_plan_makes_no_cache(recipe: Callable[..., Recipe], tmp_path: Path) -> None:
     told = io.StringIO()
     plan.show(recipe(), Store(tmp_path / "none"), Events(told))
-    assert told.getvalue().splitlines() == [*(f"{name}: would run" for name in ALL), "all: never timed here"]
+    lines = [briefly(line) for line in told.getvalue().splitlines()]
+    assert lines == [*(f"{name}: would run" for name in ALL), "all: never timed here"]
     assert not (tmp_path / "none").exists()
 
 
