@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from firstboot import daemon, host, passes
+from firstboot import daemon, observed_host, passes
 from tests.netns.brokers import Line, hasty, line
 from tests.netns.namespace import Namespace
 
 MEMORY = {
-    host: ("REACTIONS", "CHANGED_SETTINGS"),
+    observed_host: ("REACTIONS", "CHANGED_SETTINGS"),
     daemon: ("SIX_RD",),
     passes: ("LEDS", "LED_BEFORE"),
 }
@@ -27,7 +27,7 @@ def memory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             monkeypatch.setattr(module, name, folder / name)
     for name, stem in (("RECORDS", "BROKER"), ("DESCRIPTIONS", "DESCRIPTION")):
         of_each = tuple((folder / f"{stem}{end}", folder / f"{stem}_NOW{end}") for end in ("", "_FALLBACK"))
-        monkeypatch.setattr(host, name, of_each)
+        monkeypatch.setattr(observed_host, name, of_each)
     return folder
 
 
