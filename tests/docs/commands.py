@@ -184,7 +184,7 @@ MACHINE: Mapping[str, Elsewhere] = {
     r"appliance check .*": Elsewhere(
         "pure", "tests/appliance/test_cli.py::test_check_of_the_other_profiles", ('main(["check"',)
     ),
-    r"sudo cp .* /etc/appliance/appliance.yaml.*": Elsewhere(
+    r"sudo install -m 600 .* /etc/appliance/appliance.yaml.*": Elsewhere(
         "the same",
         "tests/deb/test_deb.py::test_its_example_is_done_with_this_debians_libraries",
         ("etc/appliance/appliance.yaml",),
