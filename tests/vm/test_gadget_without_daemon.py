@@ -7,7 +7,6 @@ from ipaddress import IPv4Interface
 
 import pytest
 
-from firstboot.cable import BRIDGE
 from tests.vm import on_the_cable, on_the_pi
 from tests.vm.gadgets import Plugged, adapters, plugged_in_again
 
@@ -39,11 +38,6 @@ def test_nothing_waits_for_the_daemon(again: Plugged) -> None:
     on_the_cable.offers_nothing(again.laptop, OWN)
     on_the_cable.has_its_name(again.laptop, HOSTNAME, OWN)
     assert again.guest.ask(["systemctl", "is-active", DAEMON]).output.strip() == "inactive"
-
-
-def test_the_pi_does_not_hear_itself(again: Plugged) -> None:
-    """It announces a prefix on the cable, and has the addresses there that it was given alone."""
-    assert again.guest.run("ip", "-6", "-o", "address", "show", "dev", BRIDGE, "dynamic") == ""
 
 
 def test_the_addresses_are_those_of_the_first_boot(again: Plugged, before: dict[str, str]) -> None:
