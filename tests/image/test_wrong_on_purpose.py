@@ -54,6 +54,7 @@ FOLDERS: dict[str, Sequence[str]] = {
     "deb into": ("deb", "-o", "FOLDER"),
     "cache in": ("cache", "verify", "--cache", "FOLDER"),
     "init into": ("init", "gateway", "-o", "FOLDER"),
+    "lab with logs in": ("lab", "appliance-gateway-arm64.img", "--logs", "FOLDER"),
 }
 CALLS: dict[str, Sequence[str]] = {
     "no such command": ("biuld",),
@@ -185,6 +186,18 @@ def test_there_is_no_daemon(call: str, folder: Path) -> None:
     told = "in the journal here" if call.startswith("logs") else "the daemon does not run"
     assert told in done.stderr
     assert "ssh pi@NAME.local" in done.stderr
+
+
+@pytest.mark.parametrize("place", ["/nonexistent", "/proc/1", "FOLDER/empty", f"FOLDER/{'long' * 20}"])
+@pytest.mark.parametrize("words", [("status",), ("appliance-gateway-arm64.img",)])
+def test_labs_have_no_place(words: Sequence[str], place: str, folder: Path) -> None:
+    """As after `su`, which leaves the variable as it was."""
+    runtime = Path(place.replace("FOLDER", str(folder)))
+    if runtime.is_relative_to(folder) and runtime.name != "empty":
+        runtime.mkdir()
+    done = called(folder, "lab", *words, before=["env", f"XDG_RUNTIME_DIR={runtime}"])
+    must_be_told(done, WRONG_INPUT)
+    assert "XDG_RUNTIME_DIR" in done.stderr or words == ("status",)
 
 
 WITHOUT = """\

@@ -17,6 +17,7 @@ from image.flash.original import Original, original
 from image.lab.card import names_of_boot_files
 from image.lab.session.examples import EXAMPLES
 from image.lab.session.session import Tell
+from image.output import check_writable
 from image.stages.bootfs import CONFIG
 from image.stamp.stamp import profile_of
 
@@ -40,8 +41,8 @@ class Given:
     content: bytes = field(repr=False)
 
 
-def look(image: Path, config: Path | None, tell: Tell) -> Given:
-    """Look at both, and whether there is room.
+def look(image: Path, config: Path | None, logs: Path | None, tell: Tell) -> Given:
+    """Look at all of it, and whether there is room. `logs`: the folder that logs are to be kept in.
 
     Raises ConfigError with what is wrong in the configuration, given or the image's own, or InputError.
     """
@@ -52,6 +53,8 @@ def look(image: Path, config: Path | None, tell: Tell) -> Given:
         raise InputError(f"{image} has no {CONFIG}", hint="give an image that `appliance build` made")
     if read is None:
         content = filled_in(content, tell)
+    if logs is not None:
+        check_writable(logs.absolute(), "--logs")
     check_room(there)
     return Given(there, is_32_bit(there), parse.parse_text(content, CONFIG).appliance, content)
 

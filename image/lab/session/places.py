@@ -23,14 +23,20 @@ CONTROL, TERMINAL = "control", "terminal"
 """The sockets in a lab's folder: of its door, and of the machine's terminal."""
 FILES = "files"
 """The link in there to the lab's folder among temporary files."""
+SOCKET_PATH_BYTES = 107
+"""The longest path that a socket can have: unix(7)."""
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 
 def all_of(user: int) -> Path:
-    """The folder of all labs of a user, made if it is not there. InputError if somebody else has made it."""
+    """The folder of all labs of a user, made if it is not there. InputError if it cannot be, or if somebody else has made it."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     folder = Path(runtime, "appliance-lab") if runtime else Path(tempfile.gettempdir(), f"appliance-lab-{user}")
-    folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        hint = "unset XDG_RUNTIME_DIR, or set it to a folder of this user's"
+        raise InputError(f"{folder}, for this user's labs, cannot be made: {error.strerror}", hint=hint) from error
     found = folder.lstat()
     if folder.is_symlink() or found.st_uid != user or found.st_mode & 0o077:
         raise InputError(f"{folder} is not this user's alone", hint="remove it, or set XDG_RUNTIME_DIR")
@@ -39,7 +45,7 @@ def all_of(user: int) -> Path:
 
 @contextmanager
 def claimed(name: str, tell: Callable[[str], None]) -> Iterator[Path]:
-    """The folder of a lab of that name, while the block runs. InputError if one runs already.
+    """The folder of a lab of that name, while the block runs. InputError if one runs already, or none can be there.
 
     What killed labs have left, of whatever name, is removed before, and `tell` is told that.
     """
@@ -49,6 +55,8 @@ def claimed(name: str, tell: Callable[[str], None]) -> Iterator[Path]:
         for told in _swept(labs):
             tell(told)
         folder = labs / name
+        if len(os.fsencode(folder / TERMINAL)) > SOCKET_PATH_BYTES:
+            raise InputError(f"{folder} is too long for sockets in it", hint="set XDG_RUNTIME_DIR to a shorter path")
         if folder.exists():
             raise InputError(
                 f"a lab called {name} is running", hint=f"--name OTHER, or: appliance lab end --name {name}"

@@ -52,7 +52,7 @@ def play(asked: Asked, tell: Tell, ready: Callable[[Scene], None]) -> None:
     Raises PermanentError if it is not as expected, and KeyboardInterrupt when a signal ends it.
     """
     needs.check()
-    given = look(asked.image, asked.config, tell)
+    given = look(asked.image, asked.config, asked.logs, tell)
     machine = machine_of(asked.machine, is_32_bit=given.is_32_bit)
     with (
         ended_by_signals(),
