@@ -22,6 +22,7 @@ from appliance import cli
 from appliance.errors import InputError, PermanentError
 from appliance.model import Appliance
 from image.cli.lab import hints
+from image.lab.agent import executed
 from image.lab.cables import WIRES, ip
 from image.lab.computer import Computer
 from image.lab.gateway import Lab
@@ -47,7 +48,7 @@ READY = {"state": "ready", "kinds": [{"kind": "tunnel", "state": "ok", "error": 
 
 
 class Machine(Guest):
-    """The machine is not there: it knows a few answers."""
+    """The machine is not there: it knows a few answers, and runs other programs here."""
 
     listening = ""
     fetched: Mapping[str, str] = {}
@@ -61,12 +62,12 @@ class Machine(Guest):
         if argv[-1] in self.fetched:
             assert "curl" in argv and f"--net=/run/netns/{LAPTOP}" in argv
             return Answer(0, self.fetched[argv[-1]])
-        return {
+        known = {
             ("cat", STATUS): Answer(0, json.dumps(READY)),
             ("appliance", "status"): Answer(0, "UP: everything\n"),
-            ("false",): Answer(1, ""),
             LISTENING: Answer(0, self.listening),
-        }[tuple(argv)]
+        }
+        return known.get(tuple(argv)) or Answer(**executed({"argv": argv, "stdin": stdin, "timeout_s": timeout_s}))
 
 
 @contextmanager
@@ -161,8 +162,10 @@ def test_two_faults_are_mended_one_by_one(session: Session) -> None:
 
 
 def test_the_pi_is_asked(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
-    assert lab("shell", "pi", "--", "appliance", "status") == 0
-    assert capsys.readouterr().out == "UP: everything\n"
+    assert lab("status") == 0
+    assert capsys.readouterr().out.endswith("UP: everything\n")
+    assert lab("shell", "pi", "--", "echo", "it", "runs") == 0
+    assert capsys.readouterr().out == "it runs\n"
     assert lab("shell", "pi", "--", "false") == 1
     session.guest = None
     assert lab("shell", "pi", "--", "false") == InputError.exit_code
@@ -270,6 +273,16 @@ def test_the_page_ends_with_the_lab(session: Session) -> None:
         assert child.stdout is not None and child.stdout.readline().startswith("http://127.0.0.1:")
         (places.found(None) / places.CONTROL).unlink()
         assert child.wait(30) == 0
+
+
+@pytest.mark.parametrize("place", ["pi", "client"])
+def test_there_is_no_such_program(place: str, session: Session) -> None:
+    argv = [sys.executable, "-m", "appliance", "lab", "shell", place, "--", "nope", "-6"]
+    done = subprocess.run(argv, cwd=SOURCES, capture_output=True, text=True, check=False)
+    assert done.returncode == 127
+    message, hint = (done.stdout + done.stderr).splitlines()
+    assert message == f"error: {place} has no program nope"
+    assert hint.startswith(f"hint: `appliance lab shell {place}`")
 
 
 def test_the_places_are_listed(session: Session, capsys: pytest.CaptureFixture[str]) -> None:

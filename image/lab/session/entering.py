@@ -22,6 +22,17 @@ exec "$@"
 """A host asks its own DNS server, not this machine's. /run is the world's own, where Debian may keep that file."""
 
 
+PRESENT = """\
+type -P -- "$2" >/dev/null || {
+    echo "error: $1 has no program $2" >&2
+    echo "hint: \\`appliance lab shell $1\\` is a shell there, to look around in" >&2
+    exit 127
+}
+shift
+exec "$@"
+"""
+"""For bash: what shells and programs say of one that is not there differs from place to place."""
+
 ROUTERS_NAMES = """\
 server=$1
 shift
@@ -30,6 +41,11 @@ shift
 exec "$@"
 """
 """A computer inside the guest has no hooks of DHCP (see begin-laptop): it asks its router, as it was told to."""
+
+
+def present(place: str, command: Sequence[str]) -> list[str]:
+    """A command of a place, or the sentence that there is no such program, and 127, as shells have it."""
+    return ["bash", "-c", PRESENT, "lab", place, *command]
 
 
 def with_names(resolver: str, command: Sequence[str]) -> list[str]:

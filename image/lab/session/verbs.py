@@ -88,7 +88,8 @@ def shell(session: Session, words: Sequence[str]) -> Reply:
     scene = session.scene
     if not words:
         return Reply("".join(f"  {name:<10} {about}\n" for name, about in all_places(scene).items()))
-    place, *command = words
+    place, *wanted = words
+    command = entering.present(place, wanted) if wanted else []
     if place in scene.hosts:
         return Reply(argv=tuple(entering.host(scene.lab.world, place, scene.hosts[place].resolver, command)))
     entered = _inside(session, place)
