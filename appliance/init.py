@@ -11,7 +11,7 @@ from typing import Any
 
 from appliance import schema
 from appliance.errors import InputError, PermanentError
-from appliance.he import BrokerTunnel, read_tunnel
+from appliance.he import WHERE, BrokerTunnel, read_tunnel
 from appliance.model import Profile
 from appliance.starting import ACCOUNT, Offer, starting_config
 
@@ -77,7 +77,7 @@ def _content(path: Path) -> str:
         with path.open("rb") as file:
             return file.read(PAGE_MAX_BYTES).decode("utf-8", errors="replace")
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}", hint="the file with the broker's example") from None
+        raise InputError(f"{path}: {error.strerror or error}", hint=WHERE) from None
 
 
 def _write(path: Path, text: str, *, overwrite: bool) -> None:

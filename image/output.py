@@ -82,8 +82,14 @@ def full_disk_explained(hint: str) -> Iterator[None]:
     except (OSError, PermanentError) as error:
         if os.strerror(errno.ENOSPC) not in str(error):
             raise
-        where = str(error).partition("\n")[0]  # of a program that failed, without all that it said
-        raise InputError(f"the disk is full: {where}", hint=hint) from error
+        raise InputError(": ".join(filter(None, ("the disk is full", _what_was_written(error)))), hint=hint) from error
+
+
+def _what_was_written(error: OSError | PermanentError) -> str:
+    """Which file, or by which program, without all that it said; "" where nobody knows."""
+    if isinstance(error, OSError):
+        return str(error.filename2 or error.filename or "")
+    return error.message.partition("\n")[0]
 
 
 def clean(folder: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import md5
 from importlib.metadata import version as version_of
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 from image.deb import formalities
 from image.output import written
@@ -66,7 +66,8 @@ def build(package: Package, folder: Path, *, epoch: int | None) -> Path:
             os.utime(path, (time_s, time_s), follow_symlinks=False)
         archive = folder / f"{package.name}_{version()}_all.deb"
         with written(archive) as new:
-            environment = {**os.environ, "SOURCE_DATE_EPOCH": str(time_s)}
+            # dpkg-deb takes the folder that TMPDIR names, whether it is there or not.
+            environment = {"SOURCE_DATE_EPOCH": str(time_s), "TMPDIR": gettempdir()}
             run(["dpkg-deb", "--root-owner-group", "-Zxz", "--build", root, new], env=environment)
     return archive
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import errno
 import fcntl
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from image.output import clean, written
+from appliance.errors import InputError, PermanentError
+from image.output import clean, full_disk_explained, written
 
 
 def test_the_file_is_there_only_when_it_is_complete(tmp_path: Path) -> None:
@@ -26,6 +28,21 @@ def test_after_an_error_the_old_file_stays_and_nothing_else(tmp_path: Path) -> N
         raise RuntimeError
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
+        (OSError(errno.ENOSPC, "No space left on device", "a.img"), "the disk is full: a.img"),
+        (OSError(errno.ENOSPC, "No space left on device", "a.img", None, "b.img"), "the disk is full: b.img"),
+        (PermanentError("cp a b failed\n  b: No space left on device"), "the disk is full: cp a b failed"),
+    ],
+)
+def test_a_full_disk_is_told_once(error: Exception, message: str) -> None:
+    with pytest.raises(InputError) as told, full_disk_explained("make room"):
+        raise error
+    assert (told.value.message, told.value.hint) == (message, "make room")
 
 
 def test_what_a_killed_build_left_is_removed_but_not_what_another_is_making(tmp_path: Path) -> None:

@@ -239,6 +239,17 @@ def test_there_is_no_room_for_a_file(words: Sequence[str], code: int, folder: Pa
     must_be_told(called(folder, *words, before=[*in_a_namespace(), "sh", "-c", full, "sh"]), code)
 
 
+def test_a_file_of_the_brokers_is_missing(folder: Path) -> None:
+    said = called(folder, "init", "gateway", "--from-he", "he.txt").stderr
+    assert "error: he.txt: No such file or directory\nhint: log in at tunnelbroker.net; on the tunnel's page " in said
+
+
+def test_the_folder_for_temporary_files_is_not_there(folder: Path) -> None:
+    """Python takes another one then; dpkg-deb would not."""
+    done = called(folder, "deb", "-o", "out", before=["env", "TMPDIR=/nonexistent"])
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_lab_tells_the_name_of_what_is_no_image(folder: Path) -> None:
     """And not that of a copy."""
     assert "error: binary is no image of a disk\n" in called(folder, "lab", "binary").stderr
