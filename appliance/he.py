@@ -14,7 +14,7 @@ from appliance import addresses
 from appliance.errors import InputError
 
 STANZA = ("inet6", "v4tunnel")  # `iface NAME inet6 v4tunnel`, interfaces(5)
-WHERE = 'log in at tunnelbroker.net; on the tunnel\'s page "Example Configurations", "Debian/Ubuntu": save what it shows'
+WHERE = 'log in at tunnelbroker.net; save what "Example Configurations", "Debian/Ubuntu" on the tunnel\'s page shows'
 WHERE_INFORMATION = "log in at tunnelbroker.net, open https://tunnelbroker.net/tunnelInfo.php?tid=ID, and save that"
 _TUNNEL = re.compile(
     r"""<tunnel\b[^<>]*?\bid=["']?(?P<number>[0-9]{1,10})\b[^<>]*>(?P<content>.*?)</tunnel>""", re.DOTALL

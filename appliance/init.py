@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from appliance import schema
+from appliance import schema, writing
 from appliance.errors import InputError, PermanentError
 from appliance.he import WHERE, BrokerTunnel, read_tunnel
 from appliance.model import Profile
@@ -57,7 +57,6 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(text)
     else:
         _write(arguments.output, text, overwrite=arguments.force)
-        _write(arguments.output.parent / SCHEMA_NAME, json.dumps(schema.document(), indent=2) + "\n", overwrite=True)
         print(f"wrote {arguments.output}, and {SCHEMA_NAME} for editors")
     _advise(arguments.output, tunnel)
     return 0
@@ -81,9 +80,17 @@ def _content(path: Path) -> str:
 
 
 def _write(path: Path, text: str, *, overwrite: bool) -> None:
+    """The file, and its schema beside it: both, or none of them."""
+    if overwrite and path.exists() and not path.is_file():
+        raise InputError(f"{path} is no file", hint="-o FILE writes elsewhere, -o - to the terminal")
+    target, beside = path.resolve() if overwrite else path, path.with_name(SCHEMA_NAME)
     try:
-        with path.open("w" if overwrite else "x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with (
+            writing.begun(target, text) as file,
+            writing.begun(beside, json.dumps(schema.document(), indent=2) + "\n") as described,
+        ):
+            (writing.replace if overwrite else writing.add)(file, target)
+            writing.replace(described, beside)
     except FileExistsError:
         raise InputError(f"{path} is there already", hint="-o FILE writes another one, --force overwrites it") from None
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Interface, IPv6Network
 from pathlib import Path
@@ -124,6 +130,65 @@ def test_a_file_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "--force overwrites it" in capsys.readouterr().err
     assert main(["init", "gateway", "-o", str(target), "--force"]) == 0
     assert target.read_text() != "mine"
+
+
+@pytest.mark.parametrize("words", [(), ("--force",)])
+def test_a_full_disk_leaves_what_was_there(words: tuple[str, ...], tmp_path: Path) -> None:
+    target = tmp_path / "a.yaml"
+    if words:
+        target.write_text("mine")
+    before = {file: file.read_text() for file in tmp_path.iterdir()}
+    with largest_file(1000):
+        assert main(["init", "gateway", "-o", str(target), *words]) == 1
+    assert {file: file.read_text() for file in tmp_path.iterdir()} == before
+
+
+@contextmanager
+def largest_file(size_bytes: int) -> Iterator[None]:
+    """Whatever is written beyond that fails, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+
+
+def test_where_files_have_one_name_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a card's FAT."""
+
+    def no_links(_: Path, __: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", no_links)
+    target = tmp_path / "a.yaml"
+    assert main(["init", "gateway", "-o", str(target)]) == 0
+    target.write_text("mine")
+    assert main(["init", "gateway", "-o", str(target)]) == 2
+    assert target.read_text() == "mine"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.yaml", "appliance.schema.json"]
+
+
+def test_a_file_behind_a_link_is_overwritten_and_keeps_its_rights(tmp_path: Path) -> None:
+    link, target = tmp_path / "a.yaml", tmp_path / "mine/b.yaml"
+    target.parent.mkdir()
+    target.write_text("mine")
+    target.chmod(0o600)
+    link.symlink_to(target)
+    assert main(["init", "gateway", "-o", str(link), "--force"]) == 0
+    assert link.is_symlink()
+    assert target.read_text() == starting_config(Profile.GATEWAY, {})
+    assert target.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipe = tmp_path / "a.yaml"
+    os.mkfifo(pipe)
+    assert main(["init", "gateway", "-o", str(pipe), "--force"]) == 2
+    assert "is no file" in capsys.readouterr().err
+    assert pipe.is_fifo()
 
 
 def test_to_the_terminal(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -241,7 +241,7 @@ def test_there_is_no_room_for_a_file(words: Sequence[str], code: int, folder: Pa
 
 def test_a_file_of_the_brokers_is_missing(folder: Path) -> None:
     said = called(folder, "init", "gateway", "--from-he", "he.txt").stderr
-    assert "error: he.txt: No such file or directory\nhint: log in at tunnelbroker.net; on the tunnel's page " in said
+    assert "error: he.txt: No such file or directory\nhint: log in at tunnelbroker.net; save what " in said
 
 
 def test_the_folder_for_temporary_files_is_not_there(folder: Path) -> None:
