@@ -38,9 +38,7 @@ def checked(data: bytes, file: str) -> str:
     """Give the text, or raise ConfigError where it cannot be a configuration."""
     start = Mark(file, 1, 1)
     if len(data) > SIZE_MAX_BYTES:
-        raise ConfigError(
-            [Problem(start, f"the file is too large: {len(data)} bytes", f"at most {SIZE_MAX_BYTES} bytes")]
-        )
+        raise ConfigError([Problem(start, "the file is too large", f"at most {SIZE_MAX_BYTES} bytes")])
     text = decoded(data)
     if not text.strip():
         raise ConfigError([Problem(start, "the file is empty", "`appliance init gateway` writes one to start from")])

@@ -177,11 +177,7 @@ def _configuration(file: Path | None, profile: str | None) -> tuple[str, bytes]:
     if file is None:
         chosen = profile or "gateway"
         return chosen, starting_config(Profile(chosen), {}).encode()
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        hint = f"`appliance init {profile or Profile.GATEWAY} -o FILE` writes one to start from"
-        raise InputError(f"{file} cannot be read: {error.strerror}", hint=hint) from error
+    content = parse.content(file)
     said = parse.parse_text(content, str(file)).appliance.profile
     if profile is not None and profile != said:
         raise InputError(f"{file} is for the profile {said}, not {profile}", hint="leave --profile out")

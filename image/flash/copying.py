@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from appliance.errors import PermanentError
+from image.flash.advice import advice
 from image.flash.medium import CHUNK_BYTES, Medium
 
 COMPARED_BYTES = 1 << 20
@@ -21,8 +22,6 @@ that takes one hands Python's lock over each time, and on a busy machine then wa
 AHEAD = 4
 """How many pieces are read while one is written: 16 MB of memory, and neither waits for the other."""
 
-_BAD_HINT = "the card is likely worn out, or its reader is bad: try both otherwise, and another card if it stays so"
-_FAKE_HINT = "the card is likely a fake, which has less room than it says: take another one"
 _GONE = (errno.ENODEV, errno.ENXIO, errno.ENOMEDIUM)
 
 _One = TypeVar("_One")
@@ -57,7 +56,7 @@ def write(medium: Medium, chunk: Chunk) -> None:
     """Write a piece, all of it. Raises PermanentError."""
     left, at = memoryview(chunk.data), chunk.at
     while left:
-        with _fault_explained("writing", at):
+        with _fault_explained(medium, "writing", at):
             count = medium.write(at, left)
             if not count:
                 raise OSError(errno.ENOSPC, "nothing more is taken")
@@ -68,7 +67,7 @@ def read(medium: Medium, at: int, size: int) -> bytes:
     """Read `size` bytes. Raises PermanentError."""
     found = bytearray()
     while len(found) < size:
-        with _fault_explained("reading", at + len(found)):
+        with _fault_explained(medium, "reading", at + len(found)):
             part = medium.read(at + len(found), min(size - len(found), CHUNK_BYTES))
             if not part:
                 raise OSError(errno.EIO, "the disk ends here")
@@ -78,19 +77,19 @@ def read(medium: Medium, at: int, size: int) -> bytes:
 
 def flush(medium: Medium) -> None:
     """Come back when everything is on the disk. Raises PermanentError."""
-    with _fault_explained("writing"):
+    with _fault_explained(medium, "writing"):
         medium.flush()
 
 
 def compare(medium: Medium, written: Iterable[Written]) -> Iterator[int]:
     """Read pieces back, from the disk; gives the size of each that is as it was written. Raises PermanentError."""
-    with _fault_explained("reading"):
+    with _fault_explained(medium, "reading"):
         medium.forget()
     for one, found in ahead((one, read(medium, one.at, one.size)) for one in written):
         digests = _digests(found)
         if digests != one.digests:
             wrong = next(n for n, pair in enumerate(zip(digests, one.digests, strict=True)) if pair[0] != pair[1])
-            raise _differs(one, one.at + wrong * COMPARED_BYTES)
+            raise _differs(medium, one, one.at + wrong * COMPARED_BYTES)
         yield one.size
 
 
@@ -117,26 +116,24 @@ def _digests(data: bytes) -> tuple[bytes, ...]:
     return tuple(hashlib.blake2b(part, digest_size=16).digest() for part in parts)
 
 
-def _differs(one: Written, at: int) -> PermanentError:
+def _differs(medium: Medium, one: Written, at: int) -> PermanentError:
+    hints = advice(is_disk=medium.is_disk)
     if one.behind_image:
         return PermanentError(
-            f"the disk does not have the room that it says: nothing is kept at byte {at}", hint=_FAKE_HINT
+            f"the disk does not have the room that it says: nothing is kept at byte {at}", hint=hints.fake
         )
     message = f"what is read behind byte {at} is not what was written there"
-    return PermanentError(message, hint=_BAD_HINT)
+    return PermanentError(message, hint=hints.differing)
 
 
 @contextmanager
-def _fault_explained(doing: str, at: int | None = None) -> Iterator[None]:
+def _fault_explained(medium: Medium, doing: str, at: int | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         where = "" if at is None else f" at byte {at}"
-        message = f"{doing}{where} failed: {error.strerror}"
+        message, hints = f"{doing}{where} failed: {error.strerror}", advice(is_disk=medium.is_disk)
+        hint = hints.full if error.errno == errno.ENOSPC else hints.failing
         if error.errno in _GONE:
-            message, hint = f"the disk is gone: {message}", "was it taken out? Put it in again"
-        elif error.errno == errno.ENOSPC:
-            hint = "it ends before it says, or was taken out: put it in again, and take another card if it stays so"
-        else:
-            hint = f"was it taken out? If not, {_BAD_HINT}"
+            message, hint = f"the disk is gone: {message}", hints.gone
         raise PermanentError(message, hint=hint) from error

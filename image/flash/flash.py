@@ -13,6 +13,7 @@ from pathlib import Path
 from appliance.errors import ApplianceError, InputError, PermanentError
 from image.events import Events
 from image.flash import copying, room
+from image.flash.advice import advice
 from image.flash.config import Config
 from image.flash.copying import Chunk, Written
 from image.flash.medium import BLOCK_BYTES, Medium, opened
@@ -43,7 +44,7 @@ def flash(image: Original, config: Config | None, path: Path, events: Events, do
     began = time.monotonic()
     with door(path) as disk:
         if image.size_bytes is not None and image.size_bytes > disk.size_bytes:
-            refused = too_small(image.size_bytes, disk.size_bytes)
+            refused = too_small(image.size_bytes, disk.size_bytes, is_disk=disk.is_disk)
             raise InputError(f"{path} {refused.why}", hint=refused.hint)
         with _use_explained(path):
             head, written = _write(image, disk, events)
@@ -66,7 +67,7 @@ def _write(image: Original, disk: Medium, events: Events) -> tuple[bytes, list[W
         copying.flush(disk)
         for chunk, seal in copying.ahead((chunk, copying.sealed(chunk)) for chunk in _head_apart(image)):
             if chunk.at + len(chunk.data) > disk.size_bytes:
-                raise InputError("the disk is too small for the image", hint="take a larger card")
+                raise InputError("it is too small for the image", hint=advice(is_disk=disk.is_disk).too_small)
             if chunk.at:
                 copying.write(disk, chunk)
                 written.append(seal)

@@ -29,6 +29,10 @@ class Medium(Protocol):
     def size_bytes(self) -> int:
         """All that it says to have."""
 
+    @property
+    def is_disk(self) -> bool:
+        """Whether it is not a file in place of one."""
+
     def write(self, at: int, data: memoryview) -> int:
         """Write up to `CHUNK_BYTES`; returns how much was."""
 
@@ -50,7 +54,7 @@ class Opened:
 
     def __init__(self, number: int, *, direct: bool, is_disk: bool) -> None:
         self._number = number
-        self._is_disk = is_disk
+        self.is_disk = is_disk
         # Past the page cache, the kernel wants memory at multiples of its own.
         self._buffer = memoryview(mmap.mmap(-1, CHUNK_BYTES)) if direct else None
         self.size_bytes = os.lseek(number, 0, os.SEEK_END)
@@ -80,7 +84,7 @@ class Opened:
 
     def reread_table(self) -> None:
         """As `Medium` has it."""
-        if self._is_disk:
+        if self.is_disk:
             fcntl.ioctl(self._number, _BLKRRPART)
 
 
@@ -94,7 +98,7 @@ def opened(path: Path) -> Iterator[Medium]:
     try:
         number = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags)
     except OSError as error:
-        raise _not_opened(path, error) from error
+        raise (_not_opened if is_disk else _file_not_opened)(path, error) from error
     try:
         if not is_disk:
             _hold(path, number)
@@ -109,6 +113,12 @@ def _hold(path: Path, number: int) -> None:
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise InputError(f"{path} is in use by another program", hint="wait until that has ended") from error
+
+
+def _file_not_opened(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{path} cannot be written: {error.strerror}", hint="give a file of yours, on a disk that has room"
+    )
 
 
 def _not_opened(path: Path, error: OSError) -> InputError:

@@ -18,6 +18,7 @@ from image.stamp import checksum
 from image.stamp.frames import frames, is_whole
 
 SECTOR_BYTES = 512
+IMAGE_ENDINGS = ("", ".img", ".img.zst", ".img.xz")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,9 @@ class Original:
         with content(self.file, self.packed) as reader:
             head = reader.read(BLOCK_BYTES)
         if head[510:512] != b"\x55\xaa":
-            raise InputError(f"{self.file} is no image of a disk", hint="give an image that `appliance build` made")
+            there = next(filter(Path.is_file, _images_beside(self.file)), None)
+            hint = f"give the image beside it: {there}" if there else "give an image that `appliance build` made"
+            raise InputError(f"{self.file} is no image of a disk", hint=hint)
         return head
 
     def chunks(self) -> Iterator[Chunk]:
@@ -88,6 +91,7 @@ def original(file: Path) -> Original:
     size = _size(file, packed)
     block_map = next((bmap.read(one) for one in _beside(file) if one.is_file()), None)
     if block_map and size is not None and size != block_map.image_bytes:
+        Original(file, packed, size, None).head()  # or it is nothing that a block map could be of
         said = f"is of an image of {block_map.image_bytes} bytes, and {file.name} has {size}"
         raise InputError(f"the .bmap beside {file} {said}", hint=f"{AGAIN}, together with that file")
     return Original(file, packed, block_map.image_bytes if block_map else size, block_map)
@@ -95,10 +99,20 @@ def original(file: Path) -> Original:
 
 def _beside(file: Path) -> Sequence[Path]:
     """Where a block map is looked for: as bmaptool(1) does, the longest name first."""
+    return [file.with_name(f"{name}.bmap") for name in _names(file)]
+
+
+def _images_beside(file: Path) -> Sequence[Path]:
+    """Where the image may be that a file is about."""
+    return [file.with_name(f"{name}{ending}") for name in _names(file)[1:] for ending in IMAGE_ENDINGS]
+
+
+def _names(file: Path) -> Sequence[str]:
+    """A file's name, and what is left of it without its endings, the longest first."""
     names = [file.name]
     while names[-1].count(".") > 0:
         names.append(names[-1].rpartition(".")[0])
-    return [file.with_name(f"{name}.bmap") for name in names if name]
+    return [name for name in names if name]
 
 
 def _size(file: Path, packed: str) -> int | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from appliance.errors import InputError
+from image.flash.advice import advice
 from image.flash.machine import SECTOR_BYTES, Disk
 from image.flash.usage import Use
 
@@ -62,14 +63,14 @@ def _unable(disk: Disk, needed_bytes: int | None) -> list[Refusal]:
     if disk.sector_bytes > SECTOR_BYTES:
         return [Refusal(f"has sectors of {disk.sector_bytes} bytes, and the image is for {SECTOR_BYTES}", OTHER)]
     if needed_bytes is not None and needed_bytes > disk.size_bytes:
-        return [too_small(needed_bytes, disk.size_bytes)]
+        return [too_small(needed_bytes, disk.size_bytes, is_disk=True)]
     return []
 
 
-def too_small(needed_bytes: int, size_bytes: int) -> Refusal:
-    """The image does not fit."""
+def too_small(needed_bytes: int, size_bytes: int, *, is_disk: bool) -> Refusal:
+    """The image does not fit on a disk, or into a file in place of one."""
     lacking = f"the image needs {needed_bytes / 1e6:.0f} MB, it has {size_bytes / 1e6:.0f}"
-    return Refusal(f"is too small: {lacking}", "take a larger card")
+    return Refusal(f"is too small: {lacking}", advice(is_disk=is_disk).too_small)
 
 
 def check(what: str, found: Sequence[Refusal], *, force: bool) -> list[str]:

@@ -53,7 +53,7 @@ def target(path: Path, image: Original, *, force: bool) -> Target:
         raise InputError(f"{path} is the image itself", hint=LIST)
     found = [Refusal("is a file, not a disk", f"--force, if you mean it; {LIST}", "its content is replaced")]
     if image.size_bytes is not None and image.size_bytes > about.st_size:
-        found.append(refusal.too_small(image.size_bytes, about.st_size))
+        found.append(refusal.too_small(image.size_bytes, about.st_size, is_disk=False))
     return Target(path, refusal.check(str(path), found, force=force), is_disk=False)
 
 

@@ -65,6 +65,7 @@ class Faulty:
     """What it gives for what it has."""
     says_bytes: int = 0
     """How large it says to be, if not as large as it is."""
+    is_disk: bool = True
     log: list[tuple[str, int]] = field(default_factory=list)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -84,6 +85,24 @@ def test_a_disk_that_fails_in_the_middle(number: int, said: str, hint: str, imag
     assert error.message == f"{said}; what is on {disk} now cannot be used"
     assert hint in error.hint
     assert_it_has_no_table(disk)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.ENODEV])
+def test_a_file_is_no_card(number: int, image: Path, tmp_path: Path) -> None:
+    error, _ = flashed(image, card(tmp_path), writing=fails(9 * MIB, number), is_disk=False)
+    assert error is not None
+    assert re.search("room on the disk that the file is on|a file on another disk", error.hint)
+    assert not re.search("card|taken out", error.hint)
+
+
+def test_a_file_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(InputError, match="cannot be written: Read-only file system") as caught, opened(card(tmp_path)):
+        pass
+    assert "slider" not in caught.value.hint
 
 
 def test_a_disk_that_takes_nothing_more(image: Path, tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ def test_a_file_is_written_to_if_that_is_meant(tmp_path: Path, image: Original) 
 def test_a_file_that_is_too_small_is_refused(force: bool, tmp_path: Path, image: Original) -> None:
     with pytest.raises(InputError, match="is too small: the image needs 2000 MB, it has 34") as caught:
         target(card(tmp_path), image, force=force)
-    assert caught.value.hint == "take a larger card"
+    assert caught.value.hint == "make the file larger: truncate -s 4G FILE"
 
 
 @pytest.mark.parametrize(

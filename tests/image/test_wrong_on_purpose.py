@@ -21,7 +21,7 @@ import pytest
 from appliance.model import Profile
 from image.lab.session.examples import EXAMPLES
 from image.recipe import PROJECT
-from tests.image.flashing import content
+from tests.image.flashing import content, mapped
 from tests.lab.images import partitioned
 
 pytestmark = pytest.mark.programs
@@ -237,6 +237,31 @@ def test_there_is_no_room_for_a_file(words: Sequence[str], code: int, folder: Pa
     (folder / "small").mkdir()
     full = 'mount -t tmpfs -o size=4k tmpfs small; head -c 4k /dev/zero > small/zeros; exec "$@"'
     must_be_told(called(folder, *words, before=[*in_a_namespace(), "sh", "-c", full, "sh"]), code)
+
+
+def test_what_lies_beside_an_image_is_none(folder: Path) -> None:
+    """And the image is told, though the block map is not of a file of that size."""
+    for name in ("made.img", "made.v2.img"):
+        image = folder / name
+        image.write_bytes(content(1 << 16))
+        for beside in (mapped(image), image.with_suffix(".sha256")):
+            beside.touch()
+            done = called(folder, "flash", beside.name, "disk.img", "--force")
+            must_be_told(done, WRONG_INPUT)
+            if beside.stat().st_size:
+                assert (
+                    f"error: {beside.name} is no image of a disk\nhint: give the image beside it: {name}" in done.stderr
+                )
+
+
+@pytest.mark.parametrize("use", ["check", "build with", "flash with", "stamp with", "lab with"])
+def test_a_configuration_that_is_far_too_large(use: str, folder: Path) -> None:
+    """Nobody reads all of it to say so."""
+    with (folder / "large.yaml").open("wb") as file:
+        file.truncate(1 << 40)
+    done = called(folder, *("large.yaml" if word == "FILE" else word for word in FILES[use]))
+    assert "large.yaml:1:1: the file is too large (at most 131072 bytes)\n" in done.stderr
+    assert done.returncode == WRONG_INPUT
 
 
 def test_a_file_of_the_brokers_is_missing(folder: Path) -> None:

@@ -29,7 +29,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 
 
 def all_of(user: int) -> Path:
-    """The folder of all labs of a user, made if it is not there. InputError if it cannot be made, or is somebody else's."""
+    """The folder of all labs of a user, made if need be. InputError if it cannot be made, or is somebody else's."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     folder = Path(runtime, "appliance-lab") if runtime else Path(tempfile.gettempdir(), f"appliance-lab-{user}")
     try:
