@@ -9,8 +9,9 @@ A command is a module with two functions:
 `appliance status` does not pay for PyYAML, and `appliance check` for neither side. A command whose
 module is not installed (the build host's on the device, and the other way round) is not listed.
 
-Exit codes: 0 done, 1 failed, 2 the input is wrong (of the daemon also 77: it may not do its work). An error is one
-message and one hint on stderr; APPLIANCE_TRACEBACK=1 shows where an unexpected one came from.
+Exit codes: 0 done, 1 failed, 2 the input is wrong, 130 interrupted, as shells have it for Ctrl-C (of the daemon also
+77: it may not do its work). An error is one message and one hint on stderr; APPLIANCE_TRACEBACK=1 shows where an
+unexpected one came from. A KeyboardInterrupt may have a sentence about how to go on.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import errno
 import importlib
 import importlib.util
 import os
+import signal
 import sys
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
@@ -30,7 +32,7 @@ from typing import NoReturn
 from appliance.errors import ApplianceError, ConfigError, InputError
 from appliance.terminal import Colour, painted
 
-DONE, FAILED, WRONG_INPUT = 0, 1, 2
+DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 128 + signal.SIGINT
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ examples:
   appliance check appliance.yaml      says what is wrong with it, and on which line
 
 `appliance COMMAND --help` says more about a command.
-Exit codes: 0 done, 1 failed, 2 the input is wrong.
+Exit codes: 0 done, 1 failed, 2 the input is wrong, 130 interrupted.
 """
 
 
@@ -81,9 +83,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ApplianceError as error:
         _report(error)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return FAILED
+    except KeyboardInterrupt as error:
+        behind_typed = "\n" if sys.stderr.isatty() else ""  # which shows ^C
+        print(f"{behind_typed}{str(error) or 'interrupted'}", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:  # whoever read our output has had enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at exit
         return FAILED

@@ -230,9 +230,9 @@ def _end_told(stage: Stage, events: Events) -> Iterator[None]:
     """Say in which stage it breaks off, but for what is damaged, which is made again."""
     try:
         yield
-    except KeyboardInterrupt:
-        events.note(f"stopped in {stage.name}; what was complete before is kept, and the next build goes on from there")
-        raise
+    except KeyboardInterrupt as error:
+        kept = "what was complete before is kept, and the next build goes on from there"
+        raise KeyboardInterrupt(f"interrupted in {stage.name}; {kept}") from error
     except DamagedError:
         raise
     except Exception:

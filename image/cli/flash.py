@@ -41,7 +41,7 @@ is unmounted. It never overrides the others.
 
 The card's first block is written last, when everything else was read back: a card that was not finished has no
 partitions. A fake, which has less room than it says, is found.
-Exit codes: 0 done, 1 the card or its reader failed, 2 the input is wrong.
+Exit codes: 0 done, 1 the card or its reader failed, 2 the input is wrong, 130 interrupted.
 """
 
 

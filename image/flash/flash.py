@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from appliance.errors import ApplianceError, InputError, PermanentError
+from appliance.errors import ApplianceError, InputError
 from image.events import Events
 from image.flash import copying, room
 from image.flash.advice import advice
@@ -127,7 +127,7 @@ def _use_explained(path: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        raise PermanentError(f"interrupted: {state}", hint="the same command again begins anew") from error
+        raise KeyboardInterrupt(f"interrupted: {state}; the same command again begins anew") from error
     except ApplianceError as error:
         raise type(error)(f"{error.message}; {state}", hint=error.hint) from error
     except OSError as error:  # the disk's own are explained where they happen

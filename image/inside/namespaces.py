@@ -16,8 +16,10 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, NoReturn
+from types import FrameType
+from typing import IO, Any, NoReturn
 
 from appliance.errors import ApplianceError, InputError, PermanentError, TemporaryError
 from image.run import run
@@ -50,6 +52,7 @@ def inside(function: Callable[[], None]) -> None:
     sys.stderr.flush()
     report_read, report_write = os.pipe()
     answer_read, answer_write = os.pipe()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until whoever gets it knows what to do
     child = os.fork()
     if child == 0:
         os.close(report_read)
@@ -57,7 +60,7 @@ def inside(function: Callable[[], None]) -> None:
         _enter(function, os.fdopen(report_write, "w"), answer_read)
     os.close(report_write)
     os.close(answer_read)
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the child gets it too, and unwinds
+    interrupt = _pass_interrupts_to(child)
     try:
         with os.fdopen(report_read) as reports, os.fdopen(answer_write, "w") as answer:
             ended = _next(reports)
@@ -94,23 +97,44 @@ def _enter(function: Callable[[], None], reports: IO[str], answer: int) -> NoRet
     if first == 0:
         _end_with_parent()
         _first_process(function, reports)
+    _pass_interrupts_to(first)
     reports.close()
     _, status = os.waitpid(first, 0)
     os._exit(min(abs(os.waitstatus_to_exitcode(status)), 255))
 
 
+def _pass_interrupts_to(child: int) -> Any:
+    """From now on Ctrl-C, or a SIGINT to us alone, is for the first process, which unwinds. Returns what it did."""
+
+    def passed(_: int, __: FrameType | None) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, passed)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    return before
+
+
+def _interrupt_once(_: int, __: FrameType | None) -> None:
+    """What unwinds is not disturbed: of one Ctrl-C comes one signal from the terminal, and one from each parent."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def _first_process(function: Callable[[], None], reports: IO[str]) -> NoReturn:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # process 1 has no default actions
     try:
+        for each in (signal.SIGINT, signal.SIGTERM):  # process 1 has no default actions
+            signal.signal(each, _interrupt_once)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         os.umask(UMASK)
         _own_mounts()
         function()
         told: dict[str, object] = {"done": True}
     except ApplianceError as error:
         told = _told(error)
-    except KeyboardInterrupt:
-        told = {"interrupted": True}
+    except KeyboardInterrupt as error:
+        told = {"interrupted": str(error)}
     except BaseException:
         told = {"error": "PermanentError", "message": traceback.format_exc(), "hint": "this is a bug: please report it"}
     sys.stdout.flush()
@@ -194,6 +218,7 @@ def _raise(ended: dict[str, str], status: int) -> None:
     if "error" in ended:
         raise ERRORS.get(ended["error"], PermanentError)(ended["message"], hint=ended["hint"])
     if "interrupted" in ended:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(*filter(None, [ended["interrupted"]]))
     if "done" not in ended:
-        raise PermanentError(f"the build's own process was ended from outside (status {status})")
+        hint = "`sudo dmesg` tells if memory was short; call it again: what was complete is kept"
+        raise PermanentError(f"the build's own process was ended from outside (status {status})", hint=hint)

@@ -13,6 +13,7 @@ EXIT_CODES = (
     (f"`{cli.DONE}`", "done; of `appliance status`: everything is as it shall be"),
     (f"`{cli.FAILED}`", "failed; of `appliance status`: not everything is as it shall be"),
     (f"`{cli.WRONG_INPUT}`", "what was given is wrong: an option, a file, or something in it"),
+    (f"`{cli.INTERRUPTED}`", "interrupted, as by Ctrl-C"),
     ("`77`", "of `appliance daemon`: it is not allowed to change the network"),
 )
 ENVIRONMENT = (

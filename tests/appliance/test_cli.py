@@ -170,22 +170,31 @@ def test_a_command_that_is_not_installed(capsys: Capture, monkeypatch: pytest.Mo
 
 
 def test_errors_become_messages(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(_: object) -> int:
-        raise KeyboardInterrupt
-
     def broken(_: object) -> int:
         raise ZeroDivisionError("division by zero")
 
     monkeypatch.delenv("APPLIANCE_TRACEBACK", raising=False)
-    monkeypatch.setattr("appliance.schema.run", interrupted)
-    assert main(["schema"]) == 1
     monkeypatch.setattr("appliance.schema.run", broken)
     assert main(["schema"]) == 1
     err = capsys.readouterr().err
-    assert err.startswith("\ninterrupted\nerror: ZeroDivisionError: division by zero\nhint: this is a bug")
+    assert err.startswith("error: ZeroDivisionError: division by zero\nhint: this is a bug")
     monkeypatch.setenv("APPLIANCE_TRACEBACK", "1")
     with pytest.raises(ZeroDivisionError):
         main(["schema"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [((), "interrupted\n"), (("stopped; begin anew",), "stopped; begin anew\n")]
+)
+def test_who_interrupts_it_is_told_so_in_a_line(
+    words: tuple[str, ...], said: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: object) -> int:
+        raise KeyboardInterrupt(*words)
+
+    monkeypatch.setattr("appliance.schema.run", interrupted)
+    assert main(["schema"]) == 130
+    assert capsys.readouterr().err == said
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -75,7 +75,10 @@ def test_the_page_tells_all_that_is_on_the_device_and_nothing_else() -> None:
 
 def test_codes_and_files_are_those_that_there_are() -> None:
     codes = [row[0].strip("`") for row in command_page.EXIT_CODES]
-    assert codes == [*map(str, (cli.DONE, cli.FAILED, cli.WRONG_INPUT)), str(NotAllowedError.exit_code)]
+    assert codes == [
+        *map(str, (cli.DONE, cli.FAILED, cli.WRONG_INPUT, cli.INTERRUPTED)),
+        str(NotAllowedError.exit_code),
+    ]
     files = {row[0].strip("`") for row in command_page.FILES}
     assert {str(path) for path in (paths.STATUS, paths.STATUS_TEXT, paths.STATE)} <= files
     assert {f"{place}/{paths.CONFIG_NAME}" for place in ("/boot", "/etc/appliance")} <= files
