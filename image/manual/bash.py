@@ -6,7 +6,7 @@ it needs nothing but bash, also where the package bash-completion is not install
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from string import Template
 
 from image.manual.commands import Argument, Command, Takes
@@ -31,7 +31,12 @@ $repeated
 $commands
                 $valued) option=$$word ;;
                 *' -'*) ;;
-                *) place=$$((place + 1)) ;;
+                *)
+                    place=$$((place + 1))
+                    case $$command in
+$left_out
+                    esac
+                    ;;
             esac
         fi
     done
@@ -49,11 +54,18 @@ $options
 $of_places
         esac
     fi
+    mapfile -t COMPREPLY < <(compgen -W "$$values" -- "$$current")
     case $$takes in
-        file) compopt -o default ;; # bash's own way knows about ~ and spaces
+        file)
+            if (($${#COMPREPLY[@]})); then # words are among the files
+                compopt -o filenames
+                mapfile -t -O $${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$$current")
+            else
+                compopt -o default # bash's own way knows about ~ and spaces
+            fi
+            ;;
         folder) compopt -o dirnames ;;
     esac
-    mapfile -t COMPREPLY < <(compgen -W "$$values" -- "$$current")
 }
 
 complete -F _appliance appliance
@@ -69,14 +81,20 @@ def written(root: Command) -> str:
     return FUNCTION.substitute(
         repeated="\n".join(_case(_keys(command, each), ":", deep=True) for command, each in valued if each.repeated),
         commands="\n".join(
-            _case(_key(each.words[:-1], each.words[-1]), f"command='{' '.join(each.words)}'", deep=True)
-            for each in below
+            _case(_key(each.words[:-1], each.words[-1]), f"command={_words(each)}", deep=True) for each in below
+        ),
+        left_out="\n".join(
+            f"{' ' * 24}{_words(each)}) command={_words(each.left_out)} ;;" for each in every if each.left_out
         ),
         valued="|".join(_keys(command, each) for command, each in valued),
         of_options="\n".join(_case(_keys(command, each), _values(each)) for command, each in valued),
-        options="\n".join(_case(f"'{' '.join(each.words)}'", f"values='{' '.join(_flags(each))}'") for each in every),
+        options="\n".join(_case(_words(each), f"values='{' '.join(_flags(each))}'") for each in every),
         of_places="\n".join(line for each in every for line in _places(each)),
     )
+
+
+def _words(command: Command) -> str:
+    return f"'{' '.join(command.words)}'"
 
 
 def _key(words: tuple[str, ...], word: str) -> str:
@@ -92,8 +110,8 @@ def _case(key: str, then: str, *, deep: bool = False) -> str:
 
 
 def _values(argument: Argument) -> str:
-    if argument.choices:
-        return f"values='{' '.join(argument.choices)}'"
+    if argument.offered:
+        return f"values='{' '.join(argument.offered)}'"
     return f"takes='{argument.takes.value}'"
 
 
@@ -105,6 +123,11 @@ def _places(command: Command) -> Iterator[str]:
     """What can stand at each place that has its meaning by where it is."""
     if command.commands:
         names = " ".join(below.words[-1] for below in command.commands)
-        yield _case(_key(command.words, "0"), f"values='{names}'")
-    for place, argument in enumerate(each for each in command.arguments if not each.flags):
+        beside = [_values(each) for each in _placed(command.left_out)[:1]] if command.left_out else []
+        yield _case(_key(command.words, "0"), "; ".join([f"values='{names}'", *beside]))
+    for place, argument in enumerate(_placed(command)):
         yield _case(_key(command.words, str(place)), _values(argument))
+
+
+def _placed(command: Command) -> Sequence[Argument]:
+    return [each for each in command.arguments if not each.flags]

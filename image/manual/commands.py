@@ -40,6 +40,9 @@ class Argument:
     """What stands for its value in usages; "" where it takes none."""
     takes: Takes
     choices: tuple[str, ...]
+    """All that may stand there, where that is known."""
+    offered: tuple[str, ...]
+    """What shells complete: the choices, or names of which there may be others."""
     required: bool
     repeated: bool
     """Whether several values may follow each other."""
@@ -57,6 +60,8 @@ class Command:
     epilog: str
     arguments: tuple[Argument, ...]
     commands: tuple[Command, ...]
+    left_out: Command | None = None
+    """Which of these is meant by a word in their place that is none."""
 
     def all(self) -> Iterator[Command]:
         """It, and all below it."""
@@ -73,17 +78,20 @@ def commands_of(packages: Collection[str]) -> Command:
 def _command(parser: argparse.ArgumentParser, words: tuple[str, ...], summary: str) -> Command:
     actions = parser._actions
     below = [action for action in actions if isinstance(action, argparse._SubParsersAction)]
+    commands = tuple(
+        _command(action.choices[choice.dest], (*words, choice.dest), choice.help or "")
+        for action in below
+        for choice in action._choices_actions
+    )
+    left_out = {getattr(action, "left_out", "") for action in below}
     return Command(
         words,
         summary,
         (parser.description or "").strip(),
         (parser.epilog or "").strip(),
         tuple(_argument(action, parser.prog) for action in actions if action not in below),
-        tuple(
-            _command(action.choices[choice.dest], (*words, choice.dest), choice.help or "")
-            for action in below
-            for choice in action._choices_actions
-        ),
+        commands,
+        next((each for each in commands if each.words[-1] in left_out), None),
     )
 
 
@@ -95,6 +103,7 @@ def _argument(action: argparse.Action, program: str) -> Argument:
         value,
         _takes(action, value),
         choices,
+        choices or tuple(getattr(action.type, "offered", ())),
         action.required and action.nargs != "?",
         action.nargs in ("+", "*"),
         (action.help or "") % {**vars(action), "prog": program},

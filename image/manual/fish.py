@@ -27,11 +27,12 @@ def written(root: Command) -> str:
 def _lines(command: Command) -> Iterator[str]:
     here = f" -n '{_is_called(command)}'"
     yield from (f"{here} -a {below.words[-1]} -d {_quoted(below.summary)}" for below in command.commands)
-    for argument in command.arguments:
+    meant = command.left_out.arguments if command.left_out else ()
+    for argument in dict.fromkeys((*command.arguments, *meant)):
         if argument.flags:
             yield f"{here}{''.join(map(_flag, argument.flags))}{_values(argument)} -d {_quoted(argument.about)}"
-        elif argument.choices:
-            yield f"{here} -a '{' '.join(argument.choices)}' -d {_quoted(argument.about)}"
+        elif argument.offered:
+            yield f"{here} -a '{' '.join(argument.offered)}' -d {_quoted(argument.about)}"
         elif argument.takes is Takes.FILE:
             yield f"{here} -F"
 
@@ -48,7 +49,7 @@ def _flag(flag: str) -> str:
 
 
 def _values(argument: Argument) -> str:
-    return f" -x -a '{' '.join(argument.choices)}'" if argument.choices else VALUES[argument.takes]
+    return f" -x -a '{' '.join(argument.offered)}'" if argument.offered else VALUES[argument.takes]
 
 
 def _quoted(text: str) -> str:

@@ -28,12 +28,24 @@ def _function(command: Command) -> str:
     lines = [f"{_name(command)}() {{"]
     if command.commands:
         names = " ".join(f'{each.words[-1]}\\:"{_told(each.summary)}"' for each in command.commands)
-        own += [f"1:command:(({names}))", "*:: :->below"]
+        own += [f"1:command:{_or_meant(f'(({names}))', command)}", "*:: :->below"]
         lines += ['    local curcontext="$curcontext" state line; typeset -A opt_args']
         below = [f"        below:{each.words[-1]}) {_name(each)} ;;" for each in command.commands]
+        if meant := command.left_out:
+            put_in = f'words=({meant.words[-1]} "${{words[@]}}"); ((CURRENT++))'
+            below += [f"        below:*) {put_in}; {_name(meant)} ;;"]
         lines += [_arguments(own, " && return"), "    case $state:$words[1] in", *below, "    esac"]
         return "\n".join([*lines, "}", ""])
     return "\n".join([*lines, _arguments(own, ""), "}", ""])
+
+
+def _or_meant(names: str, command: Command) -> str:
+    """A command's name, or what may stand in its place."""
+    if command.left_out is None:
+        return names
+    placed = (each for each in command.left_out.arguments if not each.flags)
+    others = [_quoted(f"other:{each.value}:{_action(each)}") for each in placed]
+    return f" _alternative {_quoted(f'command:command:{names}')} {' '.join(others[:1])}"
 
 
 def _arguments(specs: list[str], then: str) -> str:
@@ -57,7 +69,7 @@ def _specs(argument: Argument) -> Iterator[str]:
 
 
 def _action(argument: Argument) -> str:
-    return f"({' '.join(argument.choices)})" if argument.choices else ACTIONS[argument.takes]
+    return f"({' '.join(argument.offered)})" if argument.offered else ACTIONS[argument.takes]
 
 
 def _told(text: str) -> str:

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.programs
 BASH = "/bin/bash"
 EVERYTHING = commands_of(EVERY_SIDE)
 FILES, FOLDERS = "-o default", "-o dirnames"
+SCRIPT = "appliance.bash"
+"""The only file where it is asked."""
 INTERACTIVE = [BASH, "--norc", "--noprofile", "-i"]
 ASK = """\
 source ./appliance.bash
@@ -39,7 +41,7 @@ Answer = tuple[list[str], str]
 
 def answers(script: str, lines: list[list[str]], folder: Path) -> list[Answer]:
     """What is offered, and what readline would be told, for each line."""
-    (folder / "appliance.bash").write_text(script, encoding="utf-8")
+    (folder / SCRIPT).write_text(script, encoding="utf-8")
     asked = "".join(f"{shlex.join(line)}\n" for line in lines)
     # An empty PATH: nothing is started.
     argv = [BASH, "--norc", "--noprofile", "-uc", ASK]
@@ -81,6 +83,15 @@ def offered(line: str, folder: Path) -> Answer:
         ("appliance status ", []),
         ("appliance cache --cache build v", ["verify"]),
         ("appliance completion b", ["bash"]),
+        ("appliance lab dist/a.img --expect wai", ["waiting"]),
+        ("appliance lab dist/a.img --head", ["--headless"]),
+        ("appliance lab dist/a.img --config a.yaml --machine rasp", ["raspi3b", "raspi0"]),
+        ("appliance lab shell --name a cl", ["client"]),
+        ("appliance lab shell client ", []),
+        ("appliance lab fault pro", ["proto41", "provider"]),
+        ("appliance lab mend pro", ["proto41", "provider"]),
+        ("appliance lab unplug ", ["uplink", "lan", "usb"]),
+        ("appliance lab plug u", ["uplink", "usb"]),
     ],
 )
 def test_words(line: str, words: list[str], tmp_path: Path) -> None:
@@ -99,6 +110,10 @@ def test_words(line: str, words: list[str], tmp_path: Path) -> None:
         ("appliance stamp a.img --config a.yaml -o ", FOLDERS),
         ("appliance build -o ", FOLDERS),
         ("appliance daemon --custom /e", FOLDERS),
+        ("appliance lab ./appliance", FILES),
+        ("appliance lab run ", FILES),
+        ("appliance lab a.img --config ", FILES),
+        ("appliance lab a.img --logs ", FOLDERS),
     ],
 )
 def test_files_and_folders_are_left_to_bash(line: str, told: str, tmp_path: Path) -> None:
@@ -112,10 +127,11 @@ def every_case(root: Command) -> Iterator[tuple[list[str], Answer]]:
         words = ["appliance", *command.words]
         yield [*words, "-"], ([flag for each in command.arguments for flag in each.flags], "")
         if command.commands:
-            yield [*words, ""], ([below.words[-1] for below in command.commands], "")
+            names = [below.words[-1] for below in command.commands]
+            yield [*words, ""], ((names, "") if command.left_out is None else ([*names, SCRIPT], "-o filenames"))
         before: list[str] = []
         for argument in command.arguments:
-            answer = (list(argument.choices), "") if argument.choices else ([], told.get(argument.takes, ""))
+            answer = (list(argument.offered), "") if argument.offered else ([], told.get(argument.takes, ""))
             if not argument.flags:
                 yield [*words, *before, ""], answer
                 before.append("some")
@@ -144,6 +160,10 @@ def test_somebody_types(tmp_path: Path) -> None:
     assert b"<build><--output><outer/>" in typed(
         INTERACTIVE, told + b"appliance bui\t--out\tout\t\n", b"<outer/>", tmp_path
     )
+    assert b"<lab><my house.yaml><--expect><ready>" in typed(
+        INTERACTIVE, told + b"appliance lab my\t--ex\trea\t\n", b"<ready>", tmp_path
+    )
+    assert b"<lab><fault><proto41>" in typed(INTERACTIVE, told + b"appliance lab fau\tproto\t\n", b"41>", tmp_path)
     assert b"<build><--output=outer/>" in typed(
         INTERACTIVE, told + b"appliance bui\t--output=out\t\n", b"<--output=outer/>", tmp_path
     )

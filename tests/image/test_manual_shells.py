@@ -54,6 +54,12 @@ def test_fish(folder: Path) -> None:
         "appliance check ou": ["outer.txt", "outward/"],
         "appliance build -o o": ["outward/"],
         "appliance explain o": [],
+        "appliance lab st": ["status"],
+        "appliance lab ou": ["outer.txt", "outward/"],
+        "appliance lab outer.txt --expect wai": ["waiting"],
+        "appliance lab fault pro": ["proto41", "provider"],
+        "appliance lab unplug u": ["uplink", "usb"],
+        "appliance lab shell la": ["laptop"],
     }
     assert dict(zip(wanted, asked_of_fish(folder, *wanted), strict=True)) == wanted
 
@@ -80,6 +86,9 @@ def test_zsh(folder: Path, loaded: bytes) -> None:
         (b"appliance fire\tt\t--po\ttcp/1", b"<firewall><test><--port=tcp/1>"),
         (b"appliance build --profile gat\t--out\tou\t", b"<build><--profile><gateway><--output=outward>"),
         (b"appliance init gat\t", b"<init><gateway>"),
+        (b"appliance lab my\t--expe\twai\t", b"<lab><my house.yaml><--expect=waiting>"),
+        (b"appliance lab fau\tproto\t", b"<lab><fault><proto41>"),
+        (b"appliance lab shell cli\t", b"<lab><shell><client>"),
     ):
         begin = b"PS1=; autoload -Uz compinit; compinit -u -D; " + loaded + b"\n" + NAMES
         assert words in typed(["zsh", "-f", "-i"], begin + line + b"\n", words, folder)

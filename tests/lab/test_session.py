@@ -16,7 +16,7 @@ from appliance import cli, parse
 from appliance.errors import ConfigError, InputError
 from appliance.model import Profile, Share
 from appliance.starting import starting_config
-from image.cli import lab
+from image.cli import lab_words
 from image.deb import builder
 from image.lab.guest import Answer, Guest
 from image.lab.home import Home
@@ -212,7 +212,7 @@ def test_a_misspelt_verb_is_no_image() -> None:
 
 
 def test_the_machines_are_those_that_there_are() -> None:
-    assert set(lab.MACHINES) == set(MACHINES)
+    assert set(lab_words.MACHINES) == set(MACHINES)
     assert machine_of(None, is_32_bit=False).name == "virt"
     assert machine_of(None, is_32_bit=True).name == "raspi0"
     with pytest.raises(InputError, match="32 bits"):

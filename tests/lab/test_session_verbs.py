@@ -18,20 +18,21 @@ from socket import create_server, socket
 
 import pytest
 
-from appliance import cli
+from appliance import cli, parse
 from appliance.errors import InputError, PermanentError
 from appliance.model import Appliance
 from image.cli.lab import hints
 from image.lab.agent import executed
 from image.lab.cables import WIRES, ip
 from image.lab.computer import Computer
+from image.lab.faults import Fault
 from image.lab.gateway import Lab
 from image.lab.guest import Answer, Guest
 from image.lab.home import Home, home_lab
 from image.lab.services import PAGE
-from image.lab.session import places, verbs
+from image.lab.session import names, places, verbs
 from image.lab.session.door import Request, answering
-from image.lab.session.gadget_scene import alone
+from image.lab.session.gadget_scene import alone, with_laptop
 from image.lab.session.gateway_scene import scene_of
 from image.lab.session.page import LISTENING
 from image.lab.session.play import watch
@@ -40,6 +41,7 @@ from image.lab.session.session import STATUS, EndedError, Session
 from image.lab.site import NAMED_IPV4, SERVER_NAME
 from image.lab.waiting import until
 from image.lab.world import SOURCES
+from image.recipe import PROJECT
 from tests.lab.fake_gateway import PI
 
 pytestmark = pytest.mark.netns
@@ -317,6 +319,21 @@ def test_a_home_has_faults_of_its_own(tmp_path: Path) -> None:
             assert session.broken == [name]
             verbs.answered(session, Request("mend"))
         until(lambda: PAGE in fetched(home), "the Internet is there", timeout_s=15)
+
+
+def test_the_names_that_shells_complete_are_those_that_there_are(
+    faked: Lab, appliance: Appliance, tmp_path: Path
+) -> None:
+    """Of all labs together; what is played inside a guest is not begun here."""
+    gadget = parse.load(PROJECT / "tests/appliance/examples/gadget.yaml").appliance
+    assert gadget.uplink is not None and gadget.uplink.wifi is not None
+    wired = replace(gadget, uplink=replace(gadget.uplink, wifi=None))
+    with home_lab(tmp_path) as home:
+        scenes = [scene_of(faked, appliance), *(with_laptop(home, each, tmp_path) for each in (wired, gadget))]
+    assert set(names.CABLES) == {name for scene in scenes for name in scene.cables}
+    broker = {Fault.BROKER.value}  # of whoever has an account
+    assert set(names.FAULTS) == {name for scene in scenes for name in scene.faults} | broker
+    assert set(names.PLACES) == {name for scene in scenes for name in verbs.all_places(scene)}
 
 
 def fetched(home: Home) -> str:
