@@ -32,6 +32,9 @@ from typing import NoReturn
 from appliance.errors import ApplianceError, ConfigError, InputError
 from appliance.terminal import Colour, painted
 
+MISSING = "the following arguments are required: "
+"""How argparse begins when some are."""
+
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 128 + signal.SIGINT
 
 
@@ -122,11 +125,17 @@ class _Parser(argparse.ArgumentParser):
     """What argparse finds wrong is one message and one hint, as all errors are."""
 
     def error(self, message: str) -> NoReturn:
-        raise _misused(self.prog, message.removeprefix("argument "))
+        missing = message.removeprefix(MISSING).split(", ") if message.startswith(MISSING) else []
+        raise _misused(self.prog, message.removeprefix("argument "), self._choices_of(missing))
+
+    def _choices_of(self, names: Sequence[str]) -> str:
+        """The beginning of a hint, about those of the arguments that take one of a few words."""
+        found = [each for each in self._actions if each.choices and (each.metavar or each.dest) in names]
+        return "".join(f"{each.metavar or each.dest} is one of {', '.join(each.choices or ())}; " for each in found)
 
 
-def _misused(program: str, message: str) -> InputError:
-    return InputError(f"{program}: {message}", hint=f"`{program} --help` shows how it is called")
+def _misused(program: str, message: str, choices: str = "") -> InputError:
+    return InputError(f"{program}: {message}", hint=f"{choices}`{program} --help` shows how it is called")
 
 
 def parser_of(packages: Container[str]) -> argparse.ArgumentParser:

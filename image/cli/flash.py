@@ -7,7 +7,6 @@ import shlex
 import sys
 from pathlib import Path
 
-from appliance.errors import InputError
 from image.events import Events, duration
 from image.flash import target
 from image.flash.config import Config, checked, on_card
@@ -87,10 +86,11 @@ def config_of(file: Path | None, events: Events) -> Config | None:
 
 
 def show_cards(image: Path, config: Path | None, events: Events) -> None:
-    """List the disks that an image may be meant for, and how to go on. Raises InputError if there is none."""
+    """List the disks that an image may be meant for, and how to go on. That there is none is nobody's mistake."""
     found = target.cards()
     if not found:
-        raise InputError("there is no disk that can be taken out", hint="put the card in, and call this again")
+        events.note("there is no disk that can be taken out: put the card in, and call this again")
+        return
     for disk, use in found:
         events.disk(str(disk.path), disk.size_bytes, disk.transport, disk.model, use.mounts)
     program = [sys.argv[0]] if Path(sys.argv[0]).name == "appliance" else [sys.executable, "-m", "appliance"]

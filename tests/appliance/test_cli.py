@@ -126,19 +126,28 @@ def test_an_unknown_command(capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "said", "told"),
     [
-        (["check"], "check: the following arguments are required: FILE"),
-        (["check", "--quickly", "x"], "check: --quickly is not expected here"),
-        (["init", "router"], "init: profile: invalid choice: 'router' (choose from"),
-        (["--quickly"], ": the following arguments are required: COMMAND"),
+        (["check"], "check: the following arguments are required: FILE", ""),
+        (["check", "--quickly", "x"], "check: --quickly is not expected here", ""),
+        (["init", "router"], "init: profile: invalid choice: 'router' (choose from", ""),
+        (["init"], "init: the following arguments are required: profile", "profile is one of gateway, gadget; "),
+        (["completion"], "completion: the following arguments", "shell is one of bash, fish, zsh; "),
+        (["firewall"], "firewall: the following arguments", "COMMAND is one of explain, test; "),
+        (
+            ["--quickly"],
+            ": the following arguments are required: COMMAND",
+            r"COMMAND is one of init, check, .*, daemon; ",
+        ),
     ],
 )
-def test_whoever_calls_it_wrongly_hears_how_it_is_called(words: list[str], said: str, capsys: Capture) -> None:
+def test_whoever_calls_it_wrongly_hears_how_it_is_called(
+    words: list[str], said: str, told: str, capsys: Capture
+) -> None:
     assert main(words) == 2
     message, hint = capsys.readouterr().err.splitlines()
     assert message.startswith(f"error: appliance{'' if said.startswith(':') else ' '}{said}")
-    assert re.fullmatch("hint: `appliance( [a-z]+)? --help` shows how it is called", hint)
+    assert re.fullmatch(f"hint: {told}`appliance( [a-z]+)? --help` shows how it is called", hint)
 
 
 def test_a_full_disk_is_no_bug(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

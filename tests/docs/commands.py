@@ -17,11 +17,10 @@ from tests.docs.reached import reached
 
 @dataclass(frozen=True)
 class Tried:
-    """`command`: what is run in place of it; `says`: what it prints; `codes`: how it may end."""
+    """`command`: what is run in place of it; `says`: what it prints."""
 
     command: str
     says: str = ""
-    codes: tuple[int, ...] = (0,)
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ COMPUTER: Mapping[str, Tried | Elsewhere] = {
     r"make (test|lint)": Tried(r"\g<0> --dry-run", "-m pytest"),
     r"make deb": Tried("make deb", "dist/appliance-gadget_0.1.0_all.deb"),
     # There may be a card in this machine, or none.
-    r"appliance flash dist/\S+": Tried(r"\g<0>", "disk that can be taken out|to write to", (0, 2)),
+    r"appliance flash dist/\S+": Tried(r"\g<0>", "disk that can be taken out|to write to"),
     r"sudo \.venv/bin/appliance flash (\S+) /dev/sdX": Tried(
         rf"truncate -s 4G {CARD} && sudo .venv/bin/appliance flash \1 {CARD} --force", "turn that on"
     ),
@@ -215,5 +214,5 @@ def way(place: str, command: str) -> Tried | Elsewhere | None:
         if match := re.fullmatch(pattern, command):
             if isinstance(found, Elsewhere):
                 return replace(found, words=tuple(map(match.expand, found.words)))
-            return Tried(match.expand(found.command), found.says, found.codes)
+            return Tried(match.expand(found.command), found.says)
     return None

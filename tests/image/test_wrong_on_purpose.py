@@ -275,6 +275,12 @@ def test_the_folder_for_temporary_files_is_not_there(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_lab_that_is_given_nothing_tells_what_it_takes(folder: Path) -> None:
+    done = called(folder, "lab")
+    must_be_told(done, WRONG_INPUT)
+    assert "`appliance lab IMAGE`" in done.stderr and "verbs: run, status, shell, " in done.stderr
+
+
 def test_a_lab_tells_the_name_of_what_is_no_image(folder: Path) -> None:
     """And not that of a copy."""
     assert "error: binary is no image of a disk\n" in called(folder, "lab", "binary").stderr

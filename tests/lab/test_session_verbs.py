@@ -178,6 +178,9 @@ def test_the_pi_is_asked(session: Session, capsys: pytest.CaptureFixture[str]) -
     ("words", "said"),
     [
         (["fault", "proto42"], "there is: proto41, mtu"),
+        (["mend", "proto42"], "there is no fault 'proto42' in this lab\nhint: there is: proto41, mtu"),
+        (["mend", "proto41"], "proto41 is not broken\nhint: broken is: nothing"),
+        (["plug", "uplink"], "uplink is plugged in\nhint: `appliance lab unplug uplink`"),
         (["unplug", "usb"], "there is: uplink"),
         (["shell", "laptop"], "there is: pi, client"),
     ],

@@ -78,7 +78,7 @@ class Session:
         """Put it right. InputError if it is."""
         with self._changing:
             if name not in self._broken:
-                raise InputError(f"{name} is not there", hint=f"there is: {', '.join(self._broken) or 'nothing'}")
+                raise InputError(f"{name} is not broken", hint=f"broken is: {', '.join(self._broken) or 'nothing'}")
             self._broken.pop(name).close()
         self.tell(f"mended: {name}")
 

@@ -55,6 +55,8 @@ def mend(session: Session, words: Sequence[str]) -> Reply:
     """Mend one fault, or all, cables too."""
     names = words or session.broken
     for name in names:
+        if name not in session.broken:
+            known(session.scene.faults, name, "fault")
         session.mend(name)
     return Reply(f"mended: {', '.join(names)}\n" if names else "nothing is broken\n")
 
@@ -69,6 +71,8 @@ def unplug(session: Session, words: Sequence[str]) -> Reply:
 def plug(session: Session, words: Sequence[str]) -> Reply:
     """Put it back."""
     known(session.scene.cables, words[0], "cable")
+    if f"unplugged {words[0]}" not in session.broken:
+        raise InputError(f"{words[0]} is plugged in", hint=f"`appliance lab unplug {words[0]}` pulls it")
     session.mend(f"unplugged {words[0]}")
     return Reply(f"{words[0]}: plugged in\n")
 
