@@ -164,6 +164,7 @@ def to_json(status: Status, *, began_s: float) -> str:
     """The status for programs; stable keys, one object. `began_s`: when the look began, on the monotonic clock."""
     content: Mapping[str, Any] = {
         "state": status.overall,
+        "sign": status.sign,
         "began_s": began_s,
         "hostname": status.hostname,
         "profile": status.appliance.profile,

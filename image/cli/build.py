@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from appliance import parse
+from appliance.decoding import SIZE_MAX_BYTES
 from appliance.errors import InputError
 from appliance.model import Profile
 from appliance.starting import starting_config
@@ -177,7 +178,12 @@ def _configuration(file: Path | None, profile: str | None) -> tuple[str, bytes]:
     if file is None:
         chosen = profile or "gateway"
         return chosen, starting_config(Profile(chosen), {}).encode()
-    content = parse.content(file)
+    try:
+        with file.open("rb") as reader:
+            content = reader.read(SIZE_MAX_BYTES + 1)
+    except OSError as error:
+        hint = f"`appliance init {profile or Profile.GATEWAY} -o FILE` writes one to start from"
+        raise InputError(f"{file} cannot be read: {error.strerror}", hint=hint) from error
     said = parse.parse_text(content, str(file)).appliance.profile
     if profile is not None and profile != said:
         raise InputError(f"{file} is for the profile {said}, not {profile}", hint="leave --profile out")

@@ -22,7 +22,7 @@ from firstboot.bus_names import ERRORS
 from firstboot.reconcile import Outcome, State
 from firstboot.resources.dhcpcd import DHCPCD
 from firstboot.sharing import Mode, Offered
-from firstboot.status import Overall, to_json
+from firstboot.status import Overall, Sign, to_json
 from tests.firstboot.test_answers import Asked
 from tests.firstboot.test_status import PROBLEM, status
 
@@ -114,8 +114,8 @@ def test_what_status_answers() -> None:
         marks=marks,
     )
     assert shape(to_json(found, began_s=1.5), to_json(status(problems=(PROBLEM,)), began_s=1.5)) == told("Status")
-    said = [rows("Status")[key][1] for key in ("state", "kinds[].state", "profile")]
-    assert [set(re.findall("`(.+?)`", cell)) for cell in said] == [{*Overall}, {*State}, {*Profile}]
+    said = [rows("Status")[key][1] for key in ("state", "sign", "kinds[].state", "profile")]
+    assert [set(re.findall("`(.+?)`", cell)) for cell in said] == [{*Overall}, {*Sign}, {*State}, {*Profile}]
 
 
 @pytest.fixture

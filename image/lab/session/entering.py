@@ -23,11 +23,7 @@ exec "$@"
 
 
 PRESENT = """\
-type -P -- "$2" >/dev/null || {
-    echo "error: $1 has no program $2" >&2
-    echo "hint: \\`appliance lab shell $1\\` is a shell there, to look around in" >&2
-    exit 127
-}
+type -P -- "$2" >/dev/null || { printf '%s\\n' "$1" >&2; exit 127; }
 shift
 exec "$@"
 """
@@ -45,7 +41,9 @@ exec "$@"
 
 def present(place: str, command: Sequence[str]) -> list[str]:
     """A command of a place, or the sentence that there is no such program, and 127, as shells have it."""
-    return ["bash", "-c", PRESENT, "lab", place, *command]
+    missing = f"error: {place} has no program {command[0]}"
+    hint = f"hint: `appliance lab shell {place}` is a shell there, to look around in"
+    return ["bash", "-c", PRESENT, "lab", f"{missing}\n{hint}", *command]
 
 
 def with_names(resolver: str, command: Sequence[str]) -> list[str]:

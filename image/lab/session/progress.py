@@ -36,8 +36,8 @@ def changes(before: Status, after: Status) -> Iterator[str]:
     for what, said in _others(after).items():
         if said and said != _others(before).get(what):
             yield f"{what}: {said}"
-    if before.get("state") != after["state"]:
-        yield f"the appliance says: {after['state']}"
+    if _said(before) != _said(after):
+        yield f"the appliance says: {_said(after)}"
 
 
 def sights(before: Sequence[Seen], after: Sequence[Seen]) -> Iterator[str]:
@@ -48,13 +48,17 @@ def sights(before: Sequence[Seen], after: Sequence[Seen]) -> Iterator[str]:
 
 def lacking(expected: str, status: Status, seen: Sequence[Seen]) -> list[str]:
     """What keeps it from being as expected; empty if it is. Around a Pi that is ready all must be right as well."""
-    state = status.get("state", "silent")
-    if state != expected:
+    if status.get("state") != expected:
         said = [f"{name}: {error}" for name, (_, error) in _kinds(status).items() if error]
-        return [f"the appliance says {state}, not {expected}", *said]
+        return [f"the appliance says {_said(status)}, not {expected}", *said]
     if expected != "ready":
         return []
     return [f"{each.what}: {each.said}" for each in seen if not each.is_right] if seen else ["nobody has looked yet"]
+
+
+def _said(status: Status) -> str:
+    """The state, and beside it the word that `appliance status` begins with, where that is worse."""
+    return f"{status.get('state', 'silent')}{' (BROKEN)' if status.get('sign') == 'broken' else ''}"
 
 
 def _kinds(status: Status) -> dict[str, tuple[str, str]]:
