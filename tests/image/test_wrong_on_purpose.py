@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from appliance.model import Profile
+from image.lab.session import places
 from image.lab.session.examples import EXAMPLES
 from image.recipe import PROJECT
 from tests.image.flashing import content, mapped
@@ -105,7 +105,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("images")
     partitioned(tmp_path_factory.mktemp("image"), {"config.txt": ""}).rename(folder / "raspios.img")
     for profile in (Profile.GATEWAY, Profile.GADGET):
-        made = partitioned(tmp_path_factory.mktemp("image"), {"appliance.yaml": EXAMPLES[profile]})
+        files = {"appliance.yaml": EXAMPLES[profile], "config.txt": "", "kernel8.img": "of 64 bits".ljust(64)}
+        made = partitioned(tmp_path_factory.mktemp("image"), files)
         made.rename(folder / f"appliance-{profile}-arm64.img")
     return folder
 
@@ -135,7 +136,7 @@ def called(folder: Path, *words: str, before: Sequence[str] = ()) -> subprocess.
 
 
 PROBLEM = re.compile(r"\S+:\d+:\d+: (?!warning).+ \(.+\)")
-ASIDE = re.compile(r"[a-z_]+: ([\d.]+ s|failed)|--force: .*|warning: .*|\S+: warning: .*")
+ASIDE = re.compile(r"[a-z_]+: ([\d.]+ s +.*|failed)|--force: .*|warning: .*|\S+: warning: .*")
 """How far it is, and warnings."""
 
 
@@ -303,7 +304,7 @@ from image.flash.original import original
 from image.lab.session.flashed import flashed
 from image.lab.session.given import Given
 try:
-    given = Given(original(Path("large.img")), parse.load(Path("{EXAMPLE}")).appliance, b"")
+    given = Given(original(Path("large.img")), False, parse.load(Path("{EXAMPLE}")).appliance, b"")
     flashed(given, Path("small"), lambda _: None)
 except InputError as error:
     print(error.message, error.hint, sep="\\n")
@@ -321,16 +322,16 @@ def test_there_is_no_room_for_a_card_any_more(folder: Path) -> None:
     assert hint == f"make room where {folder / 'small'} is, or set TMPDIR to a folder that has it"
 
 
-def test_an_image_that_is_wrong_is_told_before_another_lab_that_runs(folder: Path) -> None:
-    with tempfile.TemporaryDirectory() as short, socket.socket(socket.AF_UNIX) as door:
-        (Path(short) / "appliance-lab/lab").mkdir(parents=True)
-        (Path(short) / "appliance-lab").chmod(0o700)
-        door.bind(f"{short}/appliance-lab/lab/control")
-        door.listen()
-        for image, said in (("missing.img", "does not exist"), ("appliance-gateway-arm64.img", "lab is running")):
-            done = called(folder, "lab", image, before=["env", f"XDG_RUNTIME_DIR={short}"])
-            must_be_told(done, WRONG_INPUT)
-            assert said in done.stderr
+def test_an_image_that_is_wrong_is_told_before_another_lab_that_runs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory() as short:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", short)
+        with places.claimed("lab", lambda _: None):
+            for image, said in (("missing.img", "does not exist"), ("appliance-gateway-arm64.img", "lab is running")):
+                done = called(folder, "lab", image, before=["env", f"XDG_RUNTIME_DIR={short}"])
+                must_be_told(done, WRONG_INPUT)
+                assert said in done.stderr
 
 
 @pytest.mark.parametrize("device", ["/dev/null", "/dev/tty", "/dev/nothing", "/", "image.img"])
