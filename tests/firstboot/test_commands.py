@@ -339,16 +339,19 @@ def test_all_parts_are_listed_where_that_is_asked_for(
 
 
 OF_ITS_OWN = ("journalctl", "--quiet", "--lines=1", "--unit=appliance*")
-ALWAYS = ("journalctl", "--no-hostname", "--quiet", "--unit=appliance*", "--unit=ufw.service")
+ALWAYS = ("journalctl", "--no-hostname", "--quiet")
+DAEMON, SERVICES = ("--unit=appliance.service", "--unit=appliance-run-*"), ("--unit=appliance*", "--unit=ufw.service")
 
 
 @pytest.mark.parametrize(
     ("options", "shown"),
     [
-        ([], ["--lines=100"]),
-        (["-n", "5", "--follow"], ["--lines=5", "--follow"]),
-        (["--since", "yesterday"], ["--since=yesterday"]),
-        (["--since", "yesterday", "-n", "5"], ["--lines=5", "--since=yesterday"]),
+        ([], [*DAEMON, "--lines=100"]),
+        (["-n", "5", "--follow"], [*DAEMON, "--lines=5", "--follow"]),
+        (["--since", "yesterday"], [*DAEMON, "--since=yesterday"]),
+        (["--since", "yesterday", "-n", "5"], [*DAEMON, "--lines=5", "--since=yesterday"]),
+        (["--all"], [*SERVICES, "--lines=100"]),
+        (["--all", "--follow"], [*SERVICES, "--lines=100", "--follow"]),
     ],
 )
 def test_logs_are_the_journals(monkeypatch: pytest.MonkeyPatch, options: list[str], shown: list[str]) -> None:
