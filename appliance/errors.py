@@ -14,16 +14,18 @@ from dataclasses import dataclass
 class ApplianceError(Exception):
     """Base of every error that is reported to a person: one message and one hint, never a traceback.
 
-    `setting`: the one of appliance.yaml that it is about, where whoever reports it knows only the section.
+    `setting`: the one of appliance.yaml that it is about, where whoever reports it knows only the section. `grounds`:
+    what it is known from, where the message does not say that.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str = "", setting: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", setting: str = "", grounds: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.setting = setting
+        self.grounds = grounds
 
     def __str__(self) -> str:
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 
 from firstboot.actions import REPAIRED
+from firstboot.happened import STARTED
 from firstboot.reconcile import Outcome, State
 
 KEPT = 20
@@ -16,7 +17,7 @@ KEPT = 20
 
 REPAIRS_TOLD = 5
 
-STARTED = "the appliance had just started"
+UNTIL_THEN, RIGHT = "until then: ", "it was right"
 FOLLOWED: Mapping[str, Sequence[str]] = {"withdrawal": ("reach", "offer", "wifi", "uplink")}
 """What a kind does because of others: those of which the first that has something to say says why."""
 
@@ -25,7 +26,7 @@ FOLLOWED: Mapping[str, Sequence[str]] = {"withdrawal": ("reach", "offer", "wifi"
 class Entry:
     """What a kind did (`is_deed`), or what became of it. `when`: UTC, as `2026-01-31 23:59:59`.
 
-    `why`: what happened, where it is not that the configuration wants it.
+    `why`: what had happened, or what it is known from; "" where no more is known than that the configuration wants it.
     """
 
     when: str
@@ -59,12 +60,13 @@ class History:
         when = (now or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M:%S")
         noted = {outcome.kind: outcome for outcome in outcomes}
         for kind, outcome in noted.items():
-            why = _why(kind, noted) if self._last else STARTED
+            why = (_why(kind, noted) or outcome.because) if self._last else STARTED
             for line, keys in zip_longest(outcome.done, outcome.about, fillvalue=()):
                 self._entries[kind].append((Entry(when, kind, str(line), why, is_deed=True), keys))
             before = self._last[kind].error if kind in self._last else ""
             if outcome.error != before:
-                self._entries[kind].append((Entry(when, kind, outcome.error or "right again"), ()))
+                entry = Entry(when, kind, outcome.error or "right again", _why_so(outcome, before))
+                self._entries[kind].append((entry, ()))
         self._last = noted
 
     def of(self, kind: str, meant: Collection[str] | None = None) -> Sequence[str]:
@@ -83,6 +85,12 @@ class History:
 
     def _all(self) -> Sequence[Entry]:
         return [entry for entries in tuple(self._entries.values()) for entry, _ in tuple(entries)]
+
+
+def _why_so(outcome: Outcome, before: str) -> str:
+    """Why something is not right, or right again: where that says by itself what happened, what was before that."""
+    says_all = not outcome.error or (outcome.because != "" and outcome.because in outcome.error)
+    return outcome.grounds or (f"{UNTIL_THEN}{before or RIGHT}" if says_all else outcome.because)
 
 
 def _why(kind: str, outcomes: Mapping[str, Outcome]) -> str:

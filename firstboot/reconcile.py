@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -20,6 +21,7 @@ from appliance.model import Appliance
 from firstboot.actions import REPAIRED, Action, RemoveFile, WriteFile
 from firstboot.contests import INTERRUPTING, USUAL, Contests
 from firstboot.facts import Facts
+from firstboot.happened import Reasons
 from firstboot.kind import Kind, Machine
 from firstboot.plan import Change, diff
 from firstboot.sources import EVERYTHING, NOTHING, Source
@@ -50,7 +52,8 @@ class Outcome:
     """How one kind ended: what was done, and what still differs and why. `setting`: the path that wants it.
 
     `in_vain`: something was done about it, now or before, and it still differs. `about`: for each of `done`, the keys
-    of the specs that it was done for.
+    of the specs that it was done for. `because`: what had happened before, "" where that is not known; `grounds`: what
+    the error is known from, "" where it speaks for itself.
     """
 
     kind: str
@@ -62,6 +65,8 @@ class Outcome:
     setting: str = ""
     in_vain: bool = False
     about: tuple[tuple[str, ...], ...] = ()
+    because: str = ""
+    grounds: str = ""
 
 
 Writer = Callable[[Source, str, float], str]
@@ -137,6 +142,7 @@ class Reconciler:
         self._appliance: Appliance | None = None
         self._streaks: dict[str, dict[str, _Streak]] = {}
         """By kind and key: of all that was acted on, and is not right yet."""
+        self._reasons = Reasons()
         self._right: dict[str, Found] = {}
         """What each kind looked at when it was last found right."""
         self._been_right: dict[str, frozenset[str]] = {}
@@ -149,6 +155,7 @@ class Reconciler:
 
         A kind that was right is looked at only if something that it looked at then may be another: `changed`.
         """
+        self._reasons.begin(is_new=appliance is not self._appliance)
         if appliance is not self._appliance:
             self._appliance, self._streaks, self._right, changed = appliance, {}, {}, EVERYTHING
             self._contests = Contests()
@@ -165,11 +172,13 @@ class Reconciler:
             missing = [name for name in kind.needs if name in outcomes and outcomes[name].state is not State.OK]
             if missing:
                 self._right.pop(kind.name, None)
-                outcomes[kind.name] = Outcome(kind.name, State.BLOCKED, error=f"needs {', '.join(missing)}")
+                outcomes[kind.name] = _blocked(kind, [outcomes[name] for name in missing])
             elif self._is_still_right(kind, machine, did | self._changed):
                 outcomes[kind.name] = Outcome(kind.name, State.OK)
             else:
                 outcomes[kind.name] = self._put_right(appliance, kind, machine)
+        with suppress(ApplianceError):  # whoever looks next says why
+            self._reasons.end(machine.facts())
         return tuple(outcomes.values())
 
     def _asked(self, appliance: Appliance, machine: Machine) -> list[Kind[Any]]:
@@ -195,7 +204,10 @@ class Reconciler:
                 again = self._put_right(appliance, kind, machine)
                 before = outcomes[kind.name]
                 outcomes[kind.name] = replace(
-                    again, done=(*before.done, *again.done), about=(*before.about, *again.about)
+                    again,
+                    done=(*before.done, *again.done),
+                    about=(*before.about, *again.about),
+                    because=again.because or before.because,
                 )
 
     def is_settled(self, outcomes: Iterable[Outcome]) -> bool:
@@ -209,9 +221,12 @@ class Reconciler:
         done: list[Deed] = []
         changes: Sequence[Change[Any]] = ()
         problem: ApplianceError | None = None
+        because: str | None = ""
         try:
+            because = self._reasons.why(kind.name, machine.facts())
             problem, found = self._attempt(appliance, kind, machine, done)
             changes = found.changes
+            self._reasons.saw(kind.name, found.facts, because, is_right=not changes)
             self._been_right[kind.name] = been_right | found.wanted - {change.key for change in changes}
             if not changes:
                 self._right[kind.name] = found
@@ -220,8 +235,12 @@ class Reconciler:
         except Exception as error:
             log.exception("%s", kind.name)
             problem = PermanentError(f"a bug in the appliance: {type(error).__name__}: {error}")
+        if because is None:
+            because = _found_otherwise(key for _, keys in done for key in keys if key in been_right)
         done = [(what if been_right & {*keys} else what.partition(REPAIRED)[0], keys) for what, keys in done]
-        return replace(_outcome(kind, done, changes, problem), in_vain=self._is_in_vain(kind, changes))
+        found_so = _outcome(kind, done, changes, problem)
+        is_news = bool(done or found_so.error)
+        return replace(found_so, in_vain=self._is_in_vain(kind, changes), because=because if is_news else "")
 
     def _is_in_vain(self, kind: Kind[Any], changes: Sequence[Change[Any]]) -> bool:
         streaks = self._streaks.get(kind.name, {})
@@ -327,6 +346,20 @@ def look(appliance: Appliance, kind: Kind[Any], machine: Machine) -> Found:
     return Found(changes, keys, {name: getattr(facts, name) for name in witness.asked}, witness.sources)
 
 
+def _found_otherwise(keys: Iterable[str]) -> str:
+    """Why something is done of which nothing is known but that it was right before."""
+    first = next(iter(keys), "")
+    return f"found otherwise than it was left: {first}" if first else ""
+
+
+def _blocked(kind: Kind[Any], missing: Sequence[Outcome]) -> Outcome:
+    """It waits for these, and the first one says what for."""
+    first = missing[0]
+    because = first.because if first.state is State.BLOCKED else first.error
+    needs = ", ".join(outcome.kind for outcome in missing)
+    return Outcome(kind.name, State.BLOCKED, error=f"needs {needs}", because=because)
+
+
 def _outcome(
     kind: Kind[Any], deeds: list[Deed], changes: Sequence[Change[Any]], problem: ApplianceError | None
 ) -> Outcome:
@@ -338,4 +371,5 @@ def _outcome(
         return Outcome(kind.name, State.FAILED, done, differs, "; ".join(differs), "", kind.setting, about=about)
     state = State.WAITING if isinstance(problem, TemporaryError) else State.FAILED
     setting = problem.setting or kind.setting
-    return Outcome(kind.name, state, done, differs, problem.message, problem.hint, setting, about=about)
+    told = Outcome(kind.name, state, done, differs, problem.message, problem.hint, setting, about=about)
+    return replace(told, grounds=problem.grounds)

@@ -50,6 +50,22 @@ class Diagnosis:
     broker_should_be_told: bool = False
     works: bool = False
 
+    @property
+    def grounds(self) -> str:
+        """What it is known from; "" where the sentence says that."""
+        return _GROUNDS.get(self.fault, "")
+
+
+_SILENCE = "the tunnel's server answers over IPv4, and nothing comes back through the tunnel"
+_GROUNDS = {
+    Fault.RECOVERING: "answers come back through the tunnel",
+    Fault.SERVER_UNREACHABLE: "it was asked again and again, and nothing came back",
+    Fault.SHARED_NAT: _SILENCE,
+    Fault.PROTOCOL_41: _SILENCE,
+    Fault.STALE_ENDPOINT: _SILENCE,
+    Fault.BEYOND: "the tunnel's other end answers, and nobody beyond it",
+    Fault.MTU: "small packets are answered through the tunnel, and large ones are not",
+}
 
 NOT_KNOWN = Diagnosis(
     Fault.NOT_KNOWN, "whether the tunnel carries is not known yet", "this takes a few seconds after a start"

@@ -182,7 +182,7 @@ def _changes(history: Iterable[Entry], status: Status, settings: Mapping[str, st
 
 
 def _wanted_by(kind: str, status: Status, settings: Mapping[str, str]) -> str:
-    """The setting that the part is there for, and its line; nothing where it is there in any case."""
+    """The setting that the part is there for, and its line; else the configuration that is in force."""
     setting = settings.get(kind, "")
-    line = line_of(setting, status.marks) if setting != "profile" and status.source is Source.FILE else None
-    return f"{setting}, line {line} of {status.source}" if line else ""
+    line = line_of(setting, status.marks) if status.source is Source.FILE else None
+    return f"wanted by {setting}, line {line} of {status.source}" if line else f"wanted by: {status.source}"

@@ -69,4 +69,5 @@ class Reach(Kind[FarEnd]):
             return None
         found, rank = change.have.diagnosis, change.have.rank
         whose = "of the fallback: " if rank else ""
-        return TemporaryError(f"{whose}{found.sentence}", hint=found.hint, setting=TUNNEL_PATHS[rank])
+        said = f"{whose}{found.sentence}"
+        return TemporaryError(said, hint=found.hint, setting=TUNNEL_PATHS[rank], grounds=found.grounds)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from appliance.model import Appliance
 from firstboot.actions import REPAIRED
-from firstboot.history import STARTED, History
+from firstboot.happened import STARTED
+from firstboot.history import History
 from firstboot.kinds import KINDS
 from firstboot.reconcile import Outcome, Reconciler, State
 from tests.firstboot.memory import MemoryMachine

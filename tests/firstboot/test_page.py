@@ -20,9 +20,10 @@ from appliance.model import FallbackTunnel
 from appliance.parse import parse_text
 from firstboot.actions import REPAIRED
 from firstboot.facts import Address, Facts, Link, Route
+from firstboot.happened import STARTED
 from firstboot.health.diagnosis import HEALTHY, Diagnosis, Health, diagnosis
 from firstboot.health.evidence import Evidence
-from firstboot.history import STARTED, History
+from firstboot.history import History
 from firstboot.kinds import KINDS
 from firstboot.page.cards import cards
 from firstboot.page.content import Content, content
@@ -108,7 +109,14 @@ def page(told: Status, history: History | None = None, lines: tuple[str, ...] = 
     )
 
 
-REACH = Outcome("reach", State.WAITING, error=BLOCKED_41.sentence, hint=BLOCKED_41.hint, setting="tunnel")
+REACH = Outcome(
+    "reach",
+    State.WAITING,
+    error=BLOCKED_41.sentence,
+    hint=BLOCKED_41.hint,
+    setting="tunnel",
+    grounds=BLOCKED_41.grounds,
+)
 CABLE = Outcome("uplink", State.WAITING, error="eth0 has no carrier", hint="is the cable in?", setting="uplink")
 NEEDS = Outcome("broker", State.BLOCKED, error="needs uplink")
 FAILED = Outcome("routes", State.FAILED, error="the kernel refuses", setting="tunnel.routed")
@@ -343,11 +351,11 @@ def test_what_a_pass_did_to_one_part_for_one_reason_is_one_change_and_what_becam
     )
     told = [(each.part, each.what, each.more, each.why) for each in page(status(), history).changes]
     assert told[:-1] == [
-        ("routes", "add three", 0, "uplink, line 4 of appliance.yaml"),
+        ("routes", "add three", 0, "wanted by uplink, line 4 of appliance.yaml"),
         ("withdrawal", "withdraw the route", 1, BLOCKED_41.sentence),
-        ("units", "start it", 0, "lan, line 10 of appliance.yaml"),
-        ("units", "it does not stay up", 0, "lan, line 10 of appliance.yaml"),
-        ("reach", BLOCKED_41.sentence, 0, "tunnel, line 5 of appliance.yaml"),
+        ("units", "start it", 0, "wanted by lan, line 10 of appliance.yaml"),
+        ("units", "it does not stay up", 0, "wanted by lan, line 10 of appliance.yaml"),
+        ("reach", BLOCKED_41.sentence, 0, BLOCKED_41.grounds),
     ]
     assert told[-1][0] == "hostname"
 
@@ -382,10 +390,12 @@ def test_a_change_says_why() -> None:
     told = [(change.when, change.part, change.what, change.why) for change in page(status(), history).changes]
     assert told[:-1] == [
         (WHEN, "routes", "add a route", "somebody else had changed it: it was removed by ip"),
-        (WHEN, "tunnel", "make tunnel he-ipv6", "tunnel, line 5 of appliance.yaml"),
-        (WHEN, "gadget", "show it", ""),
-        (WHEN, "files", "write a file", ""),
+        (WHEN, "tunnel", "make tunnel he-ipv6", "wanted by tunnel, line 5 of appliance.yaml"),
+        (WHEN, "gadget", "show it", "wanted by: appliance.yaml"),
+        (WHEN, "files", "write a file", "wanted by profile, line 1 of appliance.yaml"),
     ]
+    rescued = page(status(source=Source.RESCUE), history).changes
+    assert rescued[1].why == f"wanted by: {Source.RESCUE}", "it has no lines"
 
 
 def loaded() -> MemoryHost:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from firstboot.history import UNTIL_THEN
 from firstboot.page.teller import LOOK_S
 from firstboot.paths import WWW
 from firstboot.resources.status_page import StatusPage
@@ -46,6 +47,7 @@ VIEWS = [
     for scheme in ("light", "dark")
     for scripts in (True, False)
 ]
+WHYS = """[...document.querySelectorAll(".changes tr")].slice(1).map(row => row.cells[2].textContent.trim())"""
 WHY_WITHDRAWN = """[...document.querySelectorAll(".changes tr")]
     .find(row => row.textContent.includes("withdraw the IPv6"))?.lastElementChild.textContent ?? ''"""
 SERIOUS = ("serious", "critical")
@@ -285,6 +287,10 @@ def test_what_breaks_is_seen_without_loading_the_page_anew(site: Site, browser: 
         assert not [each for each in browser.violations() if each["impact"] in SERIOUS]
     browser.show(f"http://{LAN}/", VIEWS[0])
     within(2 * CARRIES_S, lambda: shown(browser, "h1") == WELL)
+    whys = browser.evaluate(WHYS)
+    assert isinstance(whys, list)
+    assert any(why.startswith(UNTIL_THEN) for why in whys) and all(whys), whys
+    assert not any(why.startswith("wanted by") for why in whys), whys
     assert not browser.complaints
     figure(f"pictures of the status page: {PICTURES.relative_to(ROOT)}/")
 
