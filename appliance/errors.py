@@ -7,8 +7,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+_NAMES = re.compile(r"[\w.-]+(, [\w.-]+)+")
 
 
 class ApplianceError(Exception):
@@ -64,6 +67,11 @@ class Problem:
     mark: Mark
     message: str
     allowed: str = ""
+
+    @property
+    def hint(self) -> str:
+        """What would be right; of a bare list of names, that this is one."""
+        return f"allowed: {self.allowed}" if _NAMES.fullmatch(self.allowed) else self.allowed
 
     def __str__(self) -> str:
         return f"{self.mark}: {self.message}" + (f" ({self.allowed})" if self.allowed else "")

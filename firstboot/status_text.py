@@ -110,7 +110,7 @@ def _configuration(status: Status) -> Sequence[str]:
 
 def _problem(label: str, problem: Problem) -> Sequence[str]:
     told = f"{label} line {problem.mark.line}, column {problem.mark.column}: {problem.message}"
-    return [told, *([f"  hint: {problem.allowed}"] if problem.allowed else [])]
+    return [told, *([f"  hint: {problem.hint}"] if problem.hint else [])]
 
 
 def _network(status: Status) -> Sequence[str]:

@@ -139,7 +139,7 @@ def _sentences(troubles: Iterable[Trouble]) -> Iterator[Trouble]:
 
 
 def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:] if text.split(" ", 1)[0].isalpha() else text
+    return text[:1].upper() + text[1:] if text.split(" ", 1)[0].rstrip(":").isalpha() else text
 
 
 def _troubles(status: Status) -> Iterator[Trouble]:
@@ -152,16 +152,19 @@ def _troubles(status: Status) -> Iterator[Trouble]:
         yield Trouble(outcome.error, outcome.hint, where)
     if status.trouble:
         yield Trouble(f"appliance.yaml is not used: {status.trouble}", f"in force is the {status.source}", "the card")
-    for problem in status.problems:
+    for number, problem in enumerate(status.problems):
         what = f"appliance.yaml has a mistake and is not used: {problem.message}"
-        yield Trouble(what, problem.allowed, f"line {problem.mark.line}")
+        hints = [f"in force is the {status.source}"] if number == 0 else []
+        hints += [problem.hint] if problem.hint else []
+        yield Trouble(what, ". ".join(map(_capital, hints)), f"line {problem.mark.line}")
     if status.refused:
         what = f"appliance.yaml was tried, and taken back: {status.refused}"
-        yield Trouble(what, "`sudo appliance apply` tries it again", "the card")
+        hint = f"in force is the {status.source}; `sudo appliance apply` tries the other one again"
+        yield Trouble(what, hint, "the card")
     if status.trial:
         yield Trouble(status.trial, "", "the configuration on trial")
     for warning in status.warnings:
-        yield Trouble(warning.message, warning.allowed, f"line {warning.mark.line}")
+        yield Trouble(warning.message, warning.hint, f"line {warning.mark.line}")
     for rank in range(len(status.appliance.tunnels)):
         found = status.facts.health_of(rank).diagnosis
         if found.works and found.hint:

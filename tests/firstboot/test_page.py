@@ -126,9 +126,14 @@ VERDICTS: Mapping[str, tuple[Status, Sign, str, str]] = {
     "broken": (status(REACH, health=BLOCKED_41), Sign.BROKEN, "The tunnel's server answers", "Does the router pass"),
     "waiting": (status(CABLE, NEEDS), Sign.WAITING, "eth0 has no carrier", "Is the cable in?"),
     "failed": (status(FAILED), Sign.BROKEN, "The kernel refuses", ""),
-    "a mistake": (status(problems=(PROBLEM,)), Sign.WAITING, "appliance.yaml has a mistake", "For example 192.168"),
+    "a mistake": (
+        status(problems=(PROBLEM,), source=Source.LAST_GOOD),
+        Sign.WAITING,
+        "appliance.yaml has a mistake",
+        "In force is the last good configuration. For example 192.168",
+    ),
     "unreadable": (status(trouble="there is none"), Sign.WAITING, "appliance.yaml is not used: there", "In force is"),
-    "taken back": (status(refused="nobody came"), Sign.WAITING, "appliance.yaml was tried", "`sudo appliance apply`"),
+    "taken back": (status(refused="nobody came"), Sign.WAITING, "appliance.yaml was tried", "In force is"),
     "a bug": (status(failure="a bug in it"), Sign.BROKEN, "A bug in it", ""),
 }
 
@@ -170,6 +175,15 @@ def test_what_the_verdict_says_is_not_said_twice_and_nothing_is_left_out() -> No
     assert text.count("eth0 has no carrier") == 2, "title and heading"
     assert "The kernel refuses" in text
     assert "needs uplink" not in text, "the cause is told, not what follows from it"
+
+
+def test_a_list_of_what_is_allowed_is_said_to_be_one() -> None:
+    mark, names = Mark("appliance.yaml", 16, 11), "server, address, routed, kind"
+    unknown, wrong = Problem(mark, "there is no such setting", names), Problem(mark, "too large", "1 to 65535")
+    first, second = page(status(problems=(unknown, wrong), source=Source.LAST_GOOD)).troubles
+    assert first.hint == f"In force is the last good configuration. Allowed: {names}"
+    assert second.hint == "1 to 65535"
+    assert f"  hint: allowed: {names}" in to_text(status(problems=(unknown,))).splitlines()
 
 
 def test_each_part_has_a_name_in_plain_words() -> None:
