@@ -1,4 +1,7 @@
-"""Copies our static files into the image: overlays/base, the base's own, and the profile's."""
+"""Copies our static files into the image: overlays/base, the base's own, and the profile's.
+
+Debian's text about its warranty (/etc/motd) becomes empty, and stays so: base-files writes it once.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,17 @@ def copy_tree(tree: Path, root: Path) -> None:
 def _make(work: Work) -> None:
     for tree in trees(work.recipe):
         copy_tree(tree, work.result)
+    silence_motd(work.result)
+
+
+def silence_motd(root: Path) -> None:
+    """Have pam_motd(8) run none of the base's scripts: whoever logs in is greeted with the state alone.
+
+    A script that is not executable is passed over, and dpkg keeps a conffile's mode when its package is upgraded.
+    """
+    for script in (root / "etc/update-motd.d").glob("*"):
+        if script.is_file() and not script.is_symlink():
+            script.chmod(0o644)
 
 
 def _copy(source: Path, root: Path, name: Path) -> None:

@@ -9,7 +9,7 @@ import yaml
 
 from appliance.errors import PermanentError
 from image.recipe import PROJECT
-from image.stages.overlay import copy_tree
+from image.stages.overlay import copy_tree, silence_motd
 
 OVERLAYS = PROJECT / "overlays"
 
@@ -57,6 +57,21 @@ def test_links_do_not_lead_out_of_the_image(tmp_path: Path) -> None:
     with pytest.raises(PermanentError, match="leads out of the image"):
         copy_tree(source, root)
     assert not list((tmp_path / "outside").iterdir())
+
+
+def test_whoever_logs_in_is_told_nothing_but_the_state(tmp_path: Path) -> None:
+    """And what is the base's stays the base's: a changed content would be asked about at each upgrade."""
+    silence_motd(tmp_path)
+    script, elsewhere = tmp_path / "etc/update-motd.d/10-uname", tmp_path / "elsewhere"
+    script.parent.mkdir(parents=True)
+    for file in (script, elsewhere):
+        file.write_text("#!/bin/sh\nuname -snrvm\n")
+        file.chmod(0o755)
+    script.with_name("link").symlink_to(elsewhere)
+    silence_motd(tmp_path)
+    assert (script.stat().st_mode & 0o7777, script.read_text()) == (0o644, "#!/bin/sh\nuname -snrvm\n")
+    assert elsewhere.stat().st_mode & 0o7777 == 0o755
+    assert (OVERLAYS / "base/etc/motd").read_bytes() == b""
 
 
 def test_of_a_changed_appliance_yaml_only_the_daemon_takes_notice() -> None:

@@ -172,9 +172,10 @@ def session(gateway: Booted, identity: Path) -> Iterator[None]:
 
 
 def test_whoever_logs_in_is_greeted_with_the_state(gateway: Booted, keys: tuple[Path, Path]) -> None:
-    """And is told when the daemon does not run."""
+    """With nothing else, and is told when the daemon does not run."""
     greeted = greeting(gateway, keys[0], "greeting", until_it_says="More: ")
-    assert "ipv6gw (gateway): UP: " in greeted
+    assert greeted.lstrip().startswith("ipv6gw (gateway): UP: ")
+    assert "WARRANTY" not in greeted
     [way] = [line for line in greeted.splitlines() if " router " in line]
     assert way.split()[::2] == ["LAN", "ipv6gw", "router", "tunnel", "IPv6"]
     gateway.guest.run("systemctl", "stop", "appliance")
@@ -183,13 +184,17 @@ def test_whoever_logs_in_is_greeted_with_the_state(gateway: Booted, keys: tuple[
     finally:
         gateway.guest.run("systemctl", "start", "appliance")
     on_the_pi.is_ready(gateway.guest, timeout_s=120)
-    assert "Starting appliance.service" in gateway.guest.run("appliance", "logs")
+    assert "Starting appliance.service" in gateway.guest.run("appliance", "logs", "-n", "1000")
+    assert not re.search(r" (dnsmasq|lighttpd|sh)\[", gateway.guest.run("appliance", "logs"))
+    everything = gateway.guest.run("appliance", "logs", "--all", "-n", "10000")
+    assert " dnsmasq[" in everything and " lighttpd[" in everything
+    assert not re.search("DHCPACK|RTR-ADVERT", everything)
 
 
 def greeting(gateway: Booted, identity: Path, log: str, *, until_it_says: str) -> str:
     """What somebody is shown who logs in at a terminal, in the machine's own good time."""
     ssh, *words = login(LAN_ADDRESS, identity)
-    with gateway.lab.world.running(CLIENT, [ssh, "-tt", *words], log=log):
+    with gateway.lab.world.running(CLIENT, [ssh, "-tt", "-o", "LogLevel=ERROR", *words], log=log):
         shown = gateway.lab.world.log(log)
         until(lambda: until_it_says in shown.read_text(), f"one is greeted: {until_it_says}", timeout_s=120, every_s=1)
     return shown.read_text()
