@@ -47,6 +47,7 @@ VIEWS = [
     for scheme in ("light", "dark")
     for scripts in (True, False)
 ]
+TOLD = "document.querySelector('#told').dateTime"
 WHYS = """[...document.querySelectorAll(".changes tr")].slice(1).map(row => row.cells[2].textContent.trim())"""
 WHY_WITHDRAWN = """[...document.querySelectorAll(".changes tr")]
     .find(row => row.textContent.includes("withdraw the IPv6"))?.lastElementChild.textContent ?? ''"""
@@ -273,10 +274,13 @@ def test_what_breaks_is_seen_without_loading_the_page_anew(site: Site, browser: 
     browser.show(f"http://{LAN}/", VIEWS[0])
     assert shown(browser, "h1") == WELL
     browser.evaluate("window.wasHere = true; document.querySelector('#parts').open = true")
+    browser.evaluate("document.querySelector('#open-parts').focus(); window.focused = document.activeElement")
     with site.tunnel.rules(site.tunnel.isp, "ip", "forward", "ip protocol 41 drop"):
         within(3 * SOON_S, lambda: shown(browser, "h1") not in ("", WELL))
         assert browser.evaluate("window.wasHere === true")
         assert browser.evaluate("document.querySelector('#parts').open"), "what was opened stays so"
+        assert browser.evaluate("document.activeElement.id") == "open-parts"
+        assert not browser.evaluate("focused.isConnected"), "it is another one"
         assert shown(browser, "li.broken strong") == "tunnel"
         within(SOON_S, lambda: "the tunnel" in str(browser.evaluate(WHY_WITHDRAWN)))
         assert "partly" in shown(browser, ".card:last-child h2"), "the LAN is there, and has no IPv6"
@@ -293,6 +297,22 @@ def test_what_breaks_is_seen_without_loading_the_page_anew(site: Site, browser: 
     assert not any(why.startswith("wanted by") for why in whys), whys
     assert not browser.complaints
     figure(f"pictures of the status page: {PICTURES.relative_to(ROOT)}/")
+
+
+def test_whoever_reads_is_not_disturbed(site: Site, browser: Browser) -> None:
+    """While something else is told as well: a machine more."""
+    browser.show(f"http://{LAN}/", VIEWS[0])
+    within(SOON_S, lambda: shown(browser, "#live") == "Updates by itself.")
+    browser.evaluate("getSelection().selectAllChildren(document.querySelector('#way')); window.scrollTo(0, 200)")
+    browser.evaluate("window.kept = [...document.querySelectorAll('main > *')]; window.at = scrollY")
+    told = browser.evaluate(TOLD)
+    within(3 * LOOK_S, lambda: browser.evaluate(TOLD) != told)
+    assert browser.evaluate("kept.every(part => part.isConnected)"), "nothing but the time is another"
+    with leased(site, f"{int(time.time()) + 3600} 02:00:5e:00:53:01 192.168.2.101 newcomer *"):
+        within(3 * LOOK_S, lambda: "newcomer" in shown(browser, "main"))
+        assert browser.evaluate("kept.filter(part => !part.isConnected).length") == 1
+        assert browser.evaluate("getSelection().toString()") == shown(browser, "#way")
+        assert browser.evaluate("scrollY === at && at > 0")
 
 
 def test_who_says_nothing_any_more_is_known_to(site: Site, browser: Browser) -> None:

@@ -1,5 +1,5 @@
-// Looks every few seconds whether something else is told, and then exchanges what the page shows: what it looks like
-// is made in one place, by the daemon.
+// Looks every few seconds whether something else is told, and then exchanges those parts of the page that are others:
+// what they look like is made in one place, by the daemon. Whoever reads, selects or walks by keyboard is not disturbed.
 "use strict";
 
 const LOOK_MS = 5000;
@@ -12,6 +12,7 @@ let heardAt = performance.now();
 let answeredAt = Date.now();
 let aheadMs = Date.parse(told) - answeredAt; // the Pi's clock may be another than ours
 let misses = 0;
+let shown = document.querySelector("main").cloneNode(true); // as it was told, which has no times in words
 
 const ago = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
@@ -46,11 +47,25 @@ async function ask(path) {
 async function exchange() {
   const answer = await ask("/");
   const other = new DOMParser().parseFromString(await answer.text(), "text/html");
-  const main = document.importNode(other.querySelector("main"), true);
-  for (const open of document.querySelectorAll("details[open]")) main.querySelector(`#${open.id}`)?.setAttribute("open", "");
-  document.querySelector("main").replaceWith(main);
+  const open = [...document.querySelectorAll("details[open]")].map((details) => details.id);
+  const focused = document.activeElement.id;
+  put(other.querySelector("main"));
+  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+  if (focused && document.activeElement.id !== focused) document.getElementById(focused)?.focus({ preventScroll: true });
   document.getElementById("told").dateTime = other.body.dataset.told;
   document.title = other.title;
+}
+
+// What is told now, in place of what was told before.
+function put(told) {
+  const main = document.querySelector("main");
+  const parts = [...told.children].map((part) => document.importNode(part, true));
+  if (parts.length === shown.children.length) {
+    parts.forEach((part, index) => {
+      if (!part.isEqualNode(shown.children[index])) main.children[index].replaceWith(part);
+    });
+  } else main.replaceChildren(...parts);
+  shown = told;
 }
 
 async function look() {
@@ -79,6 +94,7 @@ function showSilence() {
   verdict.textContent = `No answer from ${document.querySelector(".host").textContent} since ${since}`;
   while (verdict.nextElementSibling) verdict.nextElementSibling.remove();
   const section = verdict.closest(".verdict");
+  shown = document.createElement("main"); // whatever is told next is something else
   section.className = "verdict unknown";
   section.querySelector(".sign").textContent = "?";
   document.title = verdict.textContent;
