@@ -16,7 +16,7 @@ from appliance.model import Appliance
 from firstboot.facts import Facts
 from firstboot.kind import Kind, Machine
 from firstboot.origins import ERROR, Origins
-from firstboot.plan import Change, Spec, diff
+from firstboot.plan import Change, Spec, diff, has_words
 from firstboot.reconcile import actions_for
 from firstboot.status import line_of
 
@@ -157,6 +157,8 @@ def _values(spec: Spec) -> Sequence[Any]:
 
 def shown(spec: Spec) -> str:
     """A spec in one line. What a file has in it may be a secret, and is never shown."""
+    if has_words(spec):
+        return f"{spec.key}: {spec}"
     known = [(field.name, getattr(spec, field.name)) for field in fields(spec) if field.repr and field.compare]
     told = [f"{name} {_told(name, value)}" for name, value in known if value is not None and str(value) != spec.key]
     return f"{spec.key}: {', '.join(told) or 'there'}"

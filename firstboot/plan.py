@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 
 class Spec(Protocol):
-    """One thing of a kind."""
+    """One thing of a kind. One whose fields are no words for a person has its own text (`__str__`)."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
@@ -50,7 +50,14 @@ class Change(Generic[S]):
             return f"{self.key}: missing"
         if self.want is None:
             return f"{self.key}: not wanted"
+        if has_words(self.want):
+            return f"{self.key}: {self.have} (wanted: {self.want})"
         return f"{self.key}: " + ", ".join(_told(*triple) for triple in self.differences())
+
+
+def has_words(spec: Spec) -> bool:
+    """Whether a spec is told by a text of its own."""
+    return type(spec).__str__ is not object.__str__
 
 
 def _told(name: str, want: object, have: object) -> str:

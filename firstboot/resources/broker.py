@@ -39,6 +39,16 @@ class Entry:
         """The tunnel's number."""
         return f"tunnel {self.account.tunnel} at the broker"
 
+    def __str__(self) -> str:
+        if self.told_by is None:
+            return "told again once the uplink leads somewhere" if self.known is None else "not known what it has"
+        if self.address is None:
+            return f"told from {self.told_by}; what it sees is the router's address"
+        has = f"it has {self.address}" + (f", told from {self.told_by}" if self.address != self.told_by else "")
+        return (
+            f"{has}{', which seems wrong' * bool(self.suspected)}{', and the uplink was away' * bool(self.interrupted)}"
+        )
+
 
 class BrokerRecord(Kind[Entry]):
     """The broker's record. Whoever comes with its answer, or with the end of a cool-down, wakes the daemon."""
@@ -123,9 +133,14 @@ def _is_to_be_told(want: Entry, have: Entry) -> bool:
     return want.told_by != have.told_by or have.suspected is True or is_interrupted
 
 
+def _ours(local: IPv4Address) -> str:
+    """What the broker takes for our address where it is told from this one."""
+    return str(local) if is_public(local) else f"the router's address (from {local})"
+
+
 def _patience(local: IPv4Address, have: Entry) -> ApplianceError:
     if have.known is not None and have.known.under_way:
-        return TemporaryError(f"the broker is being told of {local}")
+        return TemporaryError(f"the broker is being told of {_ours(local)}")
     wait_s = have.known.memory.doubt_wait_s if have.known is not None and have.told_by == local else 0.0
     if wait_s >= WORTH_TELLING_S:
         return TemporaryError(
@@ -133,4 +148,6 @@ def _patience(local: IPv4Address, have: Entry) -> ApplianceError:
             "after the last time",
             hint="if your public address is another by now: `sudo appliance apply` tells it within a minute",
         )
-    return TemporaryError(f"the broker is told of {local} soon: more than once a minute would be too often for it")
+    return TemporaryError(
+        f"the broker is told of {_ours(local)} soon: more than once a minute would be too often for it"
+    )

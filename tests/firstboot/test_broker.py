@@ -161,7 +161,7 @@ def test_what_was_final_is_said_of_that_account_alone(appliance: Appliance) -> N
         ),
         (
             Pi(PRIVATE, taken(PRIVATE, PUBLIC, is_interrupted=True, asked_s=0.0)),
-            "the broker is told of 192.168.1.5 soon: more than once",
+            "the broker is told of the router's address (from 192.168.1.5) soon: more than once",
         ),
         (
             Pi(PRIVATE, taken(PRIVATE, PUBLIC, is_interrupted=True, asked_s=0.0, unfounded=7)),
@@ -183,11 +183,39 @@ def test_what_is_waited_for_is_said(pi: Pi, said: str, appliance: Appliance) -> 
     assert isinstance(told, TemporaryError) and said in told.message
 
 
-def test_while_it_is_being_told_that_is_said(appliance: Appliance) -> None:
-    pi = Pi()
+@pytest.mark.parametrize(
+    ("address", "said"), [(PUBLIC, "203.0.113.7"), (PRIVATE, "the router's address (from 192.168.1.5)")]
+)
+def test_while_it_is_being_told_that_is_said(appliance: Appliance, address: IPv4Address, said: str) -> None:
+    pi = Pi(address)
     pi.entry = replace(pi.entry, under_way=True)
     told = pi.said(appliance)
-    assert told is not None and told.message == "the broker is being told of 203.0.113.7"
+    assert told is not None and told.message == f"the broker is being told of {said}"
+
+
+@pytest.mark.parametrize(
+    ("pi", "wanted", "found"),
+    [
+        (Pi(), "it has 203.0.113.7", "not known what it has"),
+        (Pi(None), "told again once the uplink leads somewhere", "not known what it has"),
+        (
+            Pi(PRIVATE, taken(PRIVATE, PUBLIC)),
+            "told from 192.168.1.5; what it sees is the router's address",
+            "it has 203.0.113.7, told from 192.168.1.5",
+        ),
+        (
+            Pi(PRIVATE, taken(PRIVATE, PUBLIC, is_interrupted=True, is_suspected=True)),
+            "told from 192.168.1.5; what it sees is the router's address",
+            "it has 203.0.113.7, told from 192.168.1.5, which seems wrong, and the uplink was away",
+        ),
+    ],
+)
+def test_what_it_has_is_told_in_words(pi: Pi, wanted: str, found: str, appliance: Appliance) -> None:
+    look = seen(appliance, KIND, pi)
+    key = "tunnel 123456 at the broker: "
+    told = intent(look, Origins(KIND, appliance, look.facts), {})
+    assert (told.desired, told.observed) == ((key + wanted,), (key + found,))
+    assert set(told.difference) <= {f"{key}{found} (wanted: {wanted})"}
 
 
 def test_the_daemon_tells_it_and_all_is_right(appliance: Appliance) -> None:
@@ -204,8 +232,6 @@ def test_each_setting_of_the_account_is_why_and_the_key_is_not_shown(appliance: 
     for setting in ("user", "key", "tunnel"):
         assert origins.keys_of(f"tunnel.broker.{setting}") == {"tunnel 123456 at the broker"}
     told = intent(found, origins, {})
-    assert told.observed == (
-        "tunnel 123456 at the broker: told_by 203.0.113.7, address 203.0.113.7, suspected False, interrupted False",
-    )
+    assert told.observed == ("tunnel 123456 at the broker: it has 203.0.113.7",)
     everything = [told, pi.entry, found.want, found.have, TELL_PUBLIC, str(TELL_PUBLIC), look(appliance, KIND, Pi())]
     assert ACCOUNT.key not in "".join(map(repr, everything))
