@@ -49,6 +49,10 @@ def kernel_parameters(device: str) -> list[str]:
     return [f"systemd.set_credential_binary=systemd.extra-unit.{UNIT}:{credential}", f"systemd.wants={UNIT}"]
 
 
+GONE_S = 5.0
+"""A machine whose line is broken is known to be off within this."""
+
+
 class MachineEndedError(PermanentError):
     """The machine is off: a failure, unless it was shut down."""
 
@@ -127,7 +131,8 @@ class Guest:
         with self.asking:
             self.number += 1
             numbered = {"number": self.number, **request}
-            self.line.sendall(base64.b64encode(zlib.compress(json.dumps(numbered).encode())) + b"\n")
+            with self._line_of_what_runs():
+                self.line.sendall(base64.b64encode(zlib.compress(json.dumps(numbered).encode())) + b"\n")
             while (reply := replied(self.read_line(timeout_s + 15))).get("number") != self.number:
                 pass
         return Answer(reply["code"], reply["output"])
@@ -174,6 +179,18 @@ class Guest:
             while True:
                 self.read_line(timeout_s)
 
+    @contextmanager
+    def _line_of_what_runs(self) -> Iterator[None]:
+        """A line breaks a moment before its machine is found to have ended."""
+        try:
+            yield
+        except ConnectionError as error:
+            until = time.monotonic() + GONE_S
+            while time.monotonic() < until:
+                self.alive()
+                time.sleep(GONE_S / 100)
+            raise MachineEndedError(f"the machine's line is broken: {error.strerror}") from error
+
     def read_line(self, timeout_s: float) -> bytes:
         """The next line; TimeoutError after that many seconds, PermanentError if the machine ended."""
         deadline = time.monotonic() + timeout_s
@@ -182,9 +199,7 @@ class Guest:
             self.alive()
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the guest said nothing for {timeout_s:g} s")
-            try:
+            with suppress(TimeoutError), self._line_of_what_runs():
                 self.buffer += self.line.recv(65536)
-            except TimeoutError:
-                continue
         line, _, self.buffer = self.buffer.partition(b"\n")
         return line + b"\n"

@@ -105,6 +105,25 @@ def test_machine_that_ends() -> None:
         Guest(here, dead, Path("card.img")).ask(["true"])
 
 
+@pytest.mark.parametrize("is_found", [True, False])
+def test_the_line_breaks_before_the_end_is_found(is_found: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the Pi reboots itself: QEMU closes the line, and ends a moment later."""
+    looks: list[None] = []
+
+    def ends() -> None:
+        looks.append(None)
+        if is_found and len(looks) == 3:
+            raise PermanentError("its kernel has panicked")
+
+    monkeypatch.setattr(guest, "GONE_S", 0.1)
+    here, there = socket.socketpair()
+    with here, pytest.raises(PermanentError) as caught:
+        there.close()
+        Guest(here, ends, Path("card.img")).ask(["true"])
+    assert ("panicked" in caught.value.message) is is_found
+    assert isinstance(caught.value, guest.MachineEndedError) is not is_found
+
+
 def test_silence() -> None:
     here, there = socket.socketpair()
     with here, there, pytest.raises(TimeoutError):
