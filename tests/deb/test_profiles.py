@@ -89,7 +89,7 @@ def debian(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     booted = Debian(root, root.with_name("log"), "networkmanager")
     try:
         booted.wait()
-        until(lambda: booted.status()["state"] == "ready", "the daemon has looked", timeout_s=PATIENCE_S)
+        until(lambda: booted.status().get("state") == "ready", "the daemon has looked", timeout_s=PATIENCE_S)
         booted.run("ufw", "allow", "22/tcp")
         booted.run("ufw", "--force", "enable")
         yield booted

@@ -146,8 +146,9 @@ class Debian:
         return self.run("journalctl", "--no-pager", "--lines=80", "--output=short-monotonic", *units)
 
     def status(self) -> dict[str, Any]:
-        """What the daemon says, also where it says by its exit code that something is not right yet."""
-        return dict(json.loads(self.ask("appliance", "status", "--json").stdout))
+        """What the daemon says, also where its exit code says that something is not right; {} while it starts."""
+        said = self.ask("appliance", "status", "--json").stdout
+        return dict(json.loads(said)) if said else {}
 
     def wait(self) -> None:
         """Until it has booted."""

@@ -133,8 +133,7 @@ def comes(debian: Debian, probe: Callable[[], bool], what: str) -> None:
 
 
 def is_content(debian: Debian) -> bool:
-    [uplinks] = [kind for kind in debian.status()["kinds"] if kind["kind"] == "uplinks"]
-    return bool(uplinks["state"] == "ok")
+    return any(kind["kind"] == "uplinks" and kind["state"] == "ok" for kind in debian.status().get("kinds", ()))
 
 
 def change(debian: Debian, what: str, to: str) -> None:
