@@ -19,7 +19,17 @@ NAMESPACES = ("appliance", "firstboot", "lab", "netns")
 """The folders of what needs nothing but namespaces, if that. The others build images, or root file systems, and one
 of them looks whether anything is mounted when it is over.
 """
-LONGEST_FIRST = (SHARED_MACHINE, "builds", "namespaces", "test_wifi.py", "test_gateway.py", "test_recovery.py")
+LONGEST_FIRST = (
+    "builds",
+    "namespaces",
+    SHARED_MACHINE,
+    "test_recovery.py",
+    "test_gateway.py",
+    "test_tunnel_broker.py",
+    "test_tunnel_health.py",
+    "test_wifi.py",
+    "test_raspi3b.py",
+)
 """So that nobody waits for the last one for long."""
 
 
