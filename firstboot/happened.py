@@ -19,6 +19,9 @@ NOT_RIGHT_SINCE = "not right since: "
 SAID = ("broker_tunnels", "six_rd")
 """The facts that a configuration may be completed with, which is then another as well."""
 
+COMPANION = "sit0"
+"""Linux makes it beside the first tunnel."""
+
 MOST = 2
 """So much is told of what happened at once."""
 
@@ -73,7 +76,7 @@ def happened(before: Mapping[str, Any], now: Facts) -> str:
 def _links(before: Facts, now: Facts) -> Iterator[str]:
     for name in sorted({*before.links, *now.links}):
         old, new = before.links.get(name), now.links.get(name)
-        if OURS in (found.group for found in (old, new) if found is not None):
+        if name == COMPANION or OURS in (found.group for found in (old, new) if found is not None):
             continue
         if old is None or new is None:
             yield f"{name} is there" if old is None else f"{name} is gone"

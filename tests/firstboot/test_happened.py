@@ -141,6 +141,7 @@ WAY = Route(IPv4Network("0.0.0.0/0"), "eth0", ROUTER, 100)
         (Facts(links={"eth0": ETH0}), Facts(), "eth0 is gone"),
         (Facts(links={"eth0": ETH0}), Facts(links={"eth0": replace(ETH0, carrier=False)}), "no signal on eth0"),
         (Facts(), Facts(links={"he-ipv6": Link("he-ipv6", group=OURS)}), ""),
+        (Facts(), Facts(links={"sit0": Link("sit0", "sit")}), ""),
         (Facts(), Facts(addresses=(GIVEN,)), "eth0 has the address 192.0.2.5/24"),
         (Facts(addresses=(GIVEN,)), Facts(), "eth0 has lost the address 192.0.2.5/24"),
         (Facts(), Facts(addresses=(SLAAC,)), "eth0 has other IPv6 addresses"),
