@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
 
 from appliance.errors import InputError, PermanentError
 from image.debian import archives, sources, unpacking
@@ -96,14 +95,7 @@ class Apt:
 
     def _controls(self, files: Sequence[str], environment: Mapping[str, str]) -> str:
         """What the lists say of the packages in these files."""
-        if not files:
-            return ""
-        wanted = []
-        for file in files:
-            name, architecture = unpacking.identity(file)
-            version = unquote(file.split("_")[1])
-            wanted.append(f"{name}:{architecture}={version}")
-        return run(["apt-cache", "show", *wanted], env=environment)
+        return run(["apt-cache", "show", *map(unpacking.selected, files)], env=environment) if files else ""
 
     def _names(self, environment: Mapping[str, str]) -> list[str]:
         return run(["apt-cache", "pkgnames"], env=environment).split()

@@ -9,6 +9,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import TopologicalSorter
+from urllib.parse import unquote
+
+from image.debian.installed import paragraphs
 
 Identity = tuple[str, str]
 """A package's name and its architecture."""
@@ -20,10 +23,16 @@ def identity(file: str) -> Identity:
     return name, architecture
 
 
+def selected(file: str) -> str:
+    """The same package, of that version, as apt is asked for it."""
+    name, architecture = identity(file)
+    return f"{name}:{architecture}={unquote(file.split('_')[1])}"
+
+
 def in_order(files: Sequence[str], controls: str) -> list[str]:
     """The same files, by name where it does not matter. `controls`: paragraphs of all of them, as dpkg and apt have."""
     by_identity = {identity(file): file for file in files}
-    known = {(found["Package"], found["Architecture"]): found for found in _paragraphs(controls)}
+    known = {(found["Package"], found["Architecture"]): found for found in paragraphs(controls)}
     providers = defaultdict(set)
     for each in by_identity:
         for name in (each[0], *_names(known[each].get("Provides", ""))):
@@ -42,12 +51,6 @@ def _sorted(needed: Mapping[Identity, set[Identity]]) -> Iterator[Identity]:
         ready = sorted(sorter.get_ready())
         yield from ready
         sorter.done(*ready)
-
-
-def _paragraphs(text: str) -> Iterator[Mapping[str, str]]:
-    for paragraph in text.split("\n\n"):
-        if fields := dict(re.findall(r"^([A-Z][\w-]*): (.*)$", paragraph, re.MULTILINE)):
-            yield fields
 
 
 def _names(relations: str) -> list[str]:

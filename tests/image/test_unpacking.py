@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from image.debian.unpacking import identity, in_order
+from image.debian.unpacking import identity, in_order, selected
 
 LINUX, BASE, OTHER = "linux-image-6.12_6.12.118-1_arm64.deb", "linux-base_4.12.1_all.deb", "adduser_3.152_all.deb"
 CONTROLS = """\
@@ -25,6 +25,10 @@ def test_what_a_package_needs_beforehand_comes_first() -> None:
     """Its scripts run before its files are there."""
     for files in ([LINUX, BASE, OTHER], [OTHER, BASE, LINUX]):
         assert in_order(files, CONTROLS) == [OTHER, BASE, LINUX]
+
+
+def test_how_apt_is_asked_for_one() -> None:
+    assert selected("login_1%3a4.16.0-2+really2.41.5_arm64.deb") == "login:arm64=1:4.16.0-2+really2.41.5"
 
 
 def test_what_is_there_already_need_not_come() -> None:
