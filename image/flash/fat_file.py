@@ -97,10 +97,11 @@ class File:
         self._entry = self._found(name)
         self._clusters = list(self._chain(self._entry.cluster)) if self._entry.cluster else []
 
-    def content(self) -> bytes:
-        """What is in it."""
-        parts = (self._read(self._volume.cluster_at(number), self._volume.cluster_bytes) for number in self._clusters)
-        return b"".join(parts)[: self._entry.size]
+    def content(self, most: int | None = None) -> bytes:
+        """What is in it, or so many bytes of its beginning at most, of which no more clusters are read than that."""
+        size, each = self._entry.size if most is None else min(most, self._entry.size), self._volume.cluster_bytes
+        parts = (self._read(self._volume.cluster_at(number), each) for number in self._clusters[: -(-size // each)])
+        return b"".join(parts)[:size]
 
     def replaced(self, content: bytes, now: datetime) -> list[Chunk]:
         """What to write so that it has another content, whole sectors, the entry in the folder last."""

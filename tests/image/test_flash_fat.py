@@ -145,3 +145,20 @@ def test_a_full_partition_is_refused(tmp_path: Path) -> None:
     about = volume(0, disk.read)
     with pytest.raises(InputError, match="is full"):
         File(about, NAME, disk.read).replaced(bytes((about.clusters + 1) * about.cluster_bytes), NOW)
+
+
+def test_of_the_beginning_no_more_is_read_than_its_clusters(tmp_path: Path) -> None:
+    """A kernel is looked into for what it is, and packed."""
+    disk, content = Partition(tmp_path), os.urandom(100_000)
+    disk.put(content)
+    about, read = volume(0, disk.read), 0
+
+    def counted(at: int, size: int) -> bytes:
+        nonlocal read
+        read += size
+        return disk.read(at, size)
+
+    there = File(about, NAME, counted)
+    read = 0
+    assert (there.content(40), read) == (content[:40], about.cluster_bytes)
+    assert there.content(200_000) == there.content() == content

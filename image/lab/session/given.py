@@ -64,7 +64,7 @@ def is_32_bit(image: Original) -> bool:
     with anywhere(image.file, image.packed) as read:
         boot = volume(boot_at(image.head()), read)
         kernel, _ = names_of_boot_files(File(boot, "config.txt", read).content().decode(errors="replace"))
-        return File(boot, kernel, read).content()[36:40] == ZIMAGE
+        return File(boot, kernel, read).content(40)[36:] == ZIMAGE
 
 
 def filled_in(own: bytes, tell: Tell) -> bytes:
