@@ -81,6 +81,11 @@ class Route:
     protocol: int = 0
     source: Network | None = None
 
+    @property
+    def is_default(self) -> bool:
+        """Whether it is for all that no other route is for."""
+        return self.destination.prefixlen == 0
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -215,7 +220,7 @@ class Facts:
             for route in self.routes
             if route.interface == interface
             and route.table == MAIN_TABLE
-            and route.destination.prefixlen == 0
+            and route.is_default
             and route.destination.version == family
         )
         return sorted(found, key=lambda route: route.metric)

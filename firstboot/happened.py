@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from appliance.addresses import Network
 from firstboot.facts import MAIN_TABLE, OURS, Facts, Gateway, Interface
 
 STARTED = "the appliance had just started"
@@ -114,17 +113,13 @@ def _ways(facts: Facts) -> Mapping[tuple[str, int], Gateway]:
     found = [
         (route.metric, str(route.gateway), route)
         for route in facts.routes
-        if route.protocol != OURS and route.table == MAIN_TABLE and _is_default(route.destination)
+        if route.protocol != OURS and route.table == MAIN_TABLE and route.is_default
     ]
     return {
         (route.interface, route.destination.version): route.gateway
         for _, _, route in sorted(found, key=lambda each: each[:2], reverse=True)
         if route.gateway is not None
     }
-
-
-def _is_default(destination: Network) -> bool:
-    return destination.prefixlen == 0
 
 
 def _neighbours(before: Facts, now: Facts) -> Iterator[str]:

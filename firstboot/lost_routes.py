@@ -35,7 +35,7 @@ class LostRoutes:
             if route.table == MAIN_TABLE
             and route.gateway is not None
             and route.destination.version == 4
-            and route.destination.prefixlen == 0
+            and route.is_default
         }
         places = {
             (address.interface, address.address)

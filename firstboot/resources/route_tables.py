@@ -54,7 +54,7 @@ def _desired(rules: Iterable[Rule], facts: Facts) -> Iterator[Reach]:
     ways = {version: _best_by_interface(by_table[version, MAIN_TABLE]) for version in EVERYWHERE}
     for rule in rules:
         found = by_table[rule.family, rule.table]
-        if any(route.destination.prefixlen == 0 and not is_ours(route) for route in found):
+        if any(route.is_default and not is_ours(route) for route in found):
             continue  # somebody else looks after this one, if only by having it lead nowhere
         way = ways[rule.family].get(_interface_of(rule, found, facts))
         if way is not None:
@@ -63,13 +63,13 @@ def _desired(rules: Iterable[Rule], facts: Facts) -> Iterator[Reach]:
 
 def _best_by_interface(routes: Sequence[Route]) -> Mapping[str, Route]:
     """The main table's best default route through each interface."""
-    defaults = [route for route in routes if route.destination.prefixlen == 0 and route.interface]
+    defaults = [route for route in routes if route.is_default and route.interface]
     return {route.interface: route for route in sorted(defaults, key=lambda route: route.metric, reverse=True)}
 
 
 def _interface_of(rule: Rule, routes: Sequence[Route], facts: Facts) -> str:
     """The table's own: that of its routes, else the rule's, else that of the address which the rule asks for."""
-    leading = (route.interface for route in routes if route.destination.prefixlen != 0)
+    leading = (route.interface for route in routes if not route.is_default)
     if (interface := next(leading, "") or rule.interface) or rule.source is None:
         return interface
     holders = (found.interface for found in facts.addresses if found.address.ip in rule.source)
