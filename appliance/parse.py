@@ -51,11 +51,16 @@ def load(path: Path) -> Parsed:
     return parse_text(content(path), str(path))
 
 
+def beginning(path: Path) -> bytes:
+    """What a file says; of one that is too large, as much as tells that. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(SIZE_MAX_BYTES + 1)
+
+
 def content(path: Path) -> bytes:
-    """What a file says, of one that is too large its beginning; raises InputError where it cannot be read."""
+    """The same; raises InputError where it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return file.read(SIZE_MAX_BYTES + 1)
+        return beginning(path)
     except IsADirectoryError as error:
         hint = f"give the file in it, such as {path / 'appliance.yaml'}"
         raise InputError(f"{path}: {error.strerror}", hint=hint) from None

@@ -371,5 +371,5 @@ def _outcome(
         return Outcome(kind.name, State.FAILED, done, differs, "; ".join(differs), "", kind.setting, about=about)
     state = State.WAITING if isinstance(problem, TemporaryError) else State.FAILED
     setting = problem.setting or kind.setting
-    told = Outcome(kind.name, state, done, differs, problem.message, problem.hint, setting, about=about)
-    return replace(told, grounds=problem.grounds)
+    said, hint, grounds = problem.message, problem.hint, problem.grounds
+    return Outcome(kind.name, state, done, differs, said, hint, setting, about=about, grounds=grounds)

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 from appliance import parse
-from appliance.decoding import SIZE_MAX_BYTES
 from appliance.errors import InputError
 from appliance.model import Profile
 from appliance.starting import starting_config
@@ -179,8 +178,7 @@ def _configuration(file: Path | None, profile: str | None) -> tuple[str, bytes]:
         chosen = profile or "gateway"
         return chosen, starting_config(Profile(chosen), {}).encode()
     try:
-        with file.open("rb") as reader:
-            content = reader.read(SIZE_MAX_BYTES + 1)
+        content = parse.beginning(file)
     except OSError as error:
         hint = f"`appliance init {profile or Profile.GATEWAY} -o FILE` writes one to start from"
         raise InputError(f"{file} cannot be read: {error.strerror}", hint=hint) from error

@@ -98,6 +98,9 @@ def _shell(folder: Path, place: str | None, command: Sequence[str]) -> int:
 
 def _page(folder: Path, port: int) -> int:
     """Until somebody ends it, or the lab. That the Pi cannot be asked is told before anything is shown."""
+    where = ask(folder / places.CONTROL, Request("page"))
+    if where.failed:
+        return _told(where)
 
     def fetch(path: str) -> page.Fetched:
         reply = ask(folder / places.CONTROL, Request("page", (f"http://{where.output}{path}",)))
@@ -105,9 +108,6 @@ def _page(folder: Path, port: int) -> int:
             raise PermanentError(reply.output)
         return page.fetched(reply.output)
 
-    where = ask(folder / places.CONTROL, Request("page"))
-    if where.failed:
-        return _told(where)
     with page.Handing(port, fetch) as server, suppress(KeyboardInterrupt):
         _say(f"http://{server.hosts[0]}/ shows it here; Ctrl-C ends that.")
         while (folder / places.CONTROL).exists():
